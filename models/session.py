@@ -1,0 +1,149 @@
+"""The ONNX Runtime session: the only place that knows ONNX Runtime.
+
+It opens an artefact's graph on a device, refuses a graph that is no one-label cross-encoder, and turns a batch of pairs
+into fp32 logits. On the CPU every run is single-threaded and `lanes` of them go on at a time; on a GPU one lane owns
+the device and batches are padded to a token budget. The callers see only `lanes`, `max_batch_tokens` and `run`.
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from models.artefact import Artefact, ArtefactError
+from models.cpus import usable_cpus
+from models.pair import Logits, Pair
+from models.plan import ONE_PAIR
+
+# Read by ONNX Runtime's library when it is loaded, so it must stand before the import: reports to its maker are off
+# unless the user turns them on (docs/decisions/0004).
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime as ort
+
+Device = Literal["auto", "cpu", "cuda"]
+
+GPU_BATCH_TOKENS = 16_384
+"""Padded tokens of a batch on a GPU: about 10 TFLOP at 568 M parameters, some tens of milliseconds' work."""
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+OUTPUT = "logits"
+ERRORS_ONLY = 3
+
+
+class Session:
+    """An open graph. `run` may be called from `lanes` threads at a time."""
+
+    def __init__(
+        self, artefact: Artefact, *, device: Device = "auto", threads: int = 0, max_batch_tokens: int | None = None
+    ) -> None:
+        self.device = _resolve(device, artefact)
+        self.lanes = 1 if self.device == "cuda" else threads or usable_cpus()
+        self.max_batch_tokens = _budget(artefact, self.device, max_batch_tokens)
+        self._session = _open(artefact, self.device)
+        self._inputs = _check_graph(artefact, self._session)
+        self._pad_token_id = artefact.manifest.pad_token_id
+
+    def run(self, batch: Sequence[Pair]) -> Logits:
+        """Score a batch: pairs in, logits of shape [len(batch)] out, float32, in the batch's order."""
+        arrays = _pad(batch, self._pad_token_id)
+        feeds = {name: array for name, array in arrays.items() if name in self._inputs}
+        (logits,) = self._session.run([OUTPUT], feeds)
+        return _one_label(logits, len(batch))
+
+    def warm_up(self, pair: Pair) -> None:
+        """Run one pair so that the first request finds a warm session and a graph that does run.
+
+        Raises:
+            ArtefactError: the graph fails, or answers with something that is not one finite logit a pair.
+        """
+        try:
+            logits = self.run([pair])
+        except ArtefactError:
+            raise
+        except Exception as error:
+            raise ArtefactError(f"the model fails on a first short pair: {error}") from error
+        if not np.isfinite(logits).all():
+            raise ArtefactError(f"the model answers a first short pair with {logits[0]}, not with a finite logit")
+
+
+def _resolve(device: Device, artefact: Artefact) -> Literal["cpu", "cuda"]:
+    """Choose the device; int8 graphs are made for the CPU and stay there unless CUDA is asked for by name."""
+    has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+    if device == "cuda" and not has_cuda:
+        raise ArtefactError("device cuda was asked for, but this ONNX Runtime has no CUDA: install the gpu extra")
+    if device == "auto":
+        return "cuda" if has_cuda and artefact.manifest.precision != "int8" else "cpu"
+    return device
+
+
+def _budget(artefact: Artefact, device: str, max_batch_tokens: int | None) -> int:
+    if not artefact.manifest.batchable:
+        if max_batch_tokens:
+            raise ArtefactError(
+                f"{artefact.manifest.name} is to be run one pair at a time (its scores depend on their batch): "
+                "leave max_batch_tokens unset"
+            )
+        return ONE_PAIR
+    if max_batch_tokens is None:
+        return GPU_BATCH_TOKENS if device == "cuda" else ONE_PAIR
+    return max_batch_tokens
+
+
+def _open(artefact: Artefact, device: str) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.log_severity_level = ERRORS_ONLY
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.enable_mem_pattern = False  # patterns are kept per shape, and every length is a shape of its own
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device == "cuda":
+        ort.preload_dlls()
+        # kSameAsRequested: the arena grows by what a shape needs, not by powers of two for each new shape
+        providers.insert(0, ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"}))
+    try:
+        session = ort.InferenceSession(str(artefact.graph), options, providers=providers)
+    except Exception as error:
+        raise ArtefactError(f"{artefact.graph} does not open in ONNX Runtime {ort.__version__}: {error}") from error
+    if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+        raise ArtefactError(
+            "CUDA is installed but does not start (driver or libraries): pass --device cpu to go without"
+        )
+    return session
+
+
+def _check_graph(artefact: Artefact, session: ort.InferenceSession) -> frozenset[str]:
+    """Refuse a graph that does not read pairs or does not answer with one label; return its inputs' names."""
+    inputs = frozenset(node.name for node in session.get_inputs())
+    if "input_ids" not in inputs or not inputs <= set(INPUTS):
+        raise ArtefactError(
+            f"{artefact.graph} has the inputs {', '.join(sorted(inputs))}; "
+            "a cross-encoder has input_ids, attention_mask and, where it is BERT-like, token_type_ids"
+        )
+    outputs = {node.name: node.shape for node in session.get_outputs()}
+    if OUTPUT not in outputs:
+        raise ArtefactError(f"{artefact.graph} has the outputs {', '.join(outputs)}, but no {OUTPUT}")
+    shape = outputs[OUTPUT]
+    if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != 1):
+        raise ArtefactError(f"{artefact.graph} answers {OUTPUT} of shape {shape}; a reranker has one label: [batch, 1]")
+    return inputs
+
+
+def _pad(batch: Sequence[Pair], pad_token_id: int) -> dict[str, Any]:
+    """Lay a batch out as [pairs, longest] int64 arrays, padded on the right; a lone pair is not copied."""
+    if len(batch) == 1:
+        ids, types = batch[0].ids[np.newaxis], batch[0].types[np.newaxis]
+        return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
+    shape = (len(batch), max(len(pair) for pair in batch))
+    feeds = {name: np.zeros(shape, np.int64) for name in INPUTS}
+    feeds["input_ids"].fill(pad_token_id)
+    for row, pair in enumerate(batch):
+        feeds["input_ids"][row, : len(pair)] = pair.ids
+        feeds["attention_mask"][row, : len(pair)] = 1
+        feeds["token_type_ids"][row, : len(pair)] = pair.types
+    return feeds
+
+
+def _one_label(logits: Any, pairs: int) -> Logits:
+    if logits.shape != (pairs, 1):
+        raise ArtefactError(f"the model answers {pairs} pairs with logits of shape {logits.shape}, not ({pairs}, 1)")
+    return np.asarray(logits[:, 0], dtype=np.float32)

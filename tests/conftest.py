@@ -1,0 +1,42 @@
+"""Fixtures that every room's tests share."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from models.catalog import EMBEDDED
+from models.scorer import Scorer
+from tests.server import Server
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real data that RERANK_DATA names; without it the test is skipped."""
+    root = os.environ.get("RERANK_DATA")
+    if not root:
+        pytest.skip("RERANK_DATA is not set: this test needs the real data")
+    return Path(root)
+
+
+@pytest.fixture(scope="session")
+def real_pairs(data_dir: Path) -> list[tuple[str, str]]:
+    """5,000 real MS MARCO query and passage pairs."""
+    pairs: list[list[str]] = json.loads((data_dir / "load" / "msmarco_pairs_5000.json").read_text())
+    return [(query, passage) for query, passage in pairs]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The real server with the embedded model and no settings, shared by the tests that only talk to it."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def scorer() -> Iterator[Scorer]:
+    """The embedded model in this process."""
+    with Scorer.open(EMBEDDED, device="cpu") as opened:
+        yield opened

@@ -1,0 +1,111 @@
+"""Sessions: which graphs are refused, and that a batch scores as its pairs do."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from models.artefact import Artefact, ArtefactError, seal
+from models.scorer import Scorer
+from models.session import Session
+from tests.tiny import Family, make_artefact, make_manifest, make_tokenizer
+
+
+def with_graph(folder: Path, model: onnx.ModelProto) -> Artefact:
+    """Seal a folder around another graph."""
+    make_tokenizer("bert").save(str(folder / "tokenizer.json"))
+    onnx.save(model, folder / "model.onnx")
+    return seal(folder, make_manifest())
+
+
+def graph(inputs: list[str], output: str, shape: list[str | int]) -> onnx.ModelProto:
+    """A graph that answers with its first input, cast: enough to look at."""
+    nodes = [helper.make_node("Cast", [inputs[0]], [output], to=TensorProto.FLOAT)]
+    ins = [helper.make_tensor_value_info(name, TensorProto.INT64, ["batch", "sequence"]) for name in inputs]
+    outs = [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)]
+    return helper.make_model(
+        helper.make_graph(nodes, "g", ins, outs), opset_imports=[helper.make_opsetid("", 17)], ir_version=8
+    )
+
+
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
+def test_both_families_score_and_padding_changes_nothing(tmp_path: Path, family: Family) -> None:
+    """With and without token_type_ids: a padded batch gives each pair the logit that it has alone."""
+    make_artefact(tmp_path, family)
+    documents = ["a bear of china", "bread", "", "the oven is a bread oven of one two three four", "panda"]
+    with (
+        Scorer.open(tmp_path, device="cpu") as alone,
+        Scorer.open(tmp_path, device="cpu", max_batch_tokens=1000) as together,
+    ):
+        assert np.allclose(
+            alone.logits("what is a panda", documents), together.logits("what is a panda", documents), atol=1e-6
+        )
+        assert len(set(alone.logits("what is a panda", documents).tolist())) == len(documents)
+
+
+def test_a_model_with_more_than_one_label_is_refused(tmp_path: Path) -> None:
+    """A reranker has one label; a classifier is not one."""
+    with pytest.raises(ArtefactError, match=r"a reranker has one label: \[batch, 1\]"):
+        Session(make_artefact(tmp_path, labels=3), device="cpu")
+
+
+def test_a_label_count_that_only_a_run_shows_is_refused_by_the_warm_up(tmp_path: Path) -> None:
+    """The graph may hide its width behind a name; the first run does not."""
+    artefact = with_graph(tmp_path, graph(["input_ids"], "logits", ["batch", "labels"]))
+    with pytest.raises(ArtefactError, match="not \\(1, 1\\)"), Scorer.open(artefact.folder, device="cpu") as scorer:
+        scorer.warm_up()
+
+
+@pytest.mark.parametrize(
+    ("inputs", "output", "message"),
+    [
+        (["pixel_values"], "logits", "has the inputs pixel_values"),
+        (["input_ids", "position_ids"], "logits", "has the inputs input_ids, position_ids"),
+        (["input_ids"], "last_hidden_state", "no logits"),
+    ],
+)
+def test_a_graph_that_is_no_cross_encoder_is_refused(
+    tmp_path: Path, inputs: list[str], output: str, message: str
+) -> None:
+    """Other inputs or outputs are told by name."""
+    with pytest.raises(ArtefactError, match=message):
+        Session(with_graph(tmp_path, graph(inputs, output, ["batch", 1])), device="cpu")
+
+
+def test_bytes_that_are_no_graph_are_refused(tmp_path: Path) -> None:
+    """A file with the right hash and the wrong content is told as such."""
+    make_tokenizer("bert").save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "model.onnx").write_bytes(b"not a graph")
+    with pytest.raises(ArtefactError, match="does not open in ONNX Runtime"):
+        Session(seal(tmp_path, make_manifest()), device="cpu")
+
+
+def test_a_model_that_is_to_run_alone_refuses_a_batch_budget(tmp_path: Path) -> None:
+    """The manifest's word is kept: scores that depend on company are not served."""
+    artefact = make_artefact(tmp_path, batchable=False)
+    with pytest.raises(ArtefactError, match="one pair at a time"):
+        Session(artefact, device="cpu", max_batch_tokens=512)
+    assert Session(artefact, device="cpu").max_batch_tokens == 0
+
+
+def test_cuda_without_cuda_is_refused(tmp_path: Path) -> None:
+    """Asking for a GPU where this ONNX Runtime has none is an error, not a slow CPU server."""
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has CUDA")
+    with pytest.raises(ArtefactError, match="install the gpu extra"):
+        Session(make_artefact(tmp_path), device="cuda")
+
+
+def test_the_fixture_that_this_project_did_not_make_scores(data_dir: Path, tmp_path: Path) -> None:
+    """A foreign XLM-R-like ONNX cross-encoder with its own tokenizer loads once it is sealed."""
+    for name in ("model.onnx", "tokenizer.json"):
+        (tmp_path / name).write_bytes((data_dir / "tiny-xlmr-ce" / name).read_bytes())
+    seal(tmp_path, make_manifest("xlm-roberta", max_tokens=60))
+    with Scorer.open(tmp_path, device="cpu") as scorer:
+        scorer.warm_up()
+        logits = scorer.logits("what is a panda", ["a bear", "a much longer text about bears " * 30])
+        assert np.isfinite(logits).all()

