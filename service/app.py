@@ -1,0 +1,125 @@
+"""The app put together: the one place, with `cli.py`, that knows the concrete classes.
+
+The server listens before the model is warm, so that /health answers at once and /ready tells the truth; a warm-up that
+fails is handed to the caller, who stops the server with an error.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import SwaggerRenderPlugin
+from litestar.static_files import create_static_files_router
+from litestar.types import ASGIApp
+
+from models.artefact import ArtefactError
+from models.scorer import Scorer
+from service.batcher import Batcher
+from service.info import ServedModel, describe, own_version
+from service.meter import Meter
+from service.rerank import Reranker
+from service.routes import ROUTES, JsonRequest, on_error
+from service.settings import Settings
+from service.telemetry import Metrics
+
+log = logging.getLogger(__name__)
+
+SWAGGER_UI = Path(__file__).parent / "static" / "swagger-ui"
+DOCS = "/docs"
+
+
+def create_app(scorer: Scorer, settings: Settings, on_failure: Callable[[ArtefactError], None]) -> ASGIApp:
+    """Build the ASGI app around a loaded model.
+
+    Args:
+        scorer: the model, loaded and not yet warm.
+        settings: the limits.
+        on_failure: called on the event loop when the warm-up fails; should stop the server.
+    """
+    batcher = Batcher(
+        scorer.session.run,
+        lanes=scorer.session.lanes,
+        max_batch_tokens=scorer.session.max_batch_tokens,
+        max_queue_tokens=settings.max_queue_tokens,
+    )
+    reranker = Reranker(
+        scorer.tokeniser.pairs,
+        batcher,
+        max_documents=settings.max_documents,
+        max_concurrent_requests=settings.max_concurrent_requests,
+    )
+    metrics = _metrics(batcher, reranker)
+    litestar = Litestar(
+        route_handlers=[*ROUTES, create_static_files_router(f"{DOCS}/assets", [SWAGGER_UI], include_in_schema=False)],
+        dependencies=_provide(reranker, metrics, describe(scorer, settings)),
+        exception_handlers={Exception: on_error},
+        lifespan=[_lifespan(scorer, reranker, on_failure)],
+        request_class=JsonRequest,
+        request_max_body_size=settings.max_body_bytes,
+        openapi_config=_openapi(),
+        logging_config=None,
+    )
+    return Meter(litestar, metrics, frozenset(path for route in ROUTES for path in route.paths))
+
+
+def _metrics(batcher: Batcher, reranker: Reranker) -> Metrics:
+    metrics = Metrics()
+    metrics.watch("rerank_queue_tokens", "Tokens that wait for the model.", lambda: batcher.queued_tokens)
+    metrics.watch("rerank_queue_pairs", "Pairs that wait for the model.", lambda: batcher.queued_pairs)
+    metrics.watch("rerank_requests_in_flight", "Rerank requests in the house.", lambda: reranker.in_flight)
+    metrics.watch("rerank_ready", "1 once the model is warmed up, else 0.", lambda: reranker.ready)
+    return metrics
+
+
+def _provide(reranker: Reranker, metrics: Metrics, served: ServedModel) -> dict[str, Provide]:
+    """Hand the app's objects to the handlers by the names of their parameters."""
+    return {
+        "reranker": Provide(lambda: reranker, sync_to_thread=False),
+        "metrics": Provide(lambda: metrics, sync_to_thread=False),
+        "served": Provide(lambda: served, sync_to_thread=False),
+    }
+
+
+def _lifespan(
+    scorer: Scorer, reranker: Reranker, on_failure: Callable[[ArtefactError], None]
+) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    """Warm up while already listening; at the end let nobody in and finish what is queued."""
+
+    async def warm_up() -> None:
+        start = time.perf_counter()
+        try:
+            await asyncio.to_thread(scorer.warm_up)
+        except ArtefactError as error:
+            on_failure(error)
+        else:
+            reranker.open()
+            log.info("ready after a warm-up of %.0f ms", 1000 * (time.perf_counter() - start))
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        warming = asyncio.create_task(warm_up())
+        yield
+        await warming
+        await asyncio.to_thread(reranker.close)
+
+    return lifespan
+
+
+def _openapi() -> OpenAPIConfig:
+    """The OpenAPI document at /docs/openapi.json and its page at /docs, with no file from another host."""
+    page = SwaggerRenderPlugin(
+        path="/",
+        js_url=f"{DOCS}/assets/swagger-ui-bundle.js",
+        css_url=f"{DOCS}/assets/swagger-ui.css",
+        standalone_preset_js_url=f"{DOCS}/assets/swagger-ui-standalone-preset.js",
+        favicon='<link rel="icon" href="data:,">',
+    )
+    return OpenAPIConfig(
+        title="rerank", version=own_version(), path=DOCS, render_plugins=[page], use_handler_docstrings=True
+    )

@@ -1,0 +1,22 @@
+"""The command `rerank` with its subcommands.
+
+Errors that a user can mend (a setting, an artefact, a port that is taken) are one sentence on stderr and exit code 2;
+nothing is half started before they are found.
+"""
+
+import click
+
+from service.commands.models import models
+from service.commands.score import score
+from service.commands.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="rerank-server")
+def rerank() -> None:
+    """Rerank documents by their relevance to a query, over HTTP or offline."""
+
+
+rerank.add_command(serve)
+rerank.add_command(score)
+rerank.add_command(models)

@@ -1,0 +1,97 @@
+"""Everything that can go wrong for a client, in one tree; each class carries its status and its machine-readable type.
+
+    RerankError
+    ├── MalformedBody          400  the body is not JSON
+    ├── NotFound               404  no such path (raised by the framework, told in our words)
+    ├── WrongMethod            405
+    ├── BodyTooLarge           413
+    ├── WrongContentType       415
+    ├── InvalidRequest         422  JSON, but not a rerank request; carries the field's name
+    ├── Overloaded             429  the queue is full; carries Retry-After
+    ├── ModelFailed            500  the model failed on one of this request's pairs
+    ├── InternalError          500  a bug of ours; the trace is in the log, never in the answer
+    └── NotReady               503  warming up or shutting down; carries Retry-After
+
+Where they live: bodies are checked by `dialects/`, limits by `rerank.py`, the queue by `batcher.py`. Input is checked
+before the queue, so a batch never fails for a neighbour's input. One handler, in `routes.py`, turns them into answers.
+"""
+
+
+class RerankError(Exception):
+    """The root: what the user is told, with the status of the answer."""
+
+    status = 500
+    type = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class MalformedBody(RerankError):
+    """The body is not JSON."""
+
+    status = 400
+    type = "malformed_body"
+
+
+class NotFound(RerankError):
+    """No such path."""
+
+    status = 404
+    type = "not_found"
+
+
+class WrongMethod(RerankError):
+    """The path exists, but not with this method."""
+
+    status = 405
+    type = "wrong_method"
+
+
+class BodyTooLarge(RerankError):
+    """The body is over the limit."""
+
+    status = 413
+    type = "body_too_large"
+
+
+class WrongContentType(RerankError):
+    """The body is not declared as JSON."""
+
+    status = 415
+    type = "wrong_content_type"
+
+
+class InvalidRequest(RerankError):
+    """The body is JSON but not a request that can be answered."""
+
+    status = 422
+    type = "invalid_request"
+
+
+class Overloaded(RerankError):
+    """There is no room for this request now."""
+
+    status = 429
+    type = "overloaded"
+
+
+class ModelFailed(RerankError):
+    """The model failed on a pair of this request."""
+
+    status = 500
+    type = "model_failed"
+
+
+class InternalError(RerankError):
+    """A bug: the message tells nothing of it, the log does."""
+
+
+class NotReady(RerankError):
+    """The model is not warmed up yet, or the server is going down."""
+
+    status = 503
+    type = "not_ready"

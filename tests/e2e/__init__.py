@@ -1,0 +1,1 @@
+"""Tests against the real server, started as a user starts it."""

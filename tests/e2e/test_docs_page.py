@@ -1,0 +1,41 @@
+"""The API page in a real browser, with every other host out of reach."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.server import Server
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def test_the_page_names_no_other_host(server: Server) -> None:
+    """Neither the page nor its style sheet loads anything from elsewhere."""
+    page = server.client.get("/docs").text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(sources) == 4
+    assert all(source.startswith(("/docs/assets/", "data:")) for source in sources)
+    for source in sources:
+        if source.startswith("/"):
+            answer = server.client.get(source)
+            assert answer.status_code == 200, source
+            assert "url(http" not in answer.text
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian's package chromium)")
+def test_the_page_shows_every_route_without_internet(server: Server, tmp_path: Path) -> None:
+    """Swagger UI draws the operations from the document that the server made."""
+    command = [
+        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update", "--disable-quic",
+        f"--user-data-dir={tmp_path}", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        "--virtual-time-budget=10000", "--dump-dom", f"{server.url}/docs",
+    ]  # fmt: skip
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
+    shown = set(re.findall(r'data-path="([^"]+)"', dom))
+    assert shown == {"/rerank", "/v1/rerank", "/health", "/ready", "/info", "/v1/models", "/metrics"}
+    assert "Order documents by relevance" in dom
+    assert "Unable to render" not in dom

@@ -1,0 +1,82 @@
+"""What must not start: wrong settings and damaged models end with one message and an exit code that is not 0."""
+
+from pathlib import Path
+
+import pytest
+
+from models.artefact import seal
+from tests.server import run_rerank
+from tests.tiny import make_artefact, make_manifest
+
+
+def refuses(*words: str, flags: tuple[str, ...] = (), environ: dict[str, str] | None = None) -> None:
+    """Start a server that must not start."""
+    done = run_rerank("serve", "--port", "0", *flags, environ=environ)
+    assert done.returncode == 2, done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environ", "word"),
+    [
+        ({"RERANK_MAX_DOCUMETS": "5"}, "RERANK_MAX_DOCUMENTS"),
+        ({"RERANK_THREADS": "two"}, "RERANK_THREADS='two'"),
+        ({"RERANK_MODEL": "no-such-model"}, "no model is called no-such-model"),
+        ({"RERANK_MODEL": "bge-reranker-v2-m3"}, "known but not prepared"),
+        ({"RERANK_MAX_TOKENS": "8"}, "window of 8 tokens is too small"),
+        ({"RERANK_HOST": "no.such.host.invalid"}, "cannot listen on no.such.host.invalid"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(environ: dict[str, str], word: str) -> None:
+    """Unknown names, bad values, and values that do not fit the model."""
+    refuses(word, environ=environ)
+
+
+def test_a_batch_budget_for_a_model_that_runs_one_pair_at_a_time_is_refused(tmp_path: Path) -> None:
+    """The manifest says that its scores would depend on their neighbours."""
+    make_artefact(tmp_path, batchable=False)
+    refuses("one pair at a time", flags=("--model", str(tmp_path), "--max-batch-tokens", "64"))
+
+
+def test_an_unknown_flag_is_named() -> None:
+    """As any command line does."""
+    refuses("--no-such-flag", flags=("--no-such-flag",))
+
+
+@pytest.mark.parametrize("missing", ["model.onnx", "tokenizer.json", "manifest.json"])
+def test_a_folder_with_a_missing_file_is_refused(tmp_path: Path, missing: str) -> None:
+    """The message names the file."""
+    make_artefact(tmp_path)
+    (tmp_path / missing).unlink()
+    refuses(f"{missing} is missing", flags=("--model", str(tmp_path)))
+
+
+def test_a_changed_file_is_refused(tmp_path: Path) -> None:
+    """The hash does not match."""
+    make_artefact(tmp_path)
+    with (tmp_path / "tokenizer.json").open("a") as file:
+        file.write(" ")
+    refuses("tokenizer.json has changed since it was sealed", flags=("--model", str(tmp_path)))
+
+
+def test_more_than_one_label_is_refused(tmp_path: Path) -> None:
+    """A classifier of three labels is not a reranker."""
+    make_artefact(tmp_path, labels=3)
+    refuses("a reranker has one label", flags=("--model", str(tmp_path)))
+
+
+def test_a_model_that_fails_its_first_pair_stops_the_server(tmp_path: Path) -> None:
+    """The vocabulary is larger than the embedding table: only running it shows that."""
+    make_artefact(tmp_path)
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(
+        tokenizer.read_text()
+        .replace('"[CLS]": 2', '"[CLS]": 999')
+        .replace('"ids": [\n          2\n', '"ids": [\n          999\n')
+    )
+    text = tokenizer.read_text()
+    assert "999" in text
+    seal(tmp_path, make_manifest())
+    refuses("the model fails on a first short pair", flags=("--model", str(tmp_path)))

@@ -1,0 +1,113 @@
+"""`rerank score`: JSON lines in, JSON lines out, resumable, and a bad line costs only itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.scorer import Scorer
+from tests.server import run_rerank
+from tests.texts import PASSAGES, QUERY
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_documents_from_stdin_are_scored_in_their_order(scorer: Scorer) -> None:
+    """Strings and objects, with the scorer's own scores."""
+    given = "\n".join(json.dumps(text if n % 2 else {"text": text, "id": f"d{n}"}) for n, text in enumerate(PASSAGES))
+    done = run_rerank("score", "--query", QUERY, stdin=given.encode())
+    assert done.returncode == 0, done.stderr
+    results = lines(done.stdout)
+    assert [result["index"] for result in results] == list(range(len(PASSAGES)))
+    assert [result.get("id") for result in results] == ["d0", None, "d2", None, "d4"]
+    assert np.allclose([result["score"] for result in results], scorer.scores(QUERY, PASSAGES), atol=1e-5)
+
+
+def test_a_line_may_bring_its_own_query(scorer: Scorer, tmp_path: Path) -> None:
+    """Without --query every line needs one; raw scores are logits."""
+    documents = tmp_path / "pairs.jsonl"
+    queries = [QUERY, QUERY, "how is bread made?", QUERY, "how is bread made?"]
+    pairs = list(zip(queries, PASSAGES, strict=True))
+    documents.write_text("".join(json.dumps({"query": q, "text": t}) + "\n" for q, t in pairs))
+    done = run_rerank("score", "--documents", str(documents), "--raw-scores")
+    assert done.returncode == 0, done.stderr
+    expected = [scorer.logits(query, [text])[0] for query, text in pairs]
+    assert np.allclose([result["score"] for result in lines(done.stdout)], expected, atol=1e-5)
+
+
+def test_bad_lines_are_told_and_cost_no_other(tmp_path: Path) -> None:
+    """The output has a line for every line; the exit code tells that some failed."""
+    given = b'"good"\n{"broken\n5\n{"id": 1}\n{"text": "fine", "id": 2}\n\n'
+    done = run_rerank("score", "--query", QUERY, stdin=given)
+    assert done.returncode == 1
+    assert "4 lines could not be scored" in done.stderr
+    results = lines(done.stdout)
+    assert ["score" in result for result in results] == [True, False, False, False, True, False]
+    assert "not JSON" in results[1]["error"]
+
+
+def test_a_broken_run_is_taken_up_where_it_ended(tmp_path: Path) -> None:
+    """A half-written last line is made again; the result equals an unbroken run's."""
+    documents, whole, broken = tmp_path / "in.jsonl", tmp_path / "whole.jsonl", tmp_path / "broken.jsonl"
+    documents.write_text(
+        "".join(json.dumps({"text": f"{text} {n}", "id": n}) + "\n" for n in range(40) for text in PASSAGES[:1])
+    )
+    arguments = ("score", "--query", QUERY, "--documents", str(documents))
+    assert run_rerank(*arguments, "--output", str(whole)).returncode == 0
+    written = whole.read_bytes()
+    broken.write_bytes(written[: written.index(b"\n", 700) - 5])
+    assert not broken.read_bytes().endswith(b"\n")
+    assert run_rerank(*arguments, "--output", str(broken), "--skip-done").returncode == 0
+    assert broken.read_bytes() == whole.read_bytes()
+    again = run_rerank(*arguments, "--output", str(broken), "--skip-done")
+    assert again.returncode == 0
+    assert broken.read_bytes() == whole.read_bytes()
+
+
+def test_an_existing_output_is_not_written_over(tmp_path: Path) -> None:
+    """Lost work would be silent: it is refused, with the two ways out."""
+    output = tmp_path / "out.jsonl"
+    output.write_text('{"index":0,"score":0.5}\n')
+    done = run_rerank("score", "--query", QUERY, "--output", str(output), stdin=b'"a"\n')
+    assert done.returncode == 2
+    assert "--skip-done goes on with it" in done.stderr
+    assert output.read_text() == '{"index":0,"score":0.5}\n'
+
+
+def test_an_output_of_other_documents_is_refused(tmp_path: Path) -> None:
+    """Ids that differ show that the file belongs to another input."""
+    output = tmp_path / "out.jsonl"
+    output.write_text('{"index":0,"id":"x","score":0.5}\n')
+    done = run_rerank("score", "-q", QUERY, "-o", str(output), "--skip-done", stdin=b'{"text": "a", "id": "y"}\n')
+    assert done.returncode == 2
+    assert "belongs to other documents" in done.stderr
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A missing file, a foreign output and --skip-done without a file are one sentence each."""
+    assert "cannot be read" in run_rerank("score", "-q", QUERY, "-d", str(tmp_path / "none")).stderr
+    assert "--skip-done needs --output" in run_rerank("score", "-q", QUERY, "--skip-done").stderr
+    foreign = tmp_path / "foreign.txt"
+    foreign.write_text("not ours\n")
+    assert (
+        "was not written by rerank score" in run_rerank("score", "-q", QUERY, "-o", str(foreign), "--skip-done").stderr
+    )
+
+
+def test_models_list_tells_what_is_ready(tmp_path: Path) -> None:
+    """The embedded model is; bge-reranker-v2-m3 is known; a damaged folder is told as such."""
+    from tests.tiny import make_artefact
+
+    make_artefact(tmp_path / "mine")
+    make_artefact(tmp_path / "hurt")
+    (tmp_path / "hurt" / "model.onnx").write_bytes(b"")
+    done = run_rerank("models", "list", "--models-dir", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    states = {line.split()[0]: line for line in done.stdout.splitlines()[1:]}
+    assert "ready" in states["embedded"]
+    assert "ready" in states["mine"]
+    assert "damaged" in states["hurt"]
+    assert "not prepared" in states["bge-reranker-v2-m3"]

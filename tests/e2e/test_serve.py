@@ -1,0 +1,233 @@
+"""The running server: started as a user starts it, asked over HTTP, stopped with SIGTERM."""
+
+import json
+import os
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from models.scorer import Scorer
+from tests.server import Server, run_rerank
+from tests.texts import BEST, ODD, PASSAGES, QUERY
+from tests.tiny import make_artefact
+
+
+def test_five_passages_come_back_in_the_right_order(server: Server) -> None:
+    """What the README's first curl does."""
+    body = server.rerank(QUERY, PASSAGES).json()
+    assert body["results"][0]["index"] == BEST
+    scores = [result["relevance_score"] for result in body["results"]]
+    assert scores == sorted(scores, reverse=True)
+    assert {result["index"] for result in body["results"]} == set(range(len(PASSAGES)))
+    assert body["usage"]["prompt_tokens"] == body["usage"]["total_tokens"] > 0
+
+
+@pytest.mark.parametrize("path", ["/rerank", "/v1/rerank"])
+def test_both_paths_answer_alike(server: Server, path: str) -> None:
+    """Infinity's clients use the one, Cohere's and Jina's the other."""
+    answer = server.client.post(
+        path, json={"query": QUERY, "documents": PASSAGES, "top_n": 2, "return_documents": True}
+    )
+    results = answer.json()["results"]
+    assert len(results) == 2
+    assert results[0]["document"] == {"text": PASSAGES[BEST]}
+    assert "server-timing" in answer.headers
+
+
+def test_server_timing_names_every_stage(server: Server) -> None:
+    """Stages in milliseconds, and their sum is within the total."""
+    header = server.rerank(QUERY, PASSAGES).headers["server-timing"]
+    stages = {part.split(";dur=")[0].strip(): float(part.split(";dur=")[1]) for part in header.split(",")}
+    assert set(stages) == {"tokenise", "queue", "inference", "total"}
+    assert stages["tokenise"] + stages["queue"] + stages["inference"] <= stages["total"] + 0.01
+
+
+def test_scores_equal_the_in_process_scorers(server: Server, scorer: Scorer) -> None:
+    """Over HTTP and in this process: the same to 1e-5, raw and as relevance."""
+    texts = [*PASSAGES, *ODD]
+    assert np.abs(np.array(server.scores(QUERY, texts)) - scorer.scores(QUERY, texts)).max() <= 1e-5
+    raw = np.array(server.scores(QUERY, texts, raw_scores=True))
+    assert np.abs(raw - scorer.logits(QUERY, texts)).max() <= 1e-5
+
+
+def test_two_hundred_mixed_requests_at_once_score_as_one_by_one(server: Server, scorer: Scorer) -> None:
+    """Company changes no score: 200 concurrent requests of 1 to 20 documents, short, long and odd."""
+    chance = random.Random(7)
+    texts = [*PASSAGES, *ODD, "bamboo " * 300, "panda"]
+    requests = [
+        (chance.choice([QUERY, "bread", "🐼"]), chance.choices(texts, k=chance.randint(1, 20))) for _ in range(200)
+    ]
+    with ThreadPoolExecutor(200) as threads:
+        together = list(threads.map(lambda request: server.scores(*request, raw_scores=True), requests))
+    for (query, documents), scores in zip(requests, together, strict=True):
+        assert np.abs(np.array(scores) - scorer.logits(query, documents)).max() <= 1e-5
+    one_by_one = [server.scores(*request, raw_scores=True) for request in requests[:40]]
+    for alone, crowded in zip(one_by_one, together[:40], strict=True):
+        assert np.abs(np.array(alone) - np.array(crowded)).max() <= 1e-5
+
+
+def test_the_small_routes_tell_what_is_served(server: Server) -> None:
+    """/health, /ready, /info, /v1/models."""
+    get = server.client.get
+    assert get("/health").json() == {"status": "ok"}
+    assert get("/ready").json() == {"status": "ready"}
+    info = get("/info").json()
+    assert info["served_model_name"] == "embedded"
+    assert info["max_input_length"] == 512
+    assert "reranker" in info["model_type"]
+    assert [model["id"] for model in get("/v1/models").json()["data"]] == ["embedded"]
+
+
+def test_metrics_count_what_was_asked(server: Server) -> None:
+    """Requests by route and status, documents, tokens and stages, in Prometheus' format."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    def read() -> dict[tuple[str, str], float]:
+        text = server.client.get("/metrics").text
+        return {
+            (sample.name, sample.labels.get("route", "") + sample.labels.get("status", "")): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    before = read()
+    tokens = server.rerank(QUERY, PASSAGES).json()["usage"]["total_tokens"]
+    server.client.post("/v1/rerank", json={})
+    server.client.get("/nowhere")
+    after = read()
+
+    def grown(name: str, label: str = "") -> float:
+        return after[name, label] - before.get((name, label), 0)
+
+    assert grown("rerank_tokens_total") == tokens
+    assert grown("rerank_documents_sum") == len(PASSAGES)
+    assert grown("rerank_requests_total", "/v1/rerank200") == 1
+    assert grown("rerank_requests_total", "/v1/rerank422") == 1
+    assert grown("rerank_requests_total", "other404") == 1
+    assert after["rerank_ready", ""] == 1
+    assert after["rerank_queue_tokens", ""] == 0
+
+
+def test_sigterm_lets_requests_in_flight_finish_and_exits_with_0() -> None:
+    """Every request that was accepted is answered whole; then the process ends as asked."""
+    with Server() as server:
+        answers: list[httpx.Response] = []
+
+        def ask() -> None:
+            answers.append(server.rerank(QUERY, ["bamboo " * 200] * 30))
+
+        clients = [threading.Thread(target=ask) for _ in range(4)]
+        for client in clients:
+            client.start()
+        while "rerank_requests_in_flight 4" not in server.client.get("/metrics").text:
+            time.sleep(0.005)
+        code = server.stop()
+        for client in clients:
+            client.join()
+        assert code == 0, server.log()
+        assert [answer.status_code for answer in answers] == [200] * 4
+        assert all(len(answer.json()["results"]) == 30 for answer in answers)
+        assert "Traceback" not in server.log()
+
+
+def test_sigterm_while_the_model_loads_ends_it_at_once(tmp_path: Path) -> None:
+    """A container that is stopped while it reads gigabytes need not be killed; a pipe stands in for the slow file."""
+    manifest = tmp_path / "manifest.json"
+    os.mkfifo(manifest)
+    with Server("--model", str(tmp_path), wait_ready=False) as server:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                writer = os.open(manifest, os.O_WRONLY | os.O_NONBLOCK)
+                break
+            except OSError:  # nobody reads it yet
+                time.sleep(0.01)
+        time.sleep(0.3)  # now it waits for bytes that never come
+        assert server.stop() == 0
+        os.close(writer)
+
+
+def test_ctrl_c_ends_it_with_0_too() -> None:
+    """SIGINT is how a user at a terminal stops it."""
+    import signal
+
+    with Server() as server:
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
+def test_any_artefact_folder_is_served(tmp_path: Path, family: str) -> None:
+    """By path, and by name from the models folder; with a batch budget too."""
+    make_artefact(tmp_path / "mine", family)  # type: ignore[arg-type]
+    documents = ["a bear of china", "bread", "the oven"]
+    with Server("--model", str(tmp_path / "mine")) as by_path:
+        expected = by_path.scores("what is a panda", documents)
+    environ = {"RERANK_MODEL": "mine", "RERANK_MODELS_DIR": str(tmp_path), "RERANK_MAX_BATCH_TOKENS": "64"}
+    with Server(environ=environ) as by_name:
+        assert by_name.client.get("/info").json()["served_model_name"] == f"tiny-{family}"
+        assert np.allclose(by_name.scores("what is a panda", documents), expected, atol=1e-6)
+
+
+def test_an_overfull_queue_answers_429_with_retry_after() -> None:
+    """What does not fit is sent away at once; what was admitted is answered."""
+    with Server("--max-queue-tokens", "100", "--max-concurrent-requests", "8") as server:
+        with ThreadPoolExecutor(16) as threads:
+            answers = list(threads.map(lambda _: server.rerank(QUERY, ["bamboo " * 300] * 8), range(16)))
+        statuses = sorted({answer.status_code for answer in answers})
+        assert statuses == [200, 429]
+        for answer in answers:
+            if answer.status_code == 429:
+                assert int(answer.headers["retry-after"]) >= 1
+                assert answer.json()["error"]["type"] == "overloaded"
+        assert server.rerank(QUERY, PASSAGES).status_code == 200
+
+
+def test_the_server_leaves_no_trace_of_reports_to_others(tmp_path: Path) -> None:
+    """ONNX Runtime's telemetry writes a device id and a queue of events into the home folder, where it is on."""
+    with Server(environ={"HOME": str(tmp_path)}) as server:
+        assert server.rerank(QUERY, PASSAGES).status_code == 200
+        time.sleep(0.5)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_two_servers_cannot_share_a_port(server: Server) -> None:
+    """The second says so in one line and gives up."""
+    done = run_rerank("serve", "--port", str(server.port))
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1 port {server.port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_unready_until_warm(tmp_path: Path) -> None:
+    """/health answers from the first moment; /ready says 503 until it says 200."""
+    with Server(wait_ready=False) as server:
+        seen: list[int] = []
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and (not seen or seen[-1] != 200):
+            try:
+                seen.append(server.client.get("/ready").status_code)
+                assert server.client.get("/health").status_code == 200
+            except httpx.TransportError:
+                time.sleep(0.005)
+        assert seen[-1] == 200
+        assert set(seen) <= {200, 503}
+
+
+def test_the_openapi_document_describes_every_route(server: Server) -> None:
+    """Paths, the request's and the result's schemas, and the errors are all there."""
+    document = server.client.get("/docs/openapi.json").json()
+    assert set(document["paths"]) == {"/rerank", "/v1/rerank", "/health", "/ready", "/info", "/v1/models", "/metrics"}
+    operation = document["paths"]["/v1/rerank"]["post"]
+    assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/RerankRequest")
+    assert {"200", "400", "413", "415", "422", "429", "500", "503"} == set(operation["responses"])
+    for status, response in operation["responses"].items():
+        wanted = "RerankResponse" if status == "200" else "ErrorBody"
+        assert response["content"]["application/json"]["schema"]["$ref"].endswith("/" + wanted)
+    assert json.dumps(document).count("http") == json.dumps(document).count("httpx")

@@ -1,0 +1,64 @@
+"""Settings: flags and variables, one meaning, and nothing wrong is ignored."""
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import Settings, SettingsError, load, settings_list
+
+
+def test_without_anything_the_defaults_hold() -> None:
+    """An empty environment gives the settings as the class declares them."""
+    settings = load({}, {})
+    assert settings == Settings(models_dir=settings.models_dir)
+    assert settings.models_dir == Path("~/.cache/rerank/models").expanduser()
+
+
+def test_a_flag_wins_over_a_variable() -> None:
+    """What was typed last, at the command, counts."""
+    assert load({"port": "1"}, {"RERANK_PORT": "2"}).port == 1
+    assert load({"port": None}, {"RERANK_PORT": "2"}).port == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("1", True), ("false", False), ("0", False), ("False", False)]
+)
+def test_booleans_are_read_by_their_meaning(text: str, value: bool) -> None:
+    """The text "false" is false."""
+    assert load({}, {"RERANK_ACCESS_LOG": text}).access_log is value
+
+
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"RERANK_PROT": "1"}, "RERANK_PROT is set but there is no such setting: did you mean RERANK_PORT?"),
+        ({"RERANK_ZZZZ": "1"}, "rerank serve --help lists"),
+        ({"RERANK_PORT": "eight"}, "RERANK_PORT='eight' cannot be used: it must be a whole number from 0 to 65535"),
+        ({"RERANK_PORT": "65536"}, "from 0 to 65535"),
+        ({"RERANK_MAX_DOCUMENTS": "0"}, "RERANK_MAX_DOCUMENTS='0' cannot be used: it must be a whole number from 1 up"),
+        ({"RERANK_DEVICE": "gpu"}, "it must be one of auto, cpu, cuda"),
+        ({"RERANK_ACCESS_LOG": "yes"}, "it must be true or false"),
+        ({"RERANK_MODEL": ""}, "RERANK_MODEL='' cannot be used"),
+    ],
+)
+def test_what_cannot_be_used_is_named(environ: dict[str, str], message: str) -> None:
+    """The message names the setting, its value and what would be right."""
+    with pytest.raises(SettingsError) as error:
+        load({}, environ)
+    assert message in str(error.value)
+
+
+def test_a_bad_flag_is_named_as_it_was_typed() -> None:
+    """The user who typed --max-documents reads --max-documents."""
+    with pytest.raises(SettingsError, match="--max-documents='many'"):
+        load({"max_documents": "many"}, {})
+
+
+def test_other_programs_variables_are_left_alone() -> None:
+    """Only names with our prefix are ours, and RERANK_DATA is the bench's."""
+    load({}, {"PATH": "/bin", "RERANK_DATA": "/data", "RERANKER": "x"})
+
+
+def test_every_setting_has_a_help_text() -> None:
+    """--help has nothing to be ashamed of."""
+    assert all(setting.help.endswith(".") for setting in settings_list())
