@@ -1,0 +1,101 @@
+"""Candidates: the first-stage list that every contestant is given for every judged query, frozen and hashed.
+
+From a TREC run file (the dataset's own runs/BM25.trec by default) or else from BM25 over the corpus. The same
+dataset, source and depth give the same lists and the same hash everywhere; the source names the libraries' versions,
+because a new release of the stemmer moves single ranks. ArguAna's rule holds for all sets: a candidate whose id is
+the query's own is dropped, because there the query's own text lies in the corpus.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import bm25s
+import numpy as np
+import Stemmer
+
+from bench.datasets import Dataset, numbered_lines
+from bench.errors import DataError
+from bench.records import CandidatesNote
+
+SHIPPED_RUN = Path("runs") / "BM25.trec"
+K1, B = 0.9, 0.4
+"""Anserini's defaults, which BEIR's published BM25 rows use (Thakur et al., 2021)."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidate document ids of every judged query, best first."""
+
+    source: str
+    depth: int
+    lists: dict[str, list[str]]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the frozen lists: `query <tab> document <newline>` in order, queries sorted by id."""
+        lines = (f"{query_id}\t{i}\n" for query_id in sorted(self.lists) for i in self.lists[query_id])
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def note(self) -> CandidatesNote:
+        """What a record tells of these candidates."""
+        without = sum(not documents for documents in self.lists.values())
+        return CandidatesNote(self.source, self.depth, self.sha256, without)
+
+
+def freeze(dataset: Dataset, depth: int, run_file: Path | None = None) -> Candidates:
+    """The top `depth` candidates: of `run_file`, else of the dataset's runs/BM25.trec, else of BM25 by bm25s."""
+    shipped = dataset.folder / SHIPPED_RUN
+    file = run_file or (shipped if shipped.is_file() else None)
+    if file:
+        source = str(SHIPPED_RUN) if file == shipped else file.name
+        return Candidates(f"run {source}", depth, _from_run(file, dataset, depth))
+    source = f"BM25 (bm25s {bm25s.__version__}, k1={K1} b={B}, English stop words, PyStemmer {Stemmer.version()})"
+    return Candidates(source, depth, _from_bm25(dataset, depth))
+
+
+def _from_run(file: Path, dataset: Dataset, depth: int) -> dict[str, list[str]]:
+    """The run's best `depth` a query, by score as trec_eval reads it; equal scores by the run's rank."""
+    scored: dict[str, dict[str, tuple[float, int, str]]] = {query_id: {} for query_id in dataset.queries}
+    for place, line in numbered_lines(file):
+        query_id, document_id, rank, score = _run_line(place, line)
+        if query_id not in scored or document_id == query_id:
+            continue
+        if document_id in scored[query_id]:
+            raise DataError(f"{place}: {document_id!r} was there before for the query {query_id!r}")
+        scored[query_id][document_id] = (-score, rank, place)
+    if not any(scored.values()):
+        raise DataError(f"{file} holds none of the judged queries of {dataset.name}")
+    lists = {query_id: sorted(found, key=found.__getitem__)[:depth] for query_id, found in scored.items()}
+    for query_id, ids in lists.items():
+        for i in ids:
+            if i not in dataset.documents:
+                raise DataError(f"{scored[query_id][i][2]}: the document {i!r} is not in corpus.jsonl")
+    return lists
+
+
+def _run_line(place: str, line: str) -> tuple[str, str, int, float]:
+    columns = line.split()
+    if len(columns) != 6:
+        raise DataError(f"{place}: {len(columns)} columns, where a TREC run has six (query Q0 document rank score tag)")
+    try:
+        return columns[0], columns[2], int(columns[3]), float(columns[4])
+    except ValueError as error:
+        raise DataError(f"{place}: rank and score must be numbers: {error}") from error
+
+
+def _from_bm25(dataset: Dataset, depth: int) -> dict[str, list[str]]:
+    """Lucene's BM25 as bm25s computes it; only documents that share a term, equal scores in corpus order."""
+    ids = list(dataset.documents)
+    stemmer = Stemmer.Stemmer("english")
+    index = bm25s.BM25(k1=K1, b=B)
+    texts = [*dataset.documents.values(), *dataset.queries.values()]
+    tokens = bm25s.tokenize(texts, stopwords="en", stemmer=stemmer, return_ids=False, show_progress=False)
+    index.index(tokens[: len(ids)], show_progress=False)
+    lists: dict[str, list[str]] = {}
+    for query_id, terms in zip(dataset.queries, tokens[len(ids) :], strict=True):
+        # Scored whole and sorted stably: the library's own top-k leaves equal scores in no fixed order.
+        scores = index.get_scores(terms) if terms else np.zeros(len(ids))
+        best = [ids[i] for i in np.argsort(-scores, kind="stable")[: depth + 1] if scores[i] > 0]
+        lists[query_id] = [i for i in best if i != query_id][:depth]
+    return lists

@@ -1,0 +1,14 @@
+"""The console script `rerank-bench`: a sentence instead of a trace where the bench's extra is not installed."""
+
+EXTRA = {"bm25s", "httpx", "ir_measures", "Stemmer"}
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from bench.cli import main as rerank_bench
+    except ModuleNotFoundError as missing:
+        if missing.name not in EXTRA:
+            raise
+        raise SystemExit("rerank-bench needs its extra: pip install 'rerank-server[bench]'") from None
+    rerank_bench()

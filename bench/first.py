@@ -1,0 +1,72 @@
+"""`python -m bench.first --data DIR`: the first measurement, from nothing running to a table.
+
+Starts the server on a free port, measures latency and then accuracy on one dataset, prints both tables and stops the
+server. Exit code 0 only when every query was answered; the server is stopped in every case.
+"""
+
+from pathlib import Path
+
+import click
+
+from bench import candidates, datasets, records, stages, tables
+from bench.errors import BenchError
+from bench.served import served
+from bench.settings import Settings
+
+DEPTH = 50  # documents a request and candidates a query, as the public leaderboard has them
+
+
+@click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.option("--data", help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, or `sample`.")
+@click.option("--serve", "command", default="rerank serve", help="Command that serves; `--port N` is added to it.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many judged queries for the accuracy.")
+@click.option("--requests", type=click.IntRange(min=1), default=50, help="Measured latency requests.")
+@click.option(
+    "--start-timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=300.0,
+    help="Seconds that the server may take to be ready.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for both records.")
+def main(
+    data: str | None, command: str, limit: int | None, requests: int, start_timeout: float, out: Path | None
+) -> None:
+    """Serve, measure latency and accuracy on a dataset, stop."""
+    if not data:
+        raise click.ClickException(
+            "give a dataset: --data DIR (a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv), "
+            "or --data sample for the small one that ships with the bench"
+        )
+    try:
+        failed = _measure(data, command, limit, requests, start_timeout, out)
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    if failed:
+        raise click.ClickException(f"failed requests: {failed}; the tables above say why")
+
+
+def _measure(
+    data: str, command: str, limit: int | None, requests: int, start_timeout_s: float, out: Path | None
+) -> int:
+    """Print both tables; gives how many requests failed."""
+    dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root))
+    frozen = candidates.freeze(dataset, DEPTH)
+    click.echo(f"starting `{command}`", err=True)
+    with served(command, start_timeout_s) as url:
+        target = stages.Target(url)
+        latency = stages.measure_latency(
+            target, dataset, frozen, stages.LatencySettings(documents=DEPTH, requests=requests)
+        )
+        click.echo(tables.heading(latency))
+        click.echo(tables.latency_table(latency))
+        accuracy = stages.measure_accuracy(target, dataset, frozen, stages.AccuracySettings(limit=limit))
+        click.echo(tables.accuracy_table(accuracy))
+    if out:
+        records.write(latency, out / "latency.json")
+        records.write(accuracy, out / "accuracy.json")
+        click.echo(f"records: {out}", err=True)
+    return latency.summary.errors + len(accuracy.failures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""The records: one struct for every file that the bench writes, and how it is written and read.
+
+A record holds the raw results beside the figures, so that every figure can be computed again, and its provenance,
+so that it can be judged. The field `record` names the kind; `format` grows when a field changes its meaning. A file
+is complete or absent: it is written beside its place and then moved there.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.errors import BenchError, DataError
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A figure with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Provenance(msgspec.Struct, frozen=True):
+    """Where, when, with what and of what a record was taken."""
+
+    created_utc: str
+    commit: str | None
+    """The bench's own commit, `-dirty` with local changes; None outside a checkout."""
+    command: list[str]
+    settings: dict[str, Any]
+    client_cpu: str
+    client_cores: int
+    client_system: str
+    versions: dict[str, str]
+    url: str
+    server: dict[str, Any] | None
+    """The answer of the reranker's GET /info (model, device, settings); None where it has none."""
+
+
+class DatasetNote(msgspec.Struct, frozen=True):
+    """Which dataset was used and what is odd about it."""
+
+    name: str
+    split: str
+    documents: int
+    judged_queries: int
+    empty_documents: int
+    judgements_outside_corpus: int
+    relevance_level: int
+    """The grade from which a document counts as relevant in binary measures."""
+    sha256: str
+    """Over corpus.jsonl, queries.jsonl and the split's qrels, in this order."""
+
+
+class CandidatesNote(msgspec.Struct, frozen=True):
+    """Which first-stage list every contestant was given."""
+
+    source: str
+    depth: int
+    sha256: str
+    queries_without_candidates: int
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """One request as it went. Times are seconds on one monotonic clock that starts with the run."""
+
+    query_id: str
+    documents: int
+    planned_s: float
+    sent_s: float
+    done_s: float
+    first_byte_s: float | None = None
+    status: int | None = None
+    """The last HTTP status; None where no answer came."""
+    attempts: int = 1
+    tokens: int | None = None
+    server_timing_ms: dict[str, float] = {}
+    error: str | None = None
+    """Why the request failed; None is success."""
+
+
+class Ranking(msgspec.Struct, frozen=True):
+    """One query's candidates in their new order, and the request that gave it."""
+
+    query_id: str
+    document_ids: list[str]
+    scores: list[float]
+    sample: Sample
+
+
+class AccuracyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="accuracy"):
+    """What `rerank-bench run` writes: every ranking, and the measures of it and of the candidates' own order."""
+
+    provenance: Provenance
+    dataset: DatasetNote
+    candidates: CandidatesNote
+    queries: int
+    """Judged queries in this run: all of the split, or the sample that `--limit` drew."""
+    measures: dict[str, Estimate]
+    first_stage: dict[str, Estimate]
+    per_query: dict[str, dict[str, float]]
+    """Measure to query id to value; a query without an answer holds 0."""
+    first_stage_per_query: dict[str, dict[str, float]]
+    rankings: list[Ranking]
+    failures: list[Sample]
+    format: int = 1
+
+
+class LatencySummary(msgspec.Struct, frozen=True):
+    """The figures of a latency run. Percentiles are of successes; None where nothing succeeded."""
+
+    requests: int
+    errors: int
+    error_rate: float
+    p50_ms: Estimate | None
+    p90_ms: Estimate | None
+    p99_ms: Estimate | None
+    mean_ms: Estimate | None
+    documents_per_s: Estimate | None
+
+
+class LatencyPlan(msgspec.Struct, frozen=True):
+    """What was sent and when."""
+
+    loop: str
+    """`closed`: a client sends its next request when its last one is answered, so a stall hides the load behind it."""
+    documents_per_request: int
+    concurrency: int
+    requests: int
+    distinct_requests: int
+    """Fewer than `requests` where the workload was walked through more than once."""
+    warm_up: int
+    filled_documents: int
+    """Documents that came from further corpus passages because a query had too few candidates, over all requests."""
+
+
+class LatencyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="latency"):
+    """What `rerank-bench latency` writes: every sample, the warm-up apart, and the figures."""
+
+    provenance: Provenance
+    dataset: DatasetNote
+    candidates: CandidatesNote
+    plan: LatencyPlan
+    summary: LatencySummary
+    samples: list[Sample]
+    warm_up: list[Sample]
+    format: int = 1
+
+
+Record = AccuracyRecord | LatencyRecord
+
+
+def write(record: Record, path: Path) -> None:
+    """Write `record` as JSON, whole or not at all."""
+    beside = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
+        beside.replace(path)
+    except OSError as error:
+        raise BenchError(f"the record cannot be written to {path}: {error.strerror}") from error
+
+
+def read(path: Path) -> Record:
+    """Read a record back; DataError where the file is none."""
+    try:
+        record: Record = msgspec.json.decode(path.read_bytes(), type=Record)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise DataError(f"{path} is not a record of the bench: {error}") from error
+    return record

@@ -1,0 +1,49 @@
+"""Fixtures of the bench's tests: the local reranker, a URL where there is none, and BEIR folders."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench.fake_reranker import FakeReranker
+
+
+@pytest.fixture
+def reranker() -> Iterator[FakeReranker]:
+    server = FakeReranker()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def no_one_there() -> str:
+    """A URL at which nothing listens."""
+    server = FakeReranker()
+    server.server_close()
+    return server.url
+
+
+@pytest.fixture
+def beir(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a BEIR folder from lines; what is not given is a small valid set."""
+
+    def write(
+        corpus: str = '{"_id": "d1", "title": "T", "text": "one"}\n{"_id": "d2", "text": "two"}\n',
+        queries: str = '{"_id": "q1", "text": "first"}\n{"_id": "q2", "text": "second"}\n',
+        qrels: str = "query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td2\t2\n",
+        split: str = "test",
+    ) -> Path:
+        (tmp_path / "qrels").mkdir(exist_ok=True)
+        (tmp_path / "corpus.jsonl").write_text(corpus, encoding="utf-8")
+        (tmp_path / "queries.jsonl").write_text(queries, encoding="utf-8")
+        (tmp_path / "qrels" / f"{split}.tsv").write_text(qrels, encoding="utf-8")
+        return tmp_path
+
+    return write

@@ -1,0 +1,152 @@
+"""The commands as a user types them, against a real local server: tables, records, exit codes, one-sentence errors."""
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from bench import records
+from bench.cli import main
+from bench.errors import DataError
+from tests.bench.fake_reranker import FakeReranker, Reply
+
+
+def _type(*arguments: str, command: click.Command = main) -> Result:
+    return CliRunner().invoke(command, arguments)
+
+
+def _one_sentence(result: Result) -> str:
+    """The error of a run that must have failed with one line and no trace."""
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    lines = result.stderr.strip().splitlines()
+    assert len([line for line in lines if line.startswith("Error: ")]) == 1
+    return lines[-1]
+
+
+def test_run_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> None:
+    """The sample, scored perfectly by the server: nDCG@10 is 1, BM25 stands beside, and the record holds it all."""
+    best = {"green tea": "75 degrees", "puncture": "glue a patch", "tides": "moon pulls", "sourdough": "Feed"}
+
+    def score(query: str, document: str) -> float:
+        grade_two = any(topic in query and answer in document for topic, answer in best.items())
+        return 1.0 if grade_two else 0.5 if document.startswith(("Tyre pressure", "Spring")) else 0.0
+
+    reranker.score = score
+    out = tmp_path / "new folder" / "run.json"
+    result = _type("run", "--url", reranker.url, "--data", "sample", "--depth", "10", "--out", str(out))
+    assert result.exit_code == 0, result.stderr
+    assert "nDCG@10" in result.stdout
+    assert "reranker: model_id fake, device cpu, at http://127.0.0.1:" in result.stdout
+    assert "  BM25  " in result.stdout
+    record = records.read(out)
+    assert isinstance(record, records.AccuracyRecord)
+    assert record.measures["nDCG@10"].value == pytest.approx(1.0)
+    assert record.first_stage["nDCG@10"].value < 1
+    assert record.per_query["nDCG@10"].keys() == {"q1", "q2", "q3", "q4"}
+    assert [ranking.query_id for ranking in record.rankings] == ["q1", "q2", "q3", "q4"]
+    assert record.rankings[0].document_ids[0] == "tea-1"
+    assert record.provenance.server == {"model_id": "fake", "device": "cpu"}
+    assert record.provenance.settings["concurrency"] == 2
+    assert record.provenance.versions["ir-measures"]
+
+
+def test_failed_query_counts_zero_and_is_reported(reranker: FakeReranker, tmp_path: Path) -> None:
+    """One query of four fails: recorded with its reason, 0 in every measure, said in the table, exit code 1."""
+    out = tmp_path / "run.json"
+    reranker.replies = [None, Reply(500, {"message": "broken"})]
+    result = _type("run", "--url", reranker.url, "--data", "sample", "--concurrency", "1", "--out", str(out))
+    assert "1 of 4 queries failed" in _one_sentence(result)
+    assert "1 times: status 500: broken" in result.stdout
+    record = records.read(out)
+    assert isinstance(record, records.AccuracyRecord)
+    assert [failure.query_id for failure in record.failures] == ["q1"]
+    assert len(record.rankings) == 3
+    assert all(of["q1"] == 0 for of in record.per_query.values())
+
+
+def test_limit_draws_the_same_queries_for_the_same_seed(reranker: FakeReranker, tmp_path: Path) -> None:
+    """--limit measures a seeded draw, for the reranker and for the first stage alike."""
+    drawn = []
+    for seed in ("1", "1", "2"):
+        out = tmp_path / "run.json"
+        assert (
+            _type(
+                "run", "--url", reranker.url, "--data", "sample", "--limit", "2", "--seed", seed, "--out", str(out)
+            ).exit_code
+            == 0
+        )
+        record = records.read(out)
+        assert isinstance(record, records.AccuracyRecord)
+        assert record.per_query["nDCG@10"].keys() == record.first_stage_per_query["nDCG@10"].keys()
+        drawn.append(list(record.per_query["nDCG@10"]))
+    assert len(drawn[0]) == 2
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_latency_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> None:
+    """The table names the loop; the record holds every sample, the warm-up apart, and gives the same figures again."""
+    out = tmp_path / "latency.json"
+    flags = ["--documents", "15", "--requests", "8", "--warm-up", "2", "--concurrency", "2"]
+    result = _type("latency", "--url", reranker.url, "--data", "sample", *flags, "--out", str(out))
+    assert result.exit_code == 0, result.stderr
+    assert "closed loop" in result.stdout
+    assert "P90 ms" in result.stdout
+    record = records.read(out)
+    assert isinstance(record, records.LatencyRecord)
+    assert (len(record.samples), len(record.warm_up)) == (8, 2)
+    assert record.plan.filled_documents > 0
+    assert all(sample.documents == 15 for sample in record.samples)
+
+
+def test_latency_without_success_gives_no_figures(reranker: FakeReranker) -> None:
+    """All requests failed: dashes in the table, exit code 1."""
+    reranker.replies = [None, *[Reply(500, {"message": "no"})] * 2]
+    result = _type("latency", "--url", reranker.url, "--data", "sample", "--requests", "2", "--warm-up", "0")
+    assert "no request succeeded" in _one_sentence(result)
+    assert "2 of 2 (100.0%)" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "latency"])
+def test_unusable_server_is_one_sentence(reranker: FakeReranker, no_one_there: str, command: str) -> None:
+    """Nobody there, and a wrong path: what is wrong and what to do, no trace."""
+    assert "start one with `rerank serve`" in _one_sentence(_type(command, "--url", no_one_there, "--data", "sample"))
+    wrong = _type(command, "--url", f"{reranker.url}/v1", "--data", "sample")
+    assert "status 404: no such path /v1/v1/rerank" in _one_sentence(wrong)
+
+
+@pytest.mark.parametrize("command", ["run", "latency"])
+def test_bad_dataset_is_one_sentence(tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown name and a damaged file: what was looked for, or file and line; the server is not asked."""
+    monkeypatch.setenv("RERANK_DATA", str(tmp_path))
+    assert "no dataset 'nosuch'" in _one_sentence(_type(command, "--data", "nosuch"))
+    (tmp_path / "bad" / "qrels").mkdir(parents=True)
+    (tmp_path / "bad" / "corpus.jsonl").write_text("not json\n", encoding="utf-8")
+    (tmp_path / "bad" / "qrels" / "test.tsv").write_text("q1\td1\t1\n", encoding="utf-8")
+    assert "corpus.jsonl line 1" in _one_sentence(_type(command, "--data", "bad"))
+
+
+def test_unwritable_record_is_one_sentence(reranker: FakeReranker, tmp_path: Path) -> None:
+    """A file where a folder is needed: the figures are printed all the same, then the sentence."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    result = _type(
+        "latency",
+        "--url",
+        reranker.url,
+        "--data",
+        "sample",
+        "--requests",
+        "1",
+        "--out",
+        str(tmp_path / "file" / "x.json"),
+    )
+    assert "cannot be written" in _one_sentence(result)
+    assert "P50 ms" in result.stdout
+
+
+def test_reading_what_is_no_record_is_refused(tmp_path: Path) -> None:
+    """A JSON file of another kind is a DataError with its path."""
+    (tmp_path / "x.json").write_text('{"record": "arena"}', encoding="utf-8")
+    with pytest.raises(DataError, match="is not a record"):
+        records.read(tmp_path / "x.json")

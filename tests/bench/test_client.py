@@ -1,0 +1,150 @@
+"""The client against a real local server: scores in input order, retries as asked, and failures that say why."""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from bench.client import Answer, Client, server_timing_ms
+from bench.errors import ServerError
+from tests.bench.fake_reranker import FakeReranker, Reply
+
+
+def _rerank(url: str, documents: list[str], retries: int = 0, **settings: float | str) -> Answer:
+    async def call() -> Answer:
+        async with Client(url, **settings) as client:  # type: ignore[arg-type]  # one test's setting, by name
+            return await client.rerank("q1", "red apple", documents, retries=retries)
+
+    return asyncio.run(call())
+
+
+def _results(*indexes: int) -> Reply:
+    return Reply(200, {"results": [{"index": index, "relevance_score": 0.5} for index in indexes]})
+
+
+def test_scores_come_back_in_input_order(reranker: FakeReranker) -> None:
+    """The server answers best first; the client gives the scores of the documents as they were sent."""
+    answer = _rerank(reranker.url, ["green pear", "red apple", "red pear"])
+    assert answer.scores == [0.0, 2.0, 1.0]
+    assert answer.sample.error is None
+    assert (answer.sample.status, answer.sample.tokens, answer.sample.attempts) == (200, 21, 1)
+    assert answer.sample.server_timing_ms == {"tokenise": 1.2, "queue": 0.0, "inference": 300.1, "total": 302.0}
+
+
+def test_model_is_sent_only_when_given(reranker: FakeReranker) -> None:
+    """The body holds query and documents, and the model's name where there is one."""
+    _rerank(reranker.url + "/", ["a"])
+    _rerank(reranker.url, ["a"], model="m")
+    assert reranker.seen == [
+        {"query": "red apple", "documents": ["a"]},
+        {"query": "red apple", "documents": ["a"], "model": "m"},
+    ]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_busy_server_is_asked_again_after_retry_after(reranker: FakeReranker, status: int) -> None:
+    """Two busy answers, then one that counts: three attempts, each after the second that was asked for."""
+    busy = Reply(status, {"message": "busy"}, {"Retry-After": "0.2"})
+    reranker.replies = [busy, busy]
+    answer = _rerank(reranker.url, ["red"], retries=2)
+    assert answer.scores == [1.0]
+    assert answer.sample.attempts == 3
+    gaps_s = [late - early for early, late in zip(reranker.seen_at_s, reranker.seen_at_s[1:], strict=False)]
+    assert all(0.2 <= gap_s < 0.45 for gap_s in gaps_s)
+    assert answer.sample.sent_s - answer.sample.planned_s >= 0.4
+
+
+def test_retry_after_may_be_a_date(reranker: FakeReranker) -> None:
+    """An HTTP date is honoured too; one in the past means at once."""
+    past = format_datetime(datetime.now(UTC) - timedelta(seconds=5), usegmt=True)
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    reranker.replies = [Reply(429, {}, {"Retry-After": past}), Reply(429, {}, {"Retry-After": soon})]
+    started = time.perf_counter()
+    assert _rerank(reranker.url, ["red"], retries=2).scores == [1.0]
+    assert 0.8 <= time.perf_counter() - started < 3
+    assert reranker.seen_at_s[1] - reranker.seen_at_s[0] < 0.4
+
+
+def test_retries_end(reranker: FakeReranker) -> None:
+    """A server that stays busy is a failure with its status, after so many attempts as were allowed."""
+    reranker.replies = [Reply(429, {"message": "queue is full"}, {"Retry-After": "0"})] * 5
+    answer = _rerank(reranker.url, ["red"], retries=1)
+    assert answer.scores is None
+    assert (answer.sample.status, answer.sample.attempts) == (429, 2)
+    assert answer.sample.error == "status 429: queue is full"
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply(500, {"error": {"message": "x"}, "message": "model\nfailed"}), "status 500: model failed"),
+        (Reply(422, {"error": "batch size 33"}), "status 422: batch size 33"),
+        (Reply(502, b"<html>bad gateway</html>"), "status 502: <html>bad gateway</html>"),
+        (Reply(500, b""), "status 500: (no text)"),
+        (Reply(200, b"{"), "the answer is no rerank result: Input data was truncated"),
+        (Reply(200, [{"index": 0, "score": 1.0}]), "the answer is no rerank result: Expected `object`, got `array`"),
+        (_results(0, 1), "the answer lacks 1 of 3 documents, the first is index 2"),
+        (_results(0, 1, 1), "the answer holds the index 1 twice"),
+        (_results(0, 1, 3), "the answer holds the index 3, where 3 documents were sent"),
+        (_results(0, 1, -1), "the answer holds the index -1, where 3 documents were sent"),
+    ],
+)
+def test_bad_answer_is_a_failure_with_a_reason(reranker: FakeReranker, reply: Reply, error: str) -> None:
+    """No exception and no ranking: the sample says what was wrong, and nothing is sent twice."""
+    reranker.replies = [reply]
+    answer = _rerank(reranker.url, ["a", "b", "c"], retries=3)
+    assert answer.scores is None
+    assert answer.sample.error is not None
+    assert answer.sample.error.startswith(error)
+    assert len(reranker.seen) == 1
+
+
+def test_no_server_and_late_server_are_failures_without_status(reranker: FakeReranker, no_one_there: str) -> None:
+    """A refused connection and an answer after the timeout both say so."""
+    refused = _rerank(no_one_there, ["a"]).sample
+    reranker.delay_s = 0.5
+    late = _rerank(reranker.url, ["a"], timeout_s=0.1).sample
+    assert (refused.status, late.status) == (None, None)
+    assert refused.error is not None
+    assert refused.error.startswith("ConnectError")
+    assert late.error == "ReadTimeout"
+
+
+def test_proxy_of_the_environment_is_not_used(reranker: FakeReranker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy that leads nowhere does not stand between the bench and a loopback server."""
+    for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert _rerank(reranker.url, ["red"]).scores == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("header", "stages"),
+    [
+        ("", {}),
+        ('db;desc="x y";dur=53.2, app;dur=47', {"db": 53.2, "app": 47.0}),
+        ("cache, total; dur=1.5", {"total": 1.5}),
+        ('a;dur="2.5", b;dur=slow', {"a": 2.5}),
+    ],
+)
+def test_server_timing_is_read_leniently(header: str, stages: dict[str, float]) -> None:
+    """Names and durations are taken where they can be read; the rest is passed over."""
+    assert server_timing_ms(header) == stages
+
+
+def test_check_tells_no_server_from_a_wrong_one(reranker: FakeReranker, no_one_there: str) -> None:
+    """Nothing listening, no URL at all and a server that is no reranker each get their own sentence."""
+
+    def check(url: str) -> str:
+        async def call() -> None:
+            async with Client(url) as client:
+                await client.check()
+
+        with pytest.raises(ServerError) as caught:
+            asyncio.run(call())
+        return str(caught.value)
+
+    assert f"no server answers at {no_one_there}" in check(no_one_there)
+    assert "no server answers at localhost:1" in check("localhost:1")
+    assert "is no usable reranker: POST /v1/rerank failed with status 404" in check(reranker.url + "/elsewhere")
