@@ -119,6 +119,8 @@ def _read_manifest(path: Path) -> Manifest:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except FileNotFoundError:
         raise ArtefactError(f"{path} is missing: the folder is not a prepared model") from None
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ArtefactError(f"{path} is not a manifest of format 1: {error}") from None
 

@@ -31,8 +31,3 @@ def plan(lengths: Sequence[int], max_batch_tokens: int) -> list[list[int]]:
         else:
             batches.append([index])
     return batches
-
-
-def padded_tokens(lengths: Sequence[int], batch: Sequence[int]) -> int:
-    """Tokens that the device computes for a batch, padding included."""
-    return max(lengths[index] for index in batch) * len(batch)

@@ -27,7 +27,8 @@ GPU_BATCH_TOKENS = 16_384
 """Padded tokens of a batch on a GPU: about 10 TFLOP at 568 M parameters, some tens of milliseconds' work."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "logits"
-ERRORS_ONLY = 3
+FATAL_ONLY = 4
+"""ONNX Runtime's log level: its errors are raised, and would else stand on stderr a second time."""
 
 
 class Session:
@@ -91,7 +92,7 @@ def _budget(artefact: Artefact, device: str, max_batch_tokens: int | None) -> in
 
 def _open(artefact: Artefact, device: str) -> ort.InferenceSession:
     options = ort.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = FATAL_ONLY
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # patterns are kept per shape, and every length is a shape of its own

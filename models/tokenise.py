@@ -19,7 +19,7 @@ from models.pair import Pair, TokenIds
 
 CHARACTERS_PER_TOKEN = 16
 """Characters read of a text for each token of room at the first try: most text needs 3 to 6."""
-MARGIN_TOKENS = 64
+MARGIN_TOKENS = 128
 """A text cut before its end must yield this many tokens beyond the room, so that what the cut changed is thrown
 away."""
 
@@ -55,17 +55,18 @@ class Tokeniser:
         self._layout = _probe(tokenizer)
         self.max_tokens = max_tokens
         self.max_query_tokens = max_tokens * 3 // 4
-        if max_tokens - self.max_query_tokens < self._layout.special_tokens:
+        if max_tokens - self.max_query_tokens <= self._layout.special_tokens:
             raise ArtefactError(f"a window of {max_tokens} tokens is too small for a pair: give more max_tokens")
 
     @classmethod
     def open(cls, path: Path, max_tokens: int) -> "Tokeniser":
         """Read a tokenizer.json; raise ArtefactError if it is not one."""
         try:
-            tokenizer = Tokenizer.from_file(str(path))
+            return cls(Tokenizer.from_file(str(path)), max_tokens)
+        except ArtefactError:
+            raise
         except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
-            raise ArtefactError(f"{path} is not a tokenizer.json: {error}") from None
-        return cls(tokenizer, max_tokens)
+            raise ArtefactError(f"{path} is not a tokenizer.json that works: {error}") from None
 
     def pairs(self, query: str, documents: Sequence[str]) -> list[Pair]:
         """Pair the query with each document: one unpadded pair per document, each at most `max_tokens` long."""

@@ -23,8 +23,9 @@ from models.scorer import Scorer
 from service.batcher import Batcher
 from service.info import ServedModel, describe, own_version
 from service.meter import Meter
+from service.request import JsonRequest
 from service.rerank import Reranker
-from service.routes import ROUTES, JsonRequest, on_error
+from service.routes import ROUTES, on_error
 from service.settings import Settings
 from service.telemetry import Metrics
 
@@ -97,6 +98,8 @@ def _lifespan(
             await asyncio.to_thread(scorer.warm_up)
         except ArtefactError as error:
             on_failure(error)
+        except Exception as error:  # noqa: BLE001 - else the server would be unready for ever, in silence
+            on_failure(ArtefactError(f"the model does not warm up: {error}"))
         else:
             reranker.open()
             log.info("ready after a warm-up of %.0f ms", 1000 * (time.perf_counter() - start))

@@ -53,7 +53,6 @@ class _Request:
         self.missing = len(pairs)
         self.loop = asyncio.get_running_loop()
         self.future: asyncio.Future[None] = self.loop.create_future()
-        self.over = False
         self.error: RerankError | None = None
         self.admitted = time.perf_counter()
         self.started = math.inf
@@ -128,8 +127,10 @@ class Batcher:
         self._admit(request, pairs)
         try:
             await request.future
-        finally:
-            request.over = True  # whatever is still queued of a cancelled request is dropped when its turn comes
+        except asyncio.CancelledError:
+            with self._changed:
+                self._forget(request)
+            raise
         return Scored(request.logits, request.started - request.admitted, request.finished - request.started)
 
     def _admit(self, request: _Request, pairs: Sequence[Pair]) -> None:
@@ -167,7 +168,6 @@ class Batcher:
         """Wait for work and take the batch that holds the oldest pair; empty when closed and nothing is left."""
         with self._changed:
             while True:
-                self._drop_over()
                 if self._queue:
                     break
                 if not self._open:
@@ -180,10 +180,10 @@ class Batcher:
             self._queued_tokens -= sum(len(item.pair) for item in batch)
             return batch
 
-    def _drop_over(self) -> None:
-        """Forget the oldest pairs as long as nobody waits for them (cancelled, or already failed)."""
-        while self._queue and self._queue[0].request.over:
-            self._queued_tokens -= len(self._queue.popleft().pair)
+    def _forget(self, request: _Request) -> None:
+        """Drop the waiting pairs of a request that nobody waits for any more; the caller holds the lock."""
+        self._queue = deque(item for item in self._queue if item.request is not request)
+        self._queued_tokens = sum(len(item.pair) for item in self._queue)
 
     def _take_batch(self) -> list[_Item]:
         """Plan the oldest waiting pairs and take the batch of the very oldest; the others keep their places."""
@@ -216,7 +216,7 @@ class Batcher:
                 request.missing -= 1
                 if outcome is None:
                     request.error = ModelFailed(f"the model failed on the document with index {item.place}")
-                    request.over = True
+                    self._forget(request)
                 else:
                     request.logits[item.place] = outcome[0]
                 if request.missing == 0 or request.error is not None:

@@ -8,6 +8,7 @@
     ├── WrongContentType       415
     ├── InvalidRequest         422  JSON, but not a rerank request; carries the field's name
     ├── Overloaded             429  the queue is full; carries Retry-After
+    ├── ClientGone             499  the client hung up; for the metrics, as nobody reads the answer
     ├── ModelFailed            500  the model failed on one of this request's pairs
     ├── InternalError          500  a bug of ours; the trace is in the log, never in the answer
     └── NotReady               503  warming up or shutting down; carries Retry-After
@@ -77,6 +78,13 @@ class Overloaded(RerankError):
 
     status = 429
     type = "overloaded"
+
+
+class ClientGone(RerankError):
+    """The client hung up; nobody reads this answer, but it is counted (nginx's status for it)."""
+
+    status = 499
+    type = "client_gone"
 
 
 class ModelFailed(RerankError):

@@ -39,5 +39,5 @@ class Meter:
         try:
             await self._app(scope, receive, noting)
         finally:
-            path = scope["path"]
+            path = scope["path"].rstrip("/")
             self._metrics.count(path if path in self._routes else OTHER, status, time.perf_counter() - start)

@@ -1,22 +1,18 @@
 """The HTTP routes, and the one place where an error becomes an answer.
 
-A handler names the shape of its body (`data`), from which the OpenAPI document is made; `JsonRequest` reads it with the
-dialects' own decoder, so that a bad body is told in our words. Bodies over a megabyte are decoded in a thread: the
-event loop must stay free for everybody else.
+A handler names the shape of its body (`data`) and of its answer, from which the OpenAPI document is made.
 """
 
-import asyncio
 import logging
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Request, Response, get, post
+from litestar import MediaType, Request, Response, get, head, post
 from litestar.exceptions import HTTPException
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 from service.dialects import unified
-from service.dialects.body import check_content_type, decode
 from service.errors import (
     BodyTooLarge,
     InternalError,
@@ -28,26 +24,11 @@ from service.errors import (
     WrongMethod,
 )
 from service.info import ModelInfo, ModelList, ServedModel
+from service.request import JsonRequest
 from service.rerank import Reranker
 from service.telemetry import Metrics, server_timing
 
 log = logging.getLogger(__name__)
-
-LARGE_BODY = 1024 * 1024
-"""Bytes from which decoding a body would hold the event loop for milliseconds."""
-
-
-class JsonRequest(Request[Any, Any, Any]):
-    """A request whose body is decoded into its handler's `data` type, with our errors."""
-
-    async def json(self) -> Any:
-        """Decode the body; raise WrongContentType, MalformedBody or InvalidRequest."""
-        check_content_type(self.headers.get("content-type", ""))
-        shape = self.route_handler.parsed_fn_signature.parameters["data"].annotation
-        body = await self.body()
-        if len(body) < LARGE_BODY:
-            return decode(body, shape)
-        return await asyncio.to_thread(decode, body, shape)
 
 
 class Alive(msgspec.Struct, kw_only=True):
@@ -67,13 +48,13 @@ ERRORS = {
     422: _error("JSON, but not a request that can be answered; `error.param` names the field."),
     429: _error("No room now; `Retry-After` tells when to come back."),
     500: _error("The model failed on this request, or the server has a bug."),
-    503: _error("Warming up or shutting down; `Retry-After` tells when to come back."),
+    503: _error("Warming up, or shutting down; `Retry-After` tells when to come back."),
 }
 
 
 @post(["/v1/rerank", "/rerank"], status_code=200, summary="Order documents by relevance", responses=ERRORS)
 async def rerank(
-    data: unified.RerankRequest, reranker: Reranker, metrics: Metrics, served: ServedModel
+    data: unified.RerankRequest, request: JsonRequest, reranker: Reranker, metrics: Metrics, served: ServedModel
 ) -> Response[unified.RerankResponse]:
     """Order documents by their relevance to a query, best first.
 
@@ -81,7 +62,7 @@ async def rerank(
     milliseconds.
     """
     job = unified.job(data)
-    ranking = await reranker.rerank(job)
+    ranking = await request.while_connected(reranker.rerank(job))
     metrics.observe(len(job.documents), ranking.tokens, ranking.stages)
     return Response(unified.answer(job, ranking, served.name), headers={"Server-Timing": server_timing(ranking.stages)})
 
@@ -94,10 +75,25 @@ async def health() -> Alive:
 
 @get("/ready", summary="Is the model warmed up?", responses={503: ERRORS[503]})
 async def ready(reranker: Reranker) -> Alive:
-    """Answer 200 once the model is warmed up; 503 before, and while shutting down."""
-    if not reranker.ready:
-        raise NotReady("the model is still warming up, or the server is shutting down", retry_after_s=1)
+    """Answer 200 once the model is warmed up, 503 before; a server that shuts down takes no connections."""
+    _check_ready(reranker)
     return Alive(status="ready")
+
+
+@head("/health", include_in_schema=False)
+async def health_without_body() -> None:
+    """Answer load balancers that probe with HEAD."""
+
+
+@head("/ready", include_in_schema=False)
+async def ready_without_body(reranker: Reranker) -> None:
+    """Answer load balancers that probe with HEAD."""
+    _check_ready(reranker)
+
+
+def _check_ready(reranker: Reranker) -> None:
+    if not reranker.ready:
+        raise NotReady("the model is still warming up", retry_after_s=1)
 
 
 @get("/info", summary="The served model and the limits")
@@ -118,7 +114,7 @@ async def prometheus(metrics: Metrics) -> Response[bytes]:
     return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-ROUTES = [rerank, health, ready, info, models, prometheus]
+ROUTES = [rerank, health, health_without_body, ready, ready_without_body, info, models, prometheus]
 
 
 def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[unified.ErrorBody]:

@@ -107,7 +107,14 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
         elif variable is not None:
             values[setting.name] = _convert(setting, variable, setting.variable)
     settings = Settings(**values)
-    return msgspec.structs.replace(settings, models_dir=settings.models_dir.expanduser())
+    return msgspec.structs.replace(settings, models_dir=_expanded(settings.models_dir))
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # no home folder: an arbitrary uid in a container
+        return path
 
 
 def _refuse_unknown(environ: Mapping[str, str], known: list[str]) -> None:
@@ -119,6 +126,8 @@ def _refuse_unknown(environ: Mapping[str, str], known: list[str]) -> None:
 
 
 def _convert(setting: Setting, text: str, given_as: str) -> Any:
+    if not text:
+        raise SettingsError(f"{given_as}='' cannot be used: it must not be empty")
     if _is_path(setting.type):
         return Path(text)
     try:

@@ -36,14 +36,14 @@ class Metrics:
         )
         self.request_seconds = Histogram(
             "rerank_request_seconds",
-            "Seconds from a request's first byte read to its answer's last byte sent.",
+            "Seconds from the end of a request's headers to the end of its answer.",
             ["route"],
             buckets=SECONDS,
             registry=self._registry,
         )
         self.stage_seconds = Histogram(
             "rerank_stage_seconds",
-            "Seconds that a rerank request spent in a stage: tokenise, queue, inference.",
+            "Seconds that a rerank request spent in a stage: tokenise (its wait for a thread too), queue, inference.",
             ["stage"],
             buckets=SECONDS,
             registry=self._registry,

@@ -6,6 +6,7 @@ import click
 
 from models import catalog
 from models.artefact import ArtefactError, load
+from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
 from service.settings import SettingsError
 from service.settings import load as load_settings
@@ -23,7 +24,7 @@ def list_models(**flags: str | None) -> None:
     try:
         folder = load_settings(flags).models_dir
     except SettingsError as error:
-        raise click.UsageError(str(error)) from None
+        raise Refusal(str(error)) from None
     rows = [("NAME", "STATE", "PRECISION", "MAX TOKENS", "LICENCE", "SOURCE"), *_rows(folder)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:

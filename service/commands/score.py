@@ -17,158 +17,151 @@ import msgspec
 from tqdm import tqdm
 
 from models.artefact import ArtefactError
-from models.scorer import Scorer
+from models.scorer import Scorer, sigmoid
+from service.commands.jsonl import Document, Result, documents_of, earlier_results
+from service.commands.refusal import Refusal
 from service.commands.serve import open_scorer
 from service.commands.settings_flags import settings_flags
-from service.dialects.body import decode
-from service.errors import RerankError
 from service.settings import SettingsError, load
 
 CHUNK = 64
 """Documents scored at a time: what a broken run loses at most."""
 STDIO = "-"
-
-
-class Line(msgspec.Struct, kw_only=True):
-    """A document as a line of input gives it."""
-
-    text: str
-    id: str | int | None = None
-    query: str | None = None
-
-
-class Result(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A line of output: the input line's number, counted from 0, with its score or its error."""
-
-    index: int
-    id: str | int | None = None
-    score: float | None = None
-    error: str | None = None
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """A line of input that was read: a document with its query, or why it cannot be scored."""
-
-    index: int
-    id: str | int | None
-    query: str
-    text: str
-    error: str | None = None
+TOLERANCE = 1e-3
+"""How far the score of an earlier run may be from this run's for the two to be of one kind (other CPUs round apart)."""
 
 
 @click.command()
 @click.option("--query", "-q", help="The query; a line's own `query` wins over it.")
-@click.option(
-    "--documents", "-d", default=STDIO, show_default=True, help="JSON lines to score: a file, or - for stdin."
-)
-@click.option("--output", "-o", default=STDIO, show_default=True, help="Where to write: a file, or - for stdout.")
+@click.option("--documents", "-d", "source", default=STDIO, show_default=True, help="JSON lines: a file or -, stdin.")
+@click.option("--output", "-o", default=STDIO, show_default=True, help="Where to write: a file or -, stdout.")
 @click.option("--skip-done", is_flag=True, help="Go on with an --output file that a broken run left.")
 @click.option("--raw-scores", is_flag=True, help="Write logits rather than relevance scores between 0 and 1.")
 @settings_flags("model", "models_dir", "device", "threads", "max_tokens")
-def score(
-    query: str | None, documents: str, output: str, skip_done: bool, raw_scores: bool, **flags: str | None
-) -> None:
+def score(query: str | None, source: str, output: str, skip_done: bool, raw_scores: bool, **flags: str | None) -> None:
     """Score documents offline: JSON lines in, JSON lines out."""
     try:
         done = _done(output, skip_done)
         with contextlib.ExitStack() as stack:
-            source = _source(documents, stack)
+            lines = _input(source, stack)
+            sink = _output(output, stack)
             scorer = stack.enter_context(open_scorer(load(flags)))
-            sink = stack.enter_context(Path(output).open("ab")) if output != STDIO else sys.stdout.buffer
-            failed = _score(scorer, _entries(source, query, done), sink, raw_scores, total=_total(documents, done))
+            todo = _todo(scorer, documents_of(lines, query), done, raw_scores)
+            failed = _score(scorer, todo, sink, raw_scores, total=_total(source, done))
     except (SettingsError, ArtefactError) as error:
-        raise click.UsageError(str(error)) from None
+        raise Refusal(str(error)) from None
+    except BrokenPipeError:
+        raise SystemExit(0) from None  # the reader has had enough (`| head`)
+    except OSError as error:
+        raise click.ClickException(f"the output cannot be written: {error.strerror}") from None
+    failed += sum(result.error is not None for result in done.values())
     if failed:
         raise click.ClickException(f"{failed} lines could not be scored: their output lines say why")
 
 
-def _source(documents: str, stack: contextlib.ExitStack) -> BinaryIO:
-    if documents == STDIO:
+def _input(source: str, stack: contextlib.ExitStack) -> BinaryIO:
+    if source == STDIO:
+        if sys.stdin is None:
+            raise SettingsError("stdin is closed: name a file with --documents")
         return sys.stdin.buffer
     try:
-        return stack.enter_context(Path(documents).open("rb"))
+        return stack.enter_context(Path(source).open("rb"))
     except OSError as error:
-        raise SettingsError(f"--documents {documents} cannot be read: {error.strerror}") from None
+        raise SettingsError(f"--documents {source} cannot be read: {error.strerror}") from None
 
 
-def _total(documents: str, done: dict[int, str | int | None]) -> int | None:
-    """Count the lines still to be scored, where they can be counted before they are read."""
-    if documents == STDIO:
+def _output(output: str, stack: contextlib.ExitStack) -> BinaryIO:
+    if output == STDIO:
+        if sys.stdout is None:
+            raise SettingsError("stdout is closed: name a file with --output")
+        return sys.stdout.buffer
+    try:
+        return stack.enter_context(Path(output).open("ab"))
+    except OSError as error:
+        raise SettingsError(f"--output {output} cannot be written: {error.strerror}") from None
+
+
+def _total(source: str, done: dict[int, Result]) -> int | None:
+    """Count the lines still to be scored, where counting does not eat them up (a pipe is read once)."""
+    if source == STDIO or not Path(source).is_file():
         return None
-    with Path(documents).open("rb") as file:
-        return sum(1 for _ in file) - len(done)
+    with Path(source).open("rb") as file:
+        return sum(1 for line in file if line.strip()) - len(done)
 
 
-def _done(output: str, skip_done: bool) -> dict[int, str | int | None]:
-    """Read which lines an earlier run finished, by index; cut off a half-written last line."""
+def _done(output: str, skip_done: bool) -> dict[int, Result]:
+    """Read what an earlier run finished, by the line's index; cut off a half-written last line."""
     if output == STDIO:
         if skip_done:
             raise SettingsError("--skip-done needs --output FILE: it goes on with that file")
         return {}
     path = Path(output)
-    if not path.exists():
+    if not path.is_file():  # nothing there yet, or a device such as /dev/null
         return {}
     if not skip_done:
         raise SettingsError(f"{output} exists: --skip-done goes on with it; to start anew, delete it first")
-    whole = path.read_bytes()
-    whole = whole[: whole.rfind(b"\n") + 1]
-    try:
-        results = [msgspec.json.decode(line, type=Result) for line in whole.splitlines()]
-    except msgspec.DecodeError as error:
-        raise SettingsError(f"{output} was not written by rerank score ({error}): give another --output") from None
-    with path.open("r+b") as file:
-        file.truncate(len(whole))
-    return {result.index: result.id for result in results}
+    return earlier_results(path)
 
 
-def _entries(source: Iterable[bytes], query: str | None, done: dict[int, str | int | None]) -> Iterator[Entry]:
-    """Read the lines that are not done yet; raise SettingsError if the done ones are of another input."""
-    for index, line in enumerate(source):
-        entry = _entry(index, line, query)
-        if index not in done:
-            yield entry
-        elif done[index] != entry.id:
+def _todo(
+    scorer: Scorer, documents: Iterable[Document], done: dict[int, Result], raw_scores: bool
+) -> Iterator[Document]:
+    """Pass over what is done; raise SettingsError if that was made of other documents or in another way.
+
+    Ids must agree, and the last line that was scored is scored again and must come to the same.
+    """
+    last = max((index for index, result in done.items() if result.score is not None), default=None)
+    missing = set(done)
+    for document in documents:
+        earlier = done.get(document.index)
+        if earlier is None:
+            yield document
+            continue
+        missing.discard(document.index)
+        if earlier.id != document.id:
             raise SettingsError(
-                f"line {index} of the documents has the id {entry.id!r}, the output file has {done[index]!r} there: "
-                "it belongs to other documents"
+                f"line {document.index} of the documents has the id {document.id!r}, "
+                f"the output file has {earlier.id!r} there: it belongs to other documents"
             )
+        if document.index == last:
+            _check_same(earlier, _results(scorer, [document], raw_scores)[0])
+    if missing:
+        raise SettingsError(f"the output file has line {max(missing)}, the documents do not: it belongs to others")
 
 
-def _entry(index: int, line: bytes, query: str | None) -> Entry:
-    try:
-        read: str | Line = decode(line, str | Line)
-    except RerankError as error:
-        return Entry(index, None, "", "", error.message)
-    read = Line(text=read) if isinstance(read, str) else read
-    wanted = query if read.query is None else read.query
-    if wanted is None or not wanted.strip():
-        return Entry(index, read.id, "", "", "no query: pass --query, or give the line one")
-    return Entry(index, read.id, wanted, read.text)
+def _check_same(earlier: Result, now: Result) -> None:
+    if earlier.score is None or now.score is None or abs(earlier.score - now.score) > TOLERANCE:
+        raise SettingsError(
+            f"line {now.index} has the score {now.score} now and {earlier.score} in the output file: "
+            "that was made with another query, model or kind of score, or of other documents"
+        )
 
 
-def _score(scorer: Scorer, entries: Iterable[Entry], sink: BinaryIO, raw_scores: bool, *, total: int | None) -> int:
-    """Score entries chunk by chunk and write each chunk when it is done; return how many failed."""
+def _score(scorer: Scorer, todo: Iterable[Document], sink: BinaryIO, raw_scores: bool, *, total: int | None) -> int:
+    """Score documents chunk by chunk and write each chunk when it is done; return how many failed."""
     failed = 0
     with tqdm(total=total, unit="doc", file=sys.stderr, disable=None) as progress:
-        for chunk in _chunks(entries):
-            good = [entry for entry in chunk if entry.error is None]
-            function = scorer.logits if raw_scores else scorer.scores
-            scores = iter(function(good[0].query, [entry.text for entry in good]) if good else ())
-            results = [
-                Result(index=entry.index, id=entry.id, error=entry.error)
-                if entry.error is not None
-                else Result(index=entry.index, id=entry.id, score=float(next(scores)))
-                for entry in chunk
-            ]
+        todo = iter(todo)
+        while chunk := list(itertools.islice(todo, CHUNK)):
+            results = _results(scorer, chunk, raw_scores)
             sink.write(msgspec.json.Encoder().encode_lines(results))
             sink.flush()
-            failed += len(chunk) - len(good)
+            failed += sum(result.error is not None for result in results)
             progress.update(len(chunk))
     return failed
 
 
-def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Cut runs of entries that share a query, and runs of bad ones, into chunks."""
-    for _, run in itertools.groupby(entries, key=lambda entry: (entry.error is None, entry.query)):
-        while chunk := list(itertools.islice(run, CHUNK)):
-            yield chunk
+def _results(scorer: Scorer, chunk: list[Document], raw_scores: bool) -> list[Result]:
+    """Score the good documents of a chunk together, whatever their queries; give each its line of output."""
+    good = [document for document in chunk if document.error is None]
+    pairs = []
+    for query, run in itertools.groupby(good, key=lambda document: document.query):
+        pairs += scorer.tokeniser.pairs(query, [document.text for document in run])
+    logits = scorer.run(pairs)
+    scores = iter(logits if raw_scores else sigmoid(logits))
+    return [
+        Result(index=document.index, id=document.id, error=document.error)
+        if document.error is not None
+        else Result(index=document.index, id=document.id, score=float(next(scores)))
+        for document in chunk
+    ]

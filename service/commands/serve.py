@@ -4,7 +4,9 @@ The artefact is loaded and checked and the port is bound before anything is serv
 """
 
 import contextlib
+import errno
 import logging
+import os
 import signal
 import socket
 from typing import NoReturn
@@ -16,6 +18,7 @@ from models import catalog
 from models.artefact import ArtefactError
 from models.scorer import Scorer
 from service.app import DOCS, create_app
+from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
 from service.settings import Settings, SettingsError, load
 from service.telemetry import configure_logging
@@ -26,6 +29,8 @@ KEEP_ALIVE_S = 75
 """Longer than the 60 s after which load balancers drop idle connections, so that they close them and not we."""
 BACKLOG = 2048
 """Connections that may wait in the kernel to be accepted."""
+INTERRUPTED = 130
+"""The exit code of a process that Ctrl-C ended."""
 
 
 @click.command()
@@ -42,10 +47,10 @@ def serve(**flags: str | None) -> None:
         scorer = open_scorer(settings)
         listener = _listen(settings.host, settings.port)
     except (SettingsError, ArtefactError) as error:
-        raise click.UsageError(str(error)) from None
+        raise Refusal(str(error)) from None
     failure = _run(scorer, settings, listener)
     if failure is not None:
-        raise click.UsageError(str(failure))
+        raise Refusal(str(failure))
 
 
 def open_scorer(settings: Settings) -> Scorer:
@@ -60,13 +65,17 @@ def open_scorer(settings: Settings) -> Scorer:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    """Bind the first address of the host; `::` listens for IPv4 too."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        both = host == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        raise SettingsError(
-            f"cannot listen on {host} port {port}: {error.strerror}; --port takes another port"
-        ) from None
+        taken = error.errno == errno.EADDRINUSE
+        why = "somebody else listens there; --port takes another port" if taken else error.strerror
+        raise SettingsError(f"cannot listen on {host} port {port}: {why}") from None
+    except UnicodeError:
+        raise SettingsError(f"cannot listen on {host}: it is not a host name") from None
 
 
 def _run(scorer: Scorer, settings: Settings, listener: socket.socket) -> ArtefactError | None:
@@ -91,9 +100,14 @@ def _run(scorer: Scorer, settings: Settings, listener: socket.socket) -> Artefac
     server = uvicorn.Server(config)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     host, port = listener.getsockname()[:2]
-    log.info("serving %s on http://%s:%d (API page: %s)", scorer.artefact.manifest.name, host, port, DOCS)
-    with contextlib.closing(listener):
-        server.run(sockets=[listener])
+    shown = f"[{host}]" if ":" in host else host
+    log.info("serving %s on http://%s:%d (API page: %s)", scorer.artefact.manifest.name, shown, port, DOCS)
+    try:
+        with contextlib.closing(listener):
+            server.run(sockets=[listener])
+    finally:
+        if server.force_exit:  # a second Ctrl-C: the lanes are inside the model, and Python would abort on them
+            os._exit(INTERRUPTED)
     return failures[0] if failures else None
 
 

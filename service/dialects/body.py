@@ -1,11 +1,12 @@
 """A request body read as JSON of a wanted shape, with errors that a client can act on.
 
-Generous in what real clients send: unknown fields are ignored, `"true"` and `"3"` are taken for true and 3, half a
-surrogate pair (text cut in the middle of an emoji) becomes U+FFFD. Strict about the rest: what is not JSON is a
-`MalformedBody`, JSON of another shape an `InvalidRequest` that names the field.
+Generous in what real clients send: unknown fields are ignored, `"true"` and `"3"` are taken for true and 3, a byte
+order mark is skipped, half a surrogate pair (text cut in the middle of an emoji) becomes U+FFFD. Strict about the rest:
+what is not JSON is a `MalformedBody`, JSON of another shape an `InvalidRequest` that names the field. Nothing is ever
+built of a body but the wanted shape, so ignored fields cost no memory.
 """
 
-import json
+import codecs
 import re
 from typing import Any
 
@@ -13,66 +14,86 @@ import msgspec
 
 from service.errors import InvalidRequest, MalformedBody, WrongContentType
 
-_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_AT = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
 _JSON_TYPE = re.compile(r"^application/([\w.+-]+\+)?json$")
+_AT_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+_AT_BYTE = re.compile(r"^(?:JSON is malformed: )?(?P<what>.*?)(?: \(byte (?P<byte>\d+)\))?$", re.DOTALL)
+_SURROGATES = re.compile(
+    rb"(?P<high>\\u[dD][89abAB][0-9a-fA-F]{2})(?P<low>\\u[dD][c-fC-F][0-9a-fA-F]{2})?|\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_REPLACEMENT = rb"\ufffd"
+_BACKSLASH = ord("\\")
 
 
-def check_content_type(content_type: str) -> None:
-    """Raise WrongContentType unless the header says JSON, or says nothing."""
+def check_headers(content_type: str, content_encoding: str) -> None:
+    """Raise WrongContentType unless the headers say plain JSON, or say nothing."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type and not _JSON_TYPE.match(media_type):
         raise WrongContentType(f"the body is declared as {media_type}: send Content-Type: application/json")
+    if content_encoding.strip().lower() not in {"", "identity"}:
+        raise WrongContentType(f"the body is declared as encoded with {content_encoding}: send it without")
 
 
 def decode(body: bytes, shape: Any) -> Any:
     """Decode a body into a msgspec type (or a union of such); raise MalformedBody or InvalidRequest."""
+    body = body.removeprefix(codecs.BOM_UTF8)
     if not body.strip():
         raise MalformedBody("the body is empty: send a JSON object")
+    try:
+        return _decode(body, shape)
+    except msgspec.DecodeError as error:
+        mended = _SURROGATES.sub(_mend, body)
+        if mended == body:
+            raise _malformed(body, error) from None
+    try:
+        return _decode(mended, shape)
+    except msgspec.DecodeError as error:
+        raise _malformed(mended, error) from None
+
+
+def _decode(body: bytes, shape: Any) -> Any:
+    """Decode once; let only msgspec's DecodeError through, which half a surrogate pair raises too."""
     try:
         return msgspec.json.decode(body, type=shape, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_slowly(body, shape)
-
-
-def _decode_slowly(body: bytes, shape: Any) -> Any:
-    """Read what msgspec could not: repair lone surrogates, or say where the JSON breaks."""
-    try:
-        parsed = json.loads(body, parse_constant=_refuse_constant)
-        return msgspec.convert(_repaired(parsed), shape, strict=False)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise MalformedBody(f"the body is not JSON: {error.msg} ({where})") from None
-    except UnicodeDecodeError as error:
-        raise MalformedBody(f"the body is not JSON in UTF-8: byte {error.start} cannot be read") from None
+    except UnicodeDecodeError:
+        raise MalformedBody(f"the body is not UTF-8: byte {_first_bad_byte(body)} cannot be read") from None
     except RecursionError:
         raise MalformedBody("the body is nested too deeply") from None
-    except msgspec.ValidationError as error:
-        raise _invalid(error) from None
-    except ValueError as error:
-        raise MalformedBody(f"the body is not JSON that can be read: {error}") from None
 
 
-def _refuse_constant(name: str) -> None:
-    raise MalformedBody(f"the body is not JSON: {name} is not a JSON number")
+def _mend(match: re.Match[bytes]) -> bytes:
+    r"""Replace half a surrogate pair by U+FFFD; leave whole pairs and what only looks like an escape (`\\ud800`)."""
+    text, start = match.string, match.start()
+    before = start
+    while before and text[before - 1] == _BACKSLASH:
+        before -= 1
+    if (start - before) % 2:  # the backslash is itself escaped; what follows the six letters may still be a half
+        return match[0][:6] + (_REPLACEMENT if match["low"] else b"")
+    return match[0] if match["low"] else _REPLACEMENT
 
 
-def _repaired(value: Any) -> Any:
-    """Replace halves of surrogate pairs, which no UTF-8 text can hold, by the replacement character."""
-    if isinstance(value, str):
-        return _LONE_SURROGATE.sub("\ufffd", value)
-    if isinstance(value, list):
-        return [_repaired(entry) for entry in value]
-    if isinstance(value, dict):
-        return {_repaired(key): _repaired(entry) for key, entry in value.items()}
-    return value
+def _malformed(body: bytes, error: msgspec.DecodeError) -> MalformedBody:
+    """Say where JSON breaks, in lines and columns; msgspec names the byte unless the end came too early."""
+    match = _AT_BYTE.match(str(error))
+    if match is None or match["byte"] is None:
+        return MalformedBody("the body is not JSON: it ends too early")
+    before = body[: int(match["byte"])]
+    line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
+    return MalformedBody(f"the body is not JSON: {match['what']} (line {line}, column {column})")
+
+
+def _first_bad_byte(body: bytes) -> int:
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return 0
 
 
 def _invalid(error: msgspec.ValidationError) -> InvalidRequest:
     """Turn msgspec's "Expected `str`, got `int` - at `$.documents[1]`" into a sentence about documents[1]."""
-    match = _AT.match(str(error))
+    match = _AT_PATH.match(str(error))
     what, path = (match["what"], match["path"]) if match else (str(error), None)
     field = (path or "$").removeprefix("$").removeprefix(".")
     what = what.replace("`", "")

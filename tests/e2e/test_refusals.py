@@ -16,6 +16,8 @@ def refuses(*words: str, flags: tuple[str, ...] = (), environ: dict[str, str] | 
     for word in words:
         assert word in done.stderr
     assert "Traceback" not in done.stderr
+    told = [line for line in done.stderr.splitlines() if " INFO " not in line]
+    assert len(told) == 1 or "--help" in done.stderr, "one clear message"
 
 
 @pytest.mark.parametrize(
@@ -26,6 +28,8 @@ def refuses(*words: str, flags: tuple[str, ...] = (), environ: dict[str, str] | 
         ({"RERANK_MODEL": "no-such-model"}, "no model is called no-such-model"),
         ({"RERANK_MODEL": "bge-reranker-v2-m3"}, "known but not prepared"),
         ({"RERANK_MAX_TOKENS": "8"}, "window of 8 tokens is too small"),
+        ({"RERANK_HOST": "a..b"}, "is not a host name"),
+        ({"RERANK_MODELS_DIR": ""}, "RERANK_MODELS_DIR='' cannot be used: it must not be empty"),
         ({"RERANK_HOST": "no.such.host.invalid"}, "cannot listen on no.such.host.invalid"),
     ],
 )
@@ -65,6 +69,21 @@ def test_more_than_one_label_is_refused(tmp_path: Path) -> None:
     """A classifier of three labels is not a reranker."""
     make_artefact(tmp_path, labels=3)
     refuses("a reranker has one label", flags=("--model", str(tmp_path)))
+
+
+def test_a_tokenizer_that_fails_on_unknown_words_is_refused(tmp_path: Path) -> None:
+    """Its unknown token is not in its vocabulary: it opens, and fails on the first text."""
+    make_artefact(tmp_path)
+    tokenizer = tmp_path / "tokenizer.json"
+    tokenizer.write_text(tokenizer.read_text().replace('"unk_token": "[UNK]"', '"unk_token": "absent"'))
+    seal(tmp_path, make_manifest())
+    refuses("the model does not warm up", "UNK", flags=("--model", str(tmp_path)))
+
+
+def test_a_manifest_that_is_a_folder_is_refused(tmp_path: Path) -> None:
+    """Whatever keeps a file from being read is told in its words."""
+    (tmp_path / "manifest.json").mkdir()
+    refuses("manifest.json cannot be read", flags=("--model", str(tmp_path)))
 
 
 def test_a_model_that_fails_its_first_pair_stops_the_server(tmp_path: Path) -> None:

@@ -43,9 +43,9 @@ def test_bad_lines_are_told_and_cost_no_other(tmp_path: Path) -> None:
     given = b'"good"\n{"broken\n5\n{"id": 1}\n{"text": "fine", "id": 2}\n\n'
     done = run_rerank("score", "--query", QUERY, stdin=given)
     assert done.returncode == 1
-    assert "4 lines could not be scored" in done.stderr
+    assert "3 lines could not be scored" in done.stderr
     results = lines(done.stdout)
-    assert ["score" in result for result in results] == [True, False, False, False, True, False]
+    assert ["score" in result for result in results] == [True, False, False, False, True]
     assert "not JSON" in results[1]["error"]
 
 
@@ -84,6 +84,37 @@ def test_an_output_of_other_documents_is_refused(tmp_path: Path) -> None:
     done = run_rerank("score", "-q", QUERY, "-o", str(output), "--skip-done", stdin=b'{"text": "a", "id": "y"}\n')
     assert done.returncode == 2
     assert "belongs to other documents" in done.stderr
+
+
+def test_a_pipe_is_read_once(scorer: Scorer) -> None:
+    """Counting the lines for the progress bar must not eat what a pipe can give only once."""
+    given = "".join(json.dumps(text) + "\n" for text in PASSAGES)
+    done = run_rerank("score", "-q", QUERY, "-d", "/dev/stdin", stdin=given.encode())
+    assert done.returncode == 0, done.stderr
+    assert len(lines(done.stdout)) == len(PASSAGES)
+
+
+def test_a_run_of_another_kind_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Another query, logits after relevances, or fewer documents: scores of two kinds would stand in one file."""
+    documents, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
+    documents.write_text("".join(json.dumps(text) + "\n" for text in PASSAGES))
+    arguments = ("score", "-d", str(documents), "-o", str(output))
+    assert run_rerank(*arguments, "-q", QUERY).returncode == 0
+    written = output.read_bytes()
+    assert "another query" in run_rerank(*arguments, "-q", "how is bread made?", "--skip-done").stderr
+    assert "kind of score" in run_rerank(*arguments, "-q", QUERY, "--raw-scores", "--skip-done").stderr
+    documents.write_text(json.dumps(PASSAGES[0]) + "\n")
+    assert "the documents do not" in run_rerank(*arguments, "-q", QUERY, "--skip-done").stderr
+    assert output.read_bytes() == written
+
+
+def test_an_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """A folder that is not there, and a full disk, are one sentence each."""
+    nowhere = run_rerank("score", "-q", QUERY, "-o", str(tmp_path / "no" / "out"), stdin=b'"a"\n')
+    assert (nowhere.returncode, "cannot be written" in nowhere.stderr) == (2, True)
+    full = run_rerank("score", "-q", QUERY, "-o", "/dev/full", stdin=b'"a"\n')
+    assert (full.returncode, "No space left" in full.stderr) == (1, True)
+    assert "Traceback" not in nowhere.stderr + full.stderr
 
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -84,6 +84,13 @@ def test_the_small_routes_tell_what_is_served(server: Server) -> None:
     assert [model["id"] for model in get("/v1/models").json()["data"]] == ["embedded"]
 
 
+def test_load_balancers_may_probe_with_head(server: Server) -> None:
+    """The answer of GET without its body."""
+    for path in ("/health", "/ready"):
+        answer = server.client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
 def test_metrics_count_what_was_asked(server: Server) -> None:
     """Requests by route and status, documents, tokens and stages, in Prometheus' format."""
     from prometheus_client.parser import text_string_to_metric_families
@@ -133,6 +140,21 @@ def test_sigterm_lets_requests_in_flight_finish_and_exits_with_0() -> None:
         assert code == 0, server.log()
         assert [answer.status_code for answer in answers] == [200] * 4
         assert all(len(answer.json()["results"]) == 30 for answer in answers)
+        assert "Traceback" not in server.log()
+
+
+def test_requests_beyond_the_grace_period_get_503_in_json() -> None:
+    """Clients that retry on 503 go to another server; nobody reads a bare text or finds a trace in the log."""
+    with Server("--shutdown-grace-s", "1") as server:
+        with ThreadPoolExecutor(3) as threads:
+            asked = [threads.submit(server.rerank, QUERY, ["bamboo " * 600] * 700) for _ in range(3)]
+            while "rerank_requests_in_flight 3" not in server.client.get("/metrics").text:
+                time.sleep(0.005)
+            assert server.stop() == 0
+            for answer in (future.result() for future in asked):
+                assert answer.status_code == 503
+                assert answer.headers["retry-after"] == "1"
+                assert answer.json()["error"]["type"] == "not_ready"
         assert "Traceback" not in server.log()
 
 

@@ -161,6 +161,22 @@ def test_a_failing_pair_fails_its_own_request_only() -> None:
     run(test)
 
 
+def test_a_failed_requests_other_pairs_are_not_run() -> None:
+    """After its first failure the rest of a request would be work for nobody."""
+    ran: list[int] = []
+
+    def model(batch: Sequence[Pair]) -> Logits:
+        ran.extend(int(pair.ids[0]) for pair in batch)
+        raise RuntimeError("always")
+
+    async def test() -> None:
+        with batcher(model) as queue, pytest.raises(ModelFailed):
+            await queue.score([pair(mark) for mark in range(50)])
+
+    run(test)
+    assert len(ran) < 50
+
+
 def test_a_logit_that_is_not_finite_is_a_failure() -> None:
     """NaN would be ranked somewhere and sent as null: it is told instead."""
 
@@ -185,6 +201,7 @@ def test_a_cancelled_request_leaves_the_queue() -> None:
             gone.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await gone
+            assert queue.queued_pairs == 1, "the room of the one that is gone is free at once"
             gate.open.release()
             gate.open.release()
             await first

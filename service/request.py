@@ -1,0 +1,69 @@
+"""A request as the handlers see it: its body in the shape they name, and work that ends when the client hangs up.
+
+Litestar makes the OpenAPI document from a handler's `data` type but would decode the body in its own words; here the
+dialects' decoder does it (docs/decisions/0001). Neither Litestar nor uvicorn cancels a handler whose client is gone:
+`while_connected` does, so that nobody waits behind work that nobody will read.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Iterator
+from typing import Any, TypeVar
+
+from litestar import Request
+from litestar.exceptions import InternalServerException
+
+from service.dialects.body import check_headers, decode
+from service.errors import ClientGone, NotReady
+
+T = TypeVar("T")
+
+
+class JsonRequest(Request[Any, Any, Any]):
+    """A request with a JSON body."""
+
+    async def json(self) -> Any:
+        """Decode the body into the handler's `data` type.
+
+        Raises:
+            WrongContentType, MalformedBody, InvalidRequest: what the body is not.
+            ClientGone: the client hung up in the middle of it.
+        """
+        check_headers(self.headers.get("content-type", ""), self.headers.get("content-encoding", ""))
+        shape = self.route_handler.parsed_fn_signature.parameters["data"].annotation
+        return decode(await self.body(), shape)
+
+    async def body(self) -> bytes:
+        """Read the whole body; raise ClientGone if it does not come whole."""
+        with _cut_off_at_the_end_of_grace():
+            try:
+                return await super().body()
+            except InternalServerException:  # which is all that Litestar raises where the client leaves
+                raise ClientGone("the client hung up in the middle of its body") from None
+
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work of an answer; cancel it and raise ClientGone when the client hangs up before it is done."""
+        working = asyncio.ensure_future(work)
+        watching = asyncio.ensure_future(self._hung_up())
+        try:
+            with _cut_off_at_the_end_of_grace():
+                await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+                if not working.done():
+                    raise ClientGone("the client hung up before its answer")
+                return working.result()
+        finally:
+            working.cancel()
+            watching.cancel()
+
+    async def _hung_up(self) -> None:
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+
+@contextlib.contextmanager
+def _cut_off_at_the_end_of_grace() -> Iterator[None]:
+    """Turn the cancelling of a handler, which only uvicorn does and only when the grace period is over, into a 503."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise NotReady("the server is shutting down: send the request to another one", retry_after_s=1) from None
