@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from models.plan import ONE_PAIR
 from models.scorer import Scorer
 from service.settings import Settings
 
@@ -37,6 +38,8 @@ class ModelInfo(msgspec.Struct, kw_only=True):
     max_concurrent_requests: int
     max_input_length: int
     max_batch_tokens: int
+    max_batch_requests: int | None
+    """1: every pair is run alone; None: batches are bounded by their tokens only."""
     max_client_batch_size: int
     auto_truncate: bool
     version: str
@@ -81,6 +84,7 @@ def describe(scorer: Scorer, settings: Settings) -> ServedModel:
         max_concurrent_requests=settings.max_concurrent_requests,
         max_input_length=scorer.tokeniser.max_tokens,
         max_batch_tokens=scorer.session.max_batch_tokens or scorer.tokeniser.max_tokens,
+        max_batch_requests=1 if scorer.session.max_batch_tokens == ONE_PAIR else None,
         max_client_batch_size=settings.max_documents,
         auto_truncate=True,
         version=own_version(),

@@ -80,6 +80,7 @@ def test_the_small_routes_tell_what_is_served(server: Server) -> None:
     info = get("/info").json()
     assert info["served_model_name"] == "embedded"
     assert info["max_input_length"] == 512
+    assert info["max_batch_requests"] == 1
     assert "reranker" in info["model_type"]
     assert [model["id"] for model in get("/v1/models").json()["data"]] == ["embedded"]
 
