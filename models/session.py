@@ -37,7 +37,8 @@ class Session:
     def __init__(
         self, artefact: Artefact, *, device: Device = "auto", threads: int = 0, max_batch_tokens: int | None = None
     ) -> None:
-        self.device = _resolve(device, artefact)
+        has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+        self.device = choose_device(device, artefact.manifest.precision, has_cuda=has_cuda)
         self.lanes = 1 if self.device == "cuda" else threads or usable_cpus()
         self.max_batch_tokens = _budget(artefact, self.device, max_batch_tokens)
         self._session = _open(artefact, self.device)
@@ -67,13 +68,16 @@ class Session:
             raise ArtefactError(f"the model answers a first short pair with {logits[0]}, not with a finite logit")
 
 
-def _resolve(device: Device, artefact: Artefact) -> Literal["cpu", "cuda"]:
-    """Choose the device; int8 graphs are made for the CPU and stay there unless CUDA is asked for by name."""
-    has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+def choose_device(device: Device, precision: str, *, has_cuda: bool) -> Literal["cpu", "cuda"]:
+    """Choose where to run; int8 graphs are made for the CPU and stay there unless CUDA is asked for by name.
+
+    Raises:
+        ArtefactError: CUDA is asked for where there is none.
+    """
     if device == "cuda" and not has_cuda:
         raise ArtefactError("device cuda was asked for, but this ONNX Runtime has no CUDA: install the gpu extra")
     if device == "auto":
-        return "cuda" if has_cuda and artefact.manifest.precision != "int8" else "cpu"
+        return "cuda" if has_cuda and precision != "int8" else "cpu"
     return device
 
 

@@ -20,8 +20,8 @@ from models.pair import Pair, TokenIds
 CHARACTERS_PER_TOKEN = 16
 """Characters read of a text for each token of room at the first try: most text needs 3 to 6."""
 MARGIN_TOKENS = 128
-"""A text cut before its end must yield this many tokens beyond the room, so that what the cut changed is thrown
-away."""
+"""Tokens beyond the room that a text cut before its end must yield, so that what the cut changed is thrown away: more
+than the 100 into which WordPiece can split the read part of a word that is one unknown token as a whole."""
 
 
 class _Part(NamedTuple):

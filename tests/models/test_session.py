@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from models.artefact import Artefact, ArtefactError, seal
 from models.scorer import Scorer
-from models.session import Session
+from models.session import Device, Session, choose_device
 from tests.tiny import Family, make_artefact, make_manifest, make_tokenizer
 
 
@@ -90,14 +90,28 @@ def test_a_model_that_is_to_run_alone_refuses_a_batch_budget(tmp_path: Path) -> 
     assert Session(artefact, device="cpu").max_batch_tokens == 0
 
 
-def test_cuda_without_cuda_is_refused(tmp_path: Path) -> None:
-    """Asking for a GPU where this ONNX Runtime has none is an error, not a slow CPU server."""
-    import onnxruntime
+@pytest.mark.parametrize(
+    ("device", "precision", "has_cuda", "chosen"),
+    [
+        ("auto", "fp16", True, "cuda"),
+        ("auto", "fp32", True, "cuda"),
+        ("auto", "int8", True, "cpu"),
+        ("auto", "fp32", False, "cpu"),
+        ("cpu", "fp16", True, "cpu"),
+        ("cuda", "int8", True, "cuda"),
+    ],
+)
+def test_the_device_is_chosen_by_what_is_there_and_what_the_graph_is_for(
+    device: Device, precision: str, has_cuda: bool, chosen: str
+) -> None:
+    """int8 graphs stay on the CPU unless CUDA is asked for by name."""
+    assert choose_device(device, precision, has_cuda=has_cuda) == chosen
 
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        pytest.skip("this ONNX Runtime has CUDA")
+
+def test_cuda_without_cuda_is_refused() -> None:
+    """Asking for a GPU where this ONNX Runtime has none is an error, not a slow CPU server."""
     with pytest.raises(ArtefactError, match="install the gpu extra"):
-        Session(make_artefact(tmp_path), device="cuda")
+        choose_device("cuda", "fp16", has_cuda=False)
 
 
 def test_the_fixture_that_this_project_did_not_make_scores(data_dir: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from models.artefact import ArtefactError
 from models.catalog import EMBEDDED
-from models.tokenise import Tokeniser
+from models.tokenise import CHARACTERS_PER_TOKEN, Tokeniser
 from tests.texts import ODD, PASSAGES, QUERY
 from tests.tiny import Family, make_tokenizer
 
@@ -107,6 +107,16 @@ def test_five_megabytes_are_cut_as_the_whole_text_would_be(text: str) -> None:
     ids = raw().encode(text, add_special_tokens=False).ids
     head = len(embedded().pairs(QUERY, [""])[0]) - 1
     assert pair.ids.tolist()[head:-1] == ids[: 512 - head - 1]
+
+
+def test_a_word_that_the_reach_cuts_in_two_changes_nothing() -> None:
+    """WordPiece makes one unknown token of a word of over 100 characters, and up to 100 of the part that is read."""
+    (empty,) = embedded().pairs("q", [""])
+    room = 512 - len(empty)
+    spaces = room * CHARACTERS_PER_TOKEN - 2 * (room - 20) - 95
+    text = "a " * (room - 20) + " " * spaces + "x1" * 75 + " panda" * 100
+    (pair,) = embedded().pairs("q", [text])
+    assert pair.ids.tolist()[len(empty) - 1 : -1] == raw().encode(text, add_special_tokens=False).ids[:room]
 
 
 def test_a_longer_document_does_not_take_longer_than_the_window_allows() -> None:

@@ -28,6 +28,11 @@ def test_strings_and_objects_are_documents() -> None:
     assert read(b'{"query": "q", "documents": [{"text": "a", "id": 7, "meta": null}]}').documents == ["a"]
 
 
+def test_a_byte_order_mark_is_skipped() -> None:
+    """Editors on Windows write one."""
+    assert read(b"\xef\xbb\xbf" + GOOD + b"}") == read(GOOD + b"}")
+
+
 def test_explicit_nulls_are_as_absent() -> None:
     """Clients send every field they know."""
     nulls = b', "top_n": null, "return_documents": null, "raw_scores": null, "model": null}'
