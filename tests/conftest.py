@@ -5,11 +5,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from models.catalog import EMBEDDED
 from models.scorer import Scorer
 from tests.server import Server
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # the machines are shared: no test is timed
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
@@ -69,7 +69,6 @@ def test_pairs_of_odd_texts_equal_transformers() -> None:
             assert pair.types.tolist() == expected["token_type_ids"], document[:40]
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     query=st.text(min_size=1, max_size=80), document=st.text(max_size=400), max_tokens=st.sampled_from([24, 64, 512])
 )
