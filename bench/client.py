@@ -9,6 +9,7 @@ loopback server is reached directly.
 import asyncio
 import contextlib
 import json
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -83,7 +84,7 @@ class Client:
             done_s = self.now_s()
             if reply.status not in BUSY or attempt > retries:
                 return _read(reply, replace(sample, done_s=done_s))
-            await asyncio.sleep(_wait_s(reply.headers.get("Retry-After"), attempt))
+            await asyncio.sleep(_spread(_wait_s(reply.headers.get("Retry-After"), attempt), attempt))
             attempt += 1
 
     async def info(self) -> dict[str, Any] | None:
@@ -138,6 +139,15 @@ def server_timing_ms(header: str) -> dict[str, float]:
     return stages
 
 
+def _spread(asked_s: float, attempt: int) -> float:
+    """Seconds to wait when asked for `asked_s`: more with each attempt, and not the same for all.
+
+    Clients that were refused together and came back together would be refused again.
+    """
+    grown_s = min(0.25 * 2.0 ** (attempt - 1), LONGEST_WAIT_S)
+    return max(asked_s, grown_s) * random.uniform(1.0, 1.5)
+
+
 def _wait_s(retry_after: str | None, attempt: int) -> float:
     """Seconds that Retry-After asks for (a number or an HTTP date); without one 0.5, 1, 2 … At most a minute."""
     wait_s = 0.5 * 2.0 ** (attempt - 1)
@@ -162,4 +172,6 @@ def _message(body: bytes) -> str:
 
 
 def _why(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return f"{type(error).__name__}: no answer in time; --timeout gives it more"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -69,7 +69,7 @@ def find(name: str, data_root: Path | None) -> Path:
     for place in places:
         if (place / "corpus.jsonl").is_file():
             return place
-    looked = " or ".join(str(place) for place in places)
+    looked = " or ".join(dict.fromkeys(str(place) for place in places))
     hint = "" if data_root else ", and RERANK_DATA names no folder of datasets"
     raise DataError(f"no dataset {name!r}: there is no corpus.jsonl in {looked}{hint}")
 

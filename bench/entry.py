@@ -10,5 +10,7 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name not in EXTRA:
             raise
-        raise SystemExit("rerank-bench needs its extra: pip install 'rerank-server[bench]'") from None
+        raise SystemExit(
+            "rerank-bench needs its extra: in the checkout, make .venv/.bench; or pip install -e '.[bench]' there"
+        ) from None
     rerank_bench()

@@ -49,6 +49,8 @@ def _measure(
     data: str, command: str, limit: int | None, requests: int, start_timeout_s: float, out: Path | None
 ) -> int:
     """Print both tables; gives how many requests failed."""
+    if out:
+        records.check_writable(out / "latency.json")
     dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root))
     frozen = candidates.freeze(dataset, DEPTH)
     click.echo(f"starting `{command}`", err=True)

@@ -151,6 +151,17 @@ class LatencyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="latenc
 Record = AccuracyRecord | LatencyRecord
 
 
+def check_writable(path: Path) -> None:
+    """Raise BenchError now, not after an hour of measuring, where `path` cannot be written."""
+    beside = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
+        beside.unlink()
+    except OSError as error:
+        raise BenchError(f"the record cannot be written to {path}: {error.strerror}") from error
+
+
 def write(record: Record, path: Path) -> None:
     """Write `record` as JSON, whole or not at all."""
     beside = path.with_name(path.name + ".partial")

@@ -32,13 +32,23 @@ def served(command: str, start_timeout_s: float) -> Iterator[str]:
     with _signals_unwind(), tempfile.TemporaryDirectory(prefix="rerank-bench-") as folder:
         log = Path(folder) / "server.log"
         port = _free_port()
-        process = _start([*shlex.split(command), "--port", str(port)], log)
+        process = _start([*_words(command), "--port", str(port)], log)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_ready(url, process, log, start_timeout_s)
             yield url
         finally:
             _stop(process)
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ServerError(f"the server command {command!r} cannot be read: {error}") from None
+    if not words:
+        raise ServerError("the server command is empty: give one such as `rerank serve`")
+    return words
 
 
 def _free_port() -> int:

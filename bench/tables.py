@@ -4,9 +4,14 @@ Reads records and makes text; computes nothing. What could not be measured is pr
 reader must know of (failed queries, judged passages outside the corpus, filled-up requests) has its line.
 """
 
+import re
+
 from bench.records import AccuracyRecord, CandidatesNote, DatasetNote, Estimate, LatencyRecord, Record
 
 ABSENT = "-"
+NUMBER = re.compile(r"\d+")
+FEW = 20
+"""Successes below which percentiles stand on too little to be printed without a word."""
 
 
 def heading(record: Record) -> str:
@@ -32,6 +37,9 @@ def latency_table(record: LatencyRecord) -> str:
     ]
     if plan.filled_documents:
         lines.append(f"  note: {plan.filled_documents} documents in all were filled up from further corpus passages")
+    successes = summary.requests - summary.errors
+    if 0 < successes < FEW:
+        lines.append(f"  note: the percentiles are of {successes} answers only")
     lines += _reasons([sample.error for sample in record.samples if sample.error])
     return "\n".join(lines)
 
@@ -92,6 +100,10 @@ def _candidates_line(note: CandidatesNote) -> str:
 
 
 def _reasons(errors: list[str]) -> list[str]:
-    """Each distinct reason once, the most frequent first, at most three."""
-    distinct = sorted(set(errors), key=lambda error: (-errors.count(error), error))
-    return [f"  {errors.count(error)} times: {error}" for error in distinct[:3]]
+    """The three most frequent kinds of reason; texts that differ in their numbers only are of one kind."""
+    kinds: dict[str, list[str]] = {}
+    for error in sorted(errors):
+        status, _, text = error.partition(": ")
+        kinds.setdefault(f"{status}: {NUMBER.sub('#', text)}", []).append(error)
+    worst = sorted(kinds.values(), key=len, reverse=True)
+    return [f"  {len(same)} times: {same[0]}" for same in worst[:3]]

@@ -8,5 +8,7 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         if missing.name != "onnxruntime":
             raise
-        raise SystemExit("rerank needs ONNX Runtime: pip install 'rerank-server[cpu]', or [gpu] for CUDA") from None
+        raise SystemExit(
+            "rerank needs ONNX Runtime: in the checkout, pip install -e '.[cpu]', or '.[gpu]' for CUDA"
+        ) from None
     rerank()

@@ -127,26 +127,26 @@ def test_bad_dataset_is_one_sentence(tmp_path: Path, command: str, monkeypatch: 
     assert "corpus.jsonl line 1" in _one_sentence(_type(command, "--data", "bad"))
 
 
-def test_unwritable_record_is_one_sentence(reranker: FakeReranker, tmp_path: Path) -> None:
-    """A file where a folder is needed: the figures are printed all the same, then the sentence."""
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    result = _type(
-        "latency",
-        "--url",
-        reranker.url,
-        "--data",
-        "sample",
-        "--requests",
-        "1",
-        "--out",
-        str(tmp_path / "file" / "x.json"),
-    )
-    assert "cannot be written" in _one_sentence(result)
-    assert "P50 ms" in result.stdout
-
-
 def test_reading_what_is_no_record_is_refused(tmp_path: Path) -> None:
     """A JSON file of another kind is a DataError with its path."""
     (tmp_path / "x.json").write_text('{"record": "arena"}', encoding="utf-8")
     with pytest.raises(DataError, match="is not a record"):
         records.read(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("command", ["run", "latency"])
+def test_an_output_that_cannot_be_written_is_told_before_anything_is_measured(
+    reranker: FakeReranker, command: str
+) -> None:
+    """An hour's rankings must not be lost to a wrong path."""
+    result = _type(command, "--url", reranker.url, "--data", "sample", "--out", "/proc/no/such.json")
+    assert "cannot be written" in _one_sentence(result)
+    assert reranker.seen == []
+
+
+def test_failures_of_one_kind_are_counted_together(reranker: FakeReranker) -> None:
+    """Messages that differ in their numbers have one cause, and percentiles of few answers say so."""
+    reranker.replies = [None] * 6 + [Reply(500, {"message": f"{n} tokens wait"}) for n in range(5)]
+    result = _type("latency", "--url", reranker.url, "--data", "sample", "--requests", "8", "--documents", "4")
+    assert "5 times: status 500: 0 tokens wait" in result.stdout
+    assert "the percentiles are of 3 answers only" in result.stdout

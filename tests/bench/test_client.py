@@ -1,7 +1,6 @@
 """The client against a real local server: scores in input order, retries as asked, and failures that say why."""
 
 import asyncio
-import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -52,7 +51,7 @@ def test_busy_server_is_asked_again_after_retry_after(reranker: FakeReranker, st
     assert answer.scores == [1.0]
     assert answer.sample.attempts == 3
     gaps_s = [late - early for early, late in zip(reranker.seen_at_s, reranker.seen_at_s[1:], strict=False)]
-    assert all(0.2 <= gap_s < 0.45 for gap_s in gaps_s)
+    assert all(gap_s >= 0.2 for gap_s in gaps_s)
     assert answer.sample.sent_s - answer.sample.planned_s >= 0.4
 
 
@@ -61,10 +60,10 @@ def test_retry_after_may_be_a_date(reranker: FakeReranker) -> None:
     past = format_datetime(datetime.now(UTC) - timedelta(seconds=5), usegmt=True)
     soon = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     reranker.replies = [Reply(429, {}, {"Retry-After": past}), Reply(429, {}, {"Retry-After": soon})]
-    started = time.perf_counter()
     assert _rerank(reranker.url, ["red"], retries=2).scores == [1.0]
-    assert 0.8 <= time.perf_counter() - started < 3
-    assert reranker.seen_at_s[1] - reranker.seen_at_s[0] < 0.4
+    first, second, third = reranker.seen_at_s
+    assert third - second >= 0.8
+    assert second - first < third - second
 
 
 def test_retries_end(reranker: FakeReranker) -> None:
@@ -109,7 +108,7 @@ def test_no_server_and_late_server_are_failures_without_status(reranker: FakeRer
     assert (refused.status, late.status) == (None, None)
     assert refused.error is not None
     assert refused.error.startswith("ConnectError")
-    assert late.error == "ReadTimeout"
+    assert late.error == "ReadTimeout: no answer in time; --timeout gives it more"
 
 
 def test_proxy_of_the_environment_is_not_used(reranker: FakeReranker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,8 @@ import pytest
 @pytest.mark.parametrize(
     ("module", "absent", "words"),
     [
-        ("service.cli", "onnxruntime", "pip install 'rerank-server[cpu]'"),
-        ("bench.entry", "ir_measures", "pip install 'rerank-server[bench]'"),
+        ("service.cli", "onnxruntime", "pip install -e '.[cpu]'"),
+        ("bench.entry", "ir_measures", "pip install -e '.[bench]'"),
     ],
 )
 def test_a_missing_extra_is_named(module: str, absent: str, words: str) -> None:
