@@ -167,9 +167,7 @@ class Batcher:
     def _take(self) -> list[_Item]:
         """Wait for work and take the batch that holds the oldest pair; empty when closed and nothing is left."""
         with self._changed:
-            while True:
-                if self._queue:
-                    break
+            while not self._queue:
                 if not self._open:
                     return []
                 self._changed.wait()
