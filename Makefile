@@ -2,8 +2,9 @@
 # The stamps .venv/.<set> record which set of packages is installed; a changed pyproject.toml or constraints.txt renews them.
 
 SHELL := /bin/bash
+RIGHT := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+	$$p -c '$(RIGHT)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 RUNTIME := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
@@ -11,7 +12,6 @@ ARGS ?=
 DATA ?=
 
 # An environment that is half made, or whose Python is gone or of another version, is made anew.
-RIGHT := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 $(shell test ! -e .venv || $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv)
 
 .NOTPARALLEL: # every set goes into the one .venv

@@ -2,8 +2,8 @@
 
 When to send is the caller's (`bench.run`, `bench.latency`); what the bodies mean is the contestant's. It promises
 that `rerank` never raises for a bad answer: a failure is an Answer without scores whose sample says why. It waits out
-429 and 503 as `Retry-After` asks, at most `retries` times. No proxy and no other environment is honoured, so that a
-loopback server is reached directly.
+429 and 503 for as long as `Retry-After` asks or somewhat longer, at most `retries` times. No proxy and no other
+environment is honoured, so that a loopback server is reached directly.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class Client:
             done_s = self.now_s()
             if reply.status not in BUSY or attempt > retries:
                 return _read(reply, replace(sample, done_s=done_s))
-            await asyncio.sleep(_spread(_wait_s(reply.headers.get("Retry-After"), attempt), attempt))
+            await asyncio.sleep(spread_s(_wait_s(reply.headers.get("Retry-After"), attempt), attempt))
             attempt += 1
 
     async def info(self) -> dict[str, Any] | None:
@@ -139,7 +139,7 @@ def server_timing_ms(header: str) -> dict[str, float]:
     return stages
 
 
-def _spread(asked_s: float, attempt: int) -> float:
+def spread_s(asked_s: float, attempt: int) -> float:
     """Seconds to wait when asked for `asked_s`: more with each attempt, and not the same for all.
 
     Clients that were refused together and came back together would be refused again.

@@ -20,10 +20,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     hub_id: str
     licence: str
-    parameters: int
     max_tokens: int
-    price_per_1m_tokens_usd: float | None = None
-    """What a hosted endpoint charges, where one exists."""
 
 
 CARDS = (
@@ -31,16 +28,13 @@ CARDS = (
         name="embedded",
         hub_id="sentence-transformers/all-MiniLM-L6-v2",
         licence="Apache-2.0",
-        parameters=22_713_216,
         max_tokens=512,
     ),
     Card(
         name="bge-reranker-v2-m3",
         hub_id="BAAI/bge-reranker-v2-m3",
         licence="Apache-2.0",
-        parameters=567_755_777,
         max_tokens=8192,
-        price_per_1m_tokens_usd=0.020,
     ),
 )
 

@@ -1,4 +1,4 @@
-"""The app put together: the one place, with `cli.py`, that knows the concrete classes.
+"""The app put together: the one place, with `commands/`, that knows the concrete classes.
 
 The server listens before the model is warm, so that /health answers at once and /ready tells the truth; a warm-up that
 fails is handed to the caller, who stops the server with an error.

@@ -28,12 +28,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What the service can be told."""
 
     model: Annotated[
-        str, Meta(min_length=1, description="Model to serve: a name from `rerank models list`, or an artefact folder.")
+        str, Meta(description="Model to serve: a name from `rerank models list`, or an artefact folder.")
     ] = "embedded"
     models_dir: Annotated[Path, Meta(description="Folder of the prepared models, one folder each.")] = Path(
         "~/.cache/rerank/models"
     )
-    host: Annotated[str, Meta(min_length=1, description="Address to listen on.")] = "127.0.0.1"
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8000
     device: Annotated[
         Literal["auto", "cpu", "cuda"],

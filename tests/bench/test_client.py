@@ -6,7 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from bench.client import Answer, Client, server_timing_ms
+from bench.client import Answer, Client, server_timing_ms, spread_s
 from bench.errors import ServerError
 from tests.bench.fake_reranker import FakeReranker, Reply
 
@@ -147,3 +147,11 @@ def test_check_tells_no_server_from_a_wrong_one(reranker: FakeReranker, no_one_t
     assert f"no server answers at {no_one_there}" in check(no_one_there)
     assert "no server answers at localhost:1" in check("localhost:1")
     assert "is no usable reranker: POST /v1/rerank failed with status 404" in check(reranker.url + "/elsewhere")
+
+
+def test_a_wait_is_what_was_asked_for_or_up_to_half_more_and_grows() -> None:
+    """Clients refused together come back apart, and one that is refused again and again comes back less often."""
+    for asked_s, attempt, least_s in ((0.0, 1, 0.25), (0.2, 1, 0.25), (7.0, 1, 7.0), (0.0, 4, 2.0), (7.0, 8, 32.0)):
+        waits_s = [spread_s(asked_s, attempt) for _ in range(200)]
+        assert least_s <= min(waits_s) < 1.1 * least_s
+        assert 1.4 * least_s < max(waits_s) <= 1.5 * least_s

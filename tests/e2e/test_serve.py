@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,50 @@ def test_the_small_routes_tell_what_is_served(server: Server) -> None:
     assert info["max_batch_requests"] == 1
     assert "reranker" in info["model_type"]
     assert [model["id"] for model in get("/v1/models").json()["data"]] == ["embedded"]
+
+
+def test_a_second_ctrl_c_ends_it_while_the_model_runs() -> None:
+    """An impatient user gets the shell's usual exit code, not an abort of the process."""
+    import signal
+
+    with Server() as server, ThreadPoolExecutor(1) as threads:
+        asked = threads.submit(server.rerank, QUERY, ["bamboo " * 600] * 700)
+        while "rerank_requests_in_flight 1" not in server.client.get("/metrics").text:
+            time.sleep(0.005)
+        server.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(timeout=30) == 130
+        assert asked.exception() is not None or asked.result().status_code == 503
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has the IPv6 loopback address."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback address")
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_ipv6_addresses_are_listened_on_and_written_as_urls(host: str) -> None:
+    """`::` takes IPv4 too; the line at the start can be clicked."""
+    with Server("--host", host, wait_ready=False) as server:
+        asking = httpx.Client(base_url=f"http://[::1]:{server.port}", trust_env=False)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                if asking.get("/ready").status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.02)
+        assert asking.get("/health").status_code == 200
+        asking.close()
+        if host == "::":
+            assert server.client.get("/health").status_code == 200
+        assert f"http://[{host}]:{server.port}" in server.log()
 
 
 def test_load_balancers_may_probe_with_head(server: Server) -> None:

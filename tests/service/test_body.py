@@ -28,6 +28,11 @@ def test_strings_and_objects_are_documents() -> None:
     assert read(b'{"query": "q", "documents": [{"text": "a", "id": 7, "meta": null}]}').documents == ["a"]
 
 
+def test_ignored_numbers_may_be_of_any_size() -> None:
+    """Ten thousand digits in a field that is ignored, with half a surrogate pair beside, cost nobody anything."""
+    assert read(GOOD + b', "x": ' + b"9" * 10_000 + b', "y": "\\ud800"}') == read(GOOD + b"}")
+
+
 def test_a_byte_order_mark_is_skipped() -> None:
     """Editors on Windows write one."""
     assert read(b"\xef\xbb\xbf" + GOOD + b"}") == read(GOOD + b"}")
