@@ -3,9 +3,11 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +29,18 @@ class Server:
         self._environ = clean_environ() | dict(environ or {})
         self._wait_ready = wait_ready
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
-        self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
+        self._tls = ssl.create_default_context()  # never used, but each client would else load its own
+        self._local = threading.local()
+        self._clients: list[httpx.Client] = []
+
+    @property
+    def client(self) -> httpx.Client:
+        """The calling thread's own client: a pool shared by threads may close a connection that another still reads."""
+        if not hasattr(self._local, "client"):
+            self._local.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=self._tls)
+            self._clients.append(self._local.client)
+        client: httpx.Client = self._local.client
+        return client
 
     def __enter__(self) -> "Server":
         command = [str(RERANK), "serve", "--port", str(self.port), *self._flags]
@@ -37,7 +50,8 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.client.close()
+        for client in self._clients:
+            client.close()
         if self.process.poll() is None:
             self.stop()
         self._stderr.close()
