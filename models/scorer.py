@@ -18,6 +18,7 @@ from models.pair import Logits, Pair
 from models.plan import plan
 from models.session import Device, Session
 from models.tokenise import Tokeniser
+from models.windows import TRUNCATION, Windows, best_windows
 
 
 class Scorer:
@@ -61,13 +62,18 @@ class Scorer:
         """Run a first short pair; raise ArtefactError if the model does not answer it with a finite logit."""
         self.session.warm_up(self.tokeniser.pairs("warm", ["up"])[0])
 
-    def logits(self, query: str, documents: Sequence[str]) -> Logits:
-        """Score documents for a query: logits of shape [len(documents)], float32, in the documents' order."""
-        return self.run(self.tokeniser.pairs(query, documents))
+    def logits(self, query: str, documents: Sequence[str], windows: Windows = TRUNCATION) -> Logits:
+        """Score documents for a query: logits of shape [len(documents)], float32, in the documents' order.
 
-    def scores(self, query: str, documents: Sequence[str]) -> Logits:
+        A document that is longer than its room is cut off, or read in several windows if `windows` says so: then its
+        logit is that of its best window.
+        """
+        pairs, counts = self.tokeniser.windows(query, documents, windows)
+        return best_windows(self.run(pairs), counts)
+
+    def scores(self, query: str, documents: Sequence[str], windows: Windows = TRUNCATION) -> Logits:
         """Score documents for a query: the sigmoid of the logits, in [0, 1]."""
-        return sigmoid(self.logits(query, documents))
+        return sigmoid(self.logits(query, documents, windows))
 
     def run(self, pairs: Sequence[Pair]) -> Logits:
         """Score pairs: logits of shape [len(pairs)], float32, in the pairs' order."""

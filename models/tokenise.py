@@ -3,11 +3,13 @@
 The query is tokenised once per request and every document apart; both are then joined by the layout that the tokenizer
 itself shows for a pair (special tokens before, between and after), which gives bit for bit what encoding each pair
 gives. Truncation cuts the document only; a query longer than three quarters of the window is cut to three quarters,
-as FlagEmbedding's FlagReranker does. A very long document is read only as far as the window can reach, so five
-megabytes cost no more than a page.
+as FlagEmbedding's FlagReranker does. Where the caller wants them, a long document gets several windows rather than one
+(see `models.windows`). A very long document is read only as far as its windows can reach, so five megabytes cost no
+more than a page.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +18,7 @@ from tokenizers import Encoding, Tokenizer
 
 from models.artefact import ArtefactError
 from models.pair import Pair, TokenIds
+from models.windows import TRUNCATION, TooManyWindows, WindowedPairs, Windows
 
 CHARACTERS_PER_TOKEN = 16
 """Characters read of a text for each token of room at the first try: most text needs 3 to 6."""
@@ -70,9 +73,31 @@ class Tokeniser:
 
     def pairs(self, query: str, documents: Sequence[str]) -> list[Pair]:
         """Pair the query with each document: one unpadded pair per document, each at most `max_tokens` long."""
-        layout = self._layout
+        return self.windows(query, documents, TRUNCATION).pairs
+
+    def windows(
+        self, query: str, documents: Sequence[str], windows: Windows, *, max_pairs: int | None = None
+    ) -> WindowedPairs:
+        """Pair the query with each window of each document, unpadded pairs of at most `max_tokens` tokens.
+
+        Raises:
+            TooManyWindows: the windows of all documents are more than `max_pairs`; no pair was made.
+        """
         query_ids = self._encode([query], self.max_query_tokens)[0]
-        room = self.max_tokens - len(query_ids) - layout.special_tokens
+        room = self.max_tokens - len(query_ids) - self._layout.special_tokens
+        if max_pairs is not None:  # one window too many is enough to refuse, so no document is read beyond it
+            windows = replace(windows, max_chunks_per_doc=min(windows.max_chunks_per_doc, max_pairs + 1))
+        encoded = self._encode(documents, windows.reach(room))
+        spans = [windows.spans(len(ids), room) for ids in encoded]
+        counts = [len(of_document) for of_document in spans]
+        if max_pairs is not None and sum(counts) > max_pairs:
+            raise TooManyWindows(sum(counts))
+        parts = [ids[span] for ids, of_document in zip(encoded, spans, strict=True) for span in of_document]
+        return WindowedPairs(self._join(query_ids, parts), counts)
+
+    def _join(self, query_ids: TokenIds, parts: Sequence[TokenIds]) -> list[Pair]:
+        """Lay the query out with each part of a document."""
+        layout = self._layout
         head = np.concatenate([layout.before.ids, query_ids, layout.between.ids])
         head_types = np.concatenate(
             [layout.before.types, np.full(len(query_ids), layout.query_type, np.int64), layout.between.types]
@@ -82,7 +107,7 @@ class Tokeniser:
                 np.concatenate([head, ids, layout.after.ids]),
                 np.concatenate([head_types, np.full(len(ids), layout.document_type, np.int64), layout.after.types]),
             )
-            for ids in self._encode(documents, room)
+            for ids in parts
         ]
 
     def _encode(self, texts: Sequence[str], room: int) -> list[TokenIds]:

@@ -50,7 +50,7 @@ def create_app(scorer: Scorer, settings: Settings, on_failure: Callable[[Artefac
         max_queue_tokens=settings.max_queue_tokens,
     )
     reranker = Reranker(
-        scorer.tokeniser.pairs,
+        scorer.tokeniser.windows,
         batcher,
         max_documents=settings.max_documents,
         max_concurrent_requests=settings.max_concurrent_requests,

@@ -213,7 +213,7 @@ class Batcher:
                 request.started = min(request.started, start)
                 request.missing -= 1
                 if outcome is None:
-                    request.error = ModelFailed(f"the model failed on the document with index {item.place}")
+                    request.error = ModelFailed(f"the model failed on pair {item.place}", pair=item.place)
                     self._forget(request)
                 else:
                     request.logits[item.place] = outcome[0]

@@ -88,10 +88,14 @@ class ClientGone(RerankError):
 
 
 class ModelFailed(RerankError):
-    """The model failed on a pair of this request."""
+    """The model failed on a pair of this request; `pair` is its index among the request's pairs."""
 
     status = 500
     type = "model_failed"
+
+    def __init__(self, message: str, *, pair: int) -> None:
+        super().__init__(message)
+        self.pair = pair
 
 
 class InternalError(RerankError):

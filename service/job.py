@@ -12,6 +12,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """How many results to return, best first; None for all."""
     return_documents: bool = False
     raw_scores: bool = False
+    max_chunks_per_doc: int = 1
+    """Windows in which a long document is read at most, 1 or more; its best one counts. 1: its end is cut off."""
+    overlap_tokens: int = 0
+    """Tokens that a window shares with the one before it, 0 or more (see `models.windows`)."""
     model: str | None = None
     """The model's name as the client wrote it, to be echoed; None: it named none."""
 

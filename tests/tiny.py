@@ -22,13 +22,22 @@ PAIR = {"bert": "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1", "xlm-roberta": "<s>:0 $A:0 
 
 
 def make_artefact(
-    folder: Path, family: Family = "bert", *, labels: int = 1, batchable: bool = True, max_tokens: int = 32
+    folder: Path,
+    family: Family = "bert",
+    *,
+    labels: int = 1,
+    batchable: bool = True,
+    max_tokens: int = 32,
+    scale: float = 1.0,
 ) -> Artefact:
-    """Make and seal a tiny model; `labels` other than 1 makes one that must be refused."""
+    """Make and seal a tiny model; `labels` other than 1 makes one that must be refused.
+
+    `scale` shrinks its word vectors: a long window needs small ones, or tanh is at its ends and hears no single word.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tokenizer(family)
     tokenizer.save(str(folder / "tokenizer.json"))
-    onnx.save(make_graph(family, tokenizer.get_vocab_size(), labels), folder / "model.onnx")
+    onnx.save(make_graph(family, tokenizer.get_vocab_size(), labels, scale), folder / "model.onnx")
     return seal(folder, make_manifest(family, batchable=batchable, max_tokens=max_tokens))
 
 
@@ -59,12 +68,12 @@ def make_tokenizer(family: Family) -> Tokenizer:
     return tokenizer
 
 
-def make_graph(family: Family, words: int, labels: int = 1) -> onnx.ModelProto:
+def make_graph(family: Family, words: int, labels: int = 1, scale: float = 1.0) -> onnx.ModelProto:
     """Make logits [batch, labels]: tanh of the masked sum of (word + type) vectors times their places, projected."""
     random = np.random.default_rng(0)
     inputs = ["input_ids", "attention_mask"] + (["token_type_ids"] if family == "bert" else [])
     weights = {
-        "words": random.normal(size=(words, WIDTH)),
+        "words": random.normal(size=(words, WIDTH)) * scale,
         "types": random.normal(size=(2, WIDTH)),
         "out": random.normal(size=(WIDTH, labels)) * 0.3,
         "axis1": np.array([1]),

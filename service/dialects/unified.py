@@ -40,6 +40,26 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     raw_scores: Annotated[
         bool | None, Meta(description="Give logits rather than relevance scores between 0 and 1.")
     ] = None
+    max_chunks_per_doc: Annotated[
+        int | None,
+        Meta(
+            description=(
+                "A document that is longer than what the query leaves of the model's window is read in up to this many "
+                "windows, and its score is that of the best one. 1, the default, cuts the document's end off (Cohere's "
+                "own default is 10). Each window costs as much, and counts as much in `usage` and in the limit on "
+                "documents, as a document of its length."
+            )
+        ),
+    ] = None
+    overlap_tokens: Annotated[
+        int | None,
+        Meta(
+            description=(
+                "Tokens that a window shares with the one before it; 0, the default, for none. More than half of what "
+                "the query leaves of the model's window counts as that half."
+            )
+        ),
+    ] = None
     model: Annotated[str | None, Meta(description="Echoed; this server has one model.")] = None
 
 
@@ -113,16 +133,23 @@ def job(request: RerankRequest) -> Job:
         raise InvalidRequest("query: must not be empty", param="query")
     if not request.documents:
         raise InvalidRequest("documents: list of documents must not be empty", param="documents")
-    if request.top_n is not None and request.top_n < 0:
-        raise InvalidRequest(f"top_n: must be 0 (for all) or more, not {request.top_n}", param="top_n")
     return Job(
         query=request.query,
         documents=[entry if isinstance(entry, str) else entry.text for entry in request.documents],
-        top_n=request.top_n or None,
+        top_n=_at_least(0, "top_n", request.top_n, means="for all") or None,
         return_documents=bool(request.return_documents),
         raw_scores=bool(request.raw_scores),
+        max_chunks_per_doc=_at_least(1, "max_chunks_per_doc", request.max_chunks_per_doc, means="to cut the end off"),
+        overlap_tokens=_at_least(0, "overlap_tokens", request.overlap_tokens, means="for none"),
         model=request.model,
     )
+
+
+def _at_least(least: int, field: str, value: int | None, *, means: str) -> int:
+    """Check a number; null and absent are the least, which `means` puts in words."""
+    if value is not None and value < least:
+        raise InvalidRequest(f"{field}: must be {least} ({means}) or more, not {value}", param=field)
+    return least if value is None else value
 
 
 def answer(job: Job, ranking: Ranking, served_model: str) -> RerankResponse:

@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_models_list_tells_what_is_ready(tmp_path: Path) -> None:
-    """The embedded model is; bge-reranker-v2-m3 is known; a damaged folder is told as such."""
+    """The embedded model is; bge-reranker-v2-m3 is known; a damaged folder and one that needs remote code are told."""
     from tests.tiny import make_artefact
 
     make_artefact(tmp_path / "mine")
@@ -142,3 +142,25 @@ def test_models_list_tells_what_is_ready(tmp_path: Path) -> None:
     assert "ready" in states["mine"]
     assert "damaged" in states["hurt"]
     assert "not prepared" in states["bge-reranker-v2-m3"]
+    assert states["bge-reranker-v2-m3"].split()[-6:] == ["8192", "568M", "Apache-2.0", "2024-03-18", "$0.020", "BAAI"]
+    assert "refused" in states["jina-reranker-v1-turbo-en"]
+
+
+def test_models_list_has_a_line_for_every_prepared_precision_and_fits_a_terminal(tmp_path: Path) -> None:
+    """A model that is prepared twice has two lines, in at most 140 columns; its card gives size, date and price."""
+    from tests.tiny import make_artefact
+
+    for precision in ("fp32", "int8"):
+        make_artefact(tmp_path / "bge-reranker-v2-m3" / precision)
+    make_artefact(tmp_path / "acme--own" / "fp16")
+    (tmp_path / "acme--own" / "fp16" / "model.onnx").unlink()
+    lines = run_rerank("models", "list", "--models-dir", str(tmp_path)).stdout.splitlines()
+    assert " ".join(lines[0].split()) == "NAME STATE PRECISION MAX TOKENS PARAMETERS LICENCE RELEASED PRICE SOURCE"
+    assert [line.split()[1] for line in lines if line.startswith("bge-reranker-v2-m3")] == ["ready", "ready"]
+    assert next(line for line in lines if line.startswith("bge-reranker-v2-m3")).split()[-3:-1] == [
+        "2024-03-18",
+        "$0.020",
+    ]
+    damaged = next(line for line in lines if line.startswith("acme--own")).split()
+    assert damaged[1:4] == ["damaged", "fp16", "-"]
+    assert max(len(line) for line in lines if "acme--own" not in line) <= 140

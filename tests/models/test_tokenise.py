@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from models.artefact import ArtefactError
 from models.catalog import EMBEDDED
 from models.tokenise import CHARACTERS_PER_TOKEN, Tokeniser
+from models.windows import TooManyWindows, Windows
 from tests.texts import ODD, PASSAGES, QUERY
 from tests.tiny import Family, make_tokenizer
 
@@ -72,14 +73,16 @@ def test_pairs_of_odd_texts_equal_transformers() -> None:
 @given(
     query=st.text(min_size=1, max_size=80), document=st.text(max_size=400), max_tokens=st.sampled_from([24, 64, 512])
 )
+@example(query="0:00002:0:0:0:0:0:0:0", document="", max_tokens=24)  # fits, but is longer than three quarters
 def test_any_text_gives_the_ids_of_the_pair_encoding(query: str, document: str, max_tokens: int) -> None:
     """Joining the parts equals encoding the pair, for generated text and several windows."""
     tokenizer = raw()
-    query_ids = tokenizer.encode(query, add_special_tokens=False).ids[: max_tokens * 3 // 4]
+    all_query_ids = tokenizer.encode(query, add_special_tokens=False).ids
+    query_ids = all_query_ids[: max_tokens * 3 // 4]
     document_ids = tokenizer.encode(document, add_special_tokens=False).ids
     whole = tokenizer.encode(query, document).ids
     (pair,) = embedded(max_tokens).pairs(query, [document])
-    if len(whole) <= max_tokens and len(query_ids) <= max_tokens * 3 // 4:
+    if len(whole) <= max_tokens and query_ids == all_query_ids:
         assert pair.ids.tolist() == whole
     else:
         assert len(pair) == min(max_tokens, len(query_ids) + len(document_ids) + 4)
@@ -118,7 +121,7 @@ def test_a_word_that_the_reach_cuts_in_two_changes_nothing() -> None:
     assert pair.ids.tolist()[len(empty) - 1 : -1] == raw().encode(text, add_special_tokens=False).ids[:room]
 
 
-def test_a_longer_document_does_not_take_longer_than_the_window_allows() -> None:
+def test_a_longer_document_does_not_take_longer_than_its_windows_allow() -> None:
     """A document of 5 MB is read to a bounded length: the texts given to the tokenizer stay short."""
 
     class Recording:
@@ -136,8 +139,17 @@ def test_a_longer_document_does_not_take_longer_than_the_window_allows() -> None
             return self.inner.encode_batch_fast(texts, **options)
 
     recording = Recording()
-    Tokeniser(recording, 512).pairs(QUERY, ["panda bear " * 500_000])  # type: ignore[arg-type]
+    tokeniser = Tokeniser(recording, 512)  # type: ignore[arg-type]
+    tokeniser.pairs(QUERY, ["panda bear " * 500_000])
     assert recording.characters < 20_000
+    for windows in (Windows(max_chunks_per_doc=4), Windows(max_chunks_per_doc=7, overlap_tokens=250)):
+        recording.characters = 0
+        tokeniser.windows(QUERY, ["panda bear " * 500_000], windows)
+        assert recording.characters < 4 * 512 * CHARACTERS_PER_TOKEN
+    recording.characters = 0
+    with pytest.raises(TooManyWindows):
+        tokeniser.windows(QUERY, ["panda bear " * 500_000], Windows(max_chunks_per_doc=10**9), max_pairs=3)
+    assert recording.characters < 4 * 512 * CHARACTERS_PER_TOKEN
 
 
 def test_a_tokenizer_that_is_none_is_refused(tmp_path: Path) -> None:

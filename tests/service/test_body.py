@@ -40,7 +40,10 @@ def test_a_byte_order_mark_is_skipped() -> None:
 
 def test_explicit_nulls_are_as_absent() -> None:
     """Clients send every field they know."""
-    nulls = b', "top_n": null, "return_documents": null, "raw_scores": null, "model": null}'
+    nulls = (
+        b', "top_n": null, "return_documents": null, "raw_scores": null, "model": null, "max_chunks_per_doc": null, '
+        b'"overlap_tokens": null}'
+    )
     assert read(GOOD + nulls) == read(GOOD + b"}")
 
 
@@ -54,7 +57,7 @@ def test_booleans_may_be_strings_and_mean_what_they_say(text: bytes, value: bool
 
 def test_unknown_fields_are_ignored() -> None:
     """Whatever shape they have."""
-    assert read(GOOD + b', "max_chunks_per_doc": 10, "priority": {"x": [1]}}') == read(GOOD + b"}")
+    assert read(GOOD + b', "rank_fields": ["text"], "priority": {"x": [1]}}') == read(GOOD + b"}")
 
 
 @pytest.mark.parametrize("text", [b"0", b"null", b'"0"'])
@@ -208,6 +211,8 @@ def test_mending_keeps_everything_else() -> None:
         "top_n": 2,
         "return_documents": False,
         "raw_scores": True,
+        "max_chunks_per_doc": 1,
+        "overlap_tokens": 0,
         "model": None,
     }
 

@@ -1,18 +1,21 @@
 """The spine: ranking, limits, and where input is refused."""
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from msgspec import structs
 
-from models.pair import Logits
+from models.pair import Logits, Pair
 from models.scorer import Scorer
+from models.windows import Windows
 from service.batcher import Batcher
-from service.errors import InvalidRequest, NotReady, Overloaded
+from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded
 from service.job import Job
 from service.rerank import Reranker, rank
 from tests.texts import BEST, PASSAGES, QUERY
@@ -22,7 +25,7 @@ from tests.texts import BEST, PASSAGES, QUERY
 def reranker(scorer: Scorer) -> Iterator[Reranker]:
     """A reranker over the embedded model that takes three documents and two requests."""
     queue = Batcher(scorer.session.run, lanes=2, max_batch_tokens=0, max_queue_tokens=10_000)
-    made = Reranker(scorer.tokeniser.pairs, queue, max_documents=len(PASSAGES), max_concurrent_requests=2)
+    made = Reranker(scorer.tokeniser.windows, queue, max_documents=len(PASSAGES), max_concurrent_requests=2)
     yield made
     made.close()
 
@@ -86,3 +89,83 @@ def test_one_request_too_many_is_refused_and_its_place_is_given_back(reranker: R
     assert sum(isinstance(answer, Overloaded) for answer in answers) == 1
     assert reranker.in_flight == 0
     assert asyncio.run(reranker.rerank(job)).results
+
+
+def long(times: int) -> str:
+    return f"{PASSAGES[0]} " * times + f"{PASSAGES[BEST]} " * 15
+
+
+def test_a_long_document_is_answered_by_its_best_window(reranker: Reranker, scorer: Scorer) -> None:
+    """The in-process scorer's logits, and the tokens of every window."""
+    reranker.open()
+    documents = [PASSAGES[2], long(60)]
+    windows = Windows(max_chunks_per_doc=3, overlap_tokens=40)
+    job = Job(query=QUERY, documents=documents, max_chunks_per_doc=3, overlap_tokens=40, raw_scores=True)
+    ranking = asyncio.run(reranker.rerank(job))
+    scores = {place.index: place.score for place in ranking.results}
+    assert np.allclose([scores[0], scores[1]], scorer.logits(QUERY, documents, windows), atol=1e-5)
+    pairs, counts = scorer.tokeniser.windows(QUERY, documents, windows)
+    assert counts == [1, 3]
+    assert ranking.tokens == sum(len(pair) for pair in pairs)
+
+
+def test_windows_count_in_the_limits(reranker: Reranker) -> None:
+    """Five documents are taken, so five windows are: as four and one, but not as five and one."""
+    reranker.open()
+    taken = Job(query=QUERY, documents=[long(500), "short"], max_chunks_per_doc=4)
+    assert len(asyncio.run(reranker.rerank(taken)).results) == 2
+    with pytest.raises(
+        InvalidRequest, match="come to 6 windows or more with max_chunks_per_doc 5, more than the 5 "
+    ) as told:
+        asyncio.run(reranker.rerank(structs.replace(taken, max_chunks_per_doc=5)))
+    assert told.value.param == "max_chunks_per_doc"
+    assert reranker.in_flight == 0
+
+
+def test_every_window_counts_in_the_queue(scorer: Scorer) -> None:
+    """A document that would fit beside those that wait does not when it is read in windows."""
+    gate = threading.Event()
+
+    def model(batch: Sequence[Pair]) -> Logits:
+        gate.wait(10)
+        return np.zeros(len(batch), np.float32)
+
+    async def test() -> None:
+        first = asyncio.create_task(made.rerank(Job(query=QUERY, documents=["one", "two"])))
+        while not queue.queued_pairs:
+            await asyncio.sleep(0.001)
+        with pytest.raises(Overloaded):
+            await made.rerank(Job(query=QUERY, documents=[long(60)], max_chunks_per_doc=2))
+        second = asyncio.create_task(made.rerank(Job(query=QUERY, documents=[long(60)])))
+        while queue.queued_pairs < 2:
+            await asyncio.sleep(0.001)
+        gate.set()
+        await asyncio.gather(first, second)
+
+    queue = Batcher(model, lanes=1, max_batch_tokens=0, max_queue_tokens=600)
+    made = Reranker(scorer.tokeniser.windows, queue, max_documents=5, max_concurrent_requests=9)
+    made.open()
+    try:
+        asyncio.run(asyncio.wait_for(test(), 20))
+    finally:
+        gate.set()
+        made.close()
+
+
+def test_a_failed_window_is_told_by_its_document(scorer: Scorer) -> None:
+    """The index is the client's, not that of the pair."""
+
+    def model(batch: Sequence[Pair]) -> Logits:
+        if any(len(pair) < 50 for pair in batch):
+            raise RuntimeError("bad pair")
+        return np.zeros(len(batch), np.float32)
+
+    queue = Batcher(model, lanes=1, max_batch_tokens=0, max_queue_tokens=10_000)
+    made = Reranker(scorer.tokeniser.windows, queue, max_documents=5, max_concurrent_requests=2)
+    made.open()
+    job = Job(query=QUERY, documents=[long(500), "short"], max_chunks_per_doc=3)
+    try:
+        with pytest.raises(ModelFailed, match=r"the document with index 1$"):
+            asyncio.run(made.rerank(job))
+    finally:
+        made.close()

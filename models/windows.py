@@ -1,0 +1,77 @@
+"""Windows over a document that is longer than the room beside its query; the best one speaks for the document.
+
+A window is a slice of the document's token ids, so the first is exactly what truncation leaves, and a word that an edge
+cuts in two is whole in the neighbour where the overlap reaches over it. The score of a document is the highest logit of
+its windows (MaxP of Dai and Callan, "Deeper Text Understanding for IR with Contextual Neural Language Modeling", 2019).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from models.pair import Logits, Pair
+
+
+class TooManyWindows(Exception):
+    """A request comes to more windows than its caller allows."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count} windows are more than were allowed")
+        self.count = count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """How a long document is read; the default is truncation, which reads its first window only.
+
+    Args:
+        max_chunks_per_doc: windows of a document at most; what lies beyond the last is not read.
+        overlap_tokens: tokens that a window shares with the one before it; more than half of the room counts as half,
+            since the room is known only with the query, and a window should bring more that is new than is not.
+    """
+
+    max_chunks_per_doc: int = 1
+    overlap_tokens: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_chunks_per_doc < 1:
+            raise ValueError(f"max_chunks_per_doc must be 1 or more, not {self.max_chunks_per_doc}")
+        if self.overlap_tokens < 0:
+            raise ValueError(f"overlap_tokens must be 0 or more, not {self.overlap_tokens}")
+
+    def reach(self, room: int) -> int:
+        """Tokens of a document that all windows of `room` tokens together read at most."""
+        return room + (self.max_chunks_per_doc - 1) * self._step(room)
+
+    def spans(self, tokens: int, room: int) -> list[slice]:
+        """Cut a document of so many tokens: slices of at most `room`, in order, at least one."""
+        step = self._step(room)
+        beyond_first = -(-max(0, tokens - room) // step)
+        starts = range(0, min(1 + beyond_first, self.max_chunks_per_doc) * step, step)
+        return [slice(start, min(start + room, tokens)) for start in starts]
+
+    def _step(self, room: int) -> int:
+        return room - min(self.overlap_tokens, room // 2)
+
+
+TRUNCATION = Windows()
+"""One window for each document: its end is cut off."""
+
+
+class WindowedPairs(NamedTuple):
+    """The pairs of a request, window after window and document after document, and how many each document has."""
+
+    pairs: list[Pair]
+    counts: list[int]
+
+    def document(self, pair: int) -> int:
+        """Index of the document to which a pair belongs."""
+        return int(np.searchsorted(np.cumsum(self.counts), pair, side="right"))
+
+
+def best_windows(logits: Logits, counts: Sequence[int]) -> Logits:
+    """Logits of all windows, [sum(counts)], to the highest of each document, [len(counts)]; each count is 1 or more."""
+    starts = np.cumsum([0, *counts[:-1]]) if counts else np.empty(0, np.int64)
+    return np.maximum.reduceat(logits, starts)
