@@ -1,9 +1,13 @@
-"""The models known by name, and where a name's artefact folder is.
+"""The models known by name, and where a model's artefact folder is.
 
-A name is a card of this catalogue or a folder in the user's models folder; anything with a path separator is a folder
-itself. The embedded model is always there.
+A model is meant by a card's name, by its hub id (`org/name`), by the name of a folder in the user's models folder, or
+by a path. Prepared models lie at `<models_dir>/<name>/<precision>`, the name of a model without a card being
+`org--name`; a folder that the user put at `<models_dir>/<name>` is found too. The embedded model is always there. A
+revision is pinned where it could be confirmed, so that two machines prepare the same bytes.
 """
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,6 +16,19 @@ from models.artefact import MANIFEST, ArtefactError
 
 EMBEDDED = Path(__file__).parent / "embedded"
 """The folder of the small model that ships with the project."""
+EMBEDDED_PRECISION = "int8"
+PRECISIONS = ("fp32", "fp16", "int8")
+AUTO = "auto"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+PATH_STARTS = (".", "/", "~")
+
+
+class NotPrepared(ArtefactError):
+    """A model that can be prepared here and is not; the message names the command."""
+
+    def __init__(self, model: str, why: str = "is known but not prepared here", flags: str = "") -> None:
+        super().__init__(f"{model} {why}: rerank models prepare {model}{flags} makes it ready")
+        self.model = model
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,43 +36,212 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     hub_id: str
+    revision: str
+    """The commit that is fetched unless another is asked for."""
     licence: str
+    parameters: int
     max_tokens: int
+    released: str
+    """ISO date."""
+    usd_per_million_tokens: float | None = None
+    """The price of a hosted service, for comparing; None where none is known."""
+    remote_code: bool = False
+    """The architecture is known only to code in the repository, which is never run: an ONNX graph is needed."""
 
 
 CARDS = (
     Card(
         name="embedded",
         hub_id="sentence-transformers/all-MiniLM-L6-v2",
+        revision="main",  # it ships with the project and is never fetched
         licence="Apache-2.0",
+        parameters=22_713_216,
         max_tokens=512,
+        released="2021-08-30",
     ),
     Card(
         name="bge-reranker-v2-m3",
         hub_id="BAAI/bge-reranker-v2-m3",
+        revision="953dc6f6f85a1b2dbfca4c34a2796e7dde08d41e",
         licence="Apache-2.0",
+        parameters=567_755_777,
         max_tokens=8192,
+        released="2024-03-18",
+        usd_per_million_tokens=0.020,
+    ),
+    Card(
+        name="bge-reranker-base",
+        hub_id="BAAI/bge-reranker-base",
+        revision="2cfc18c9415c912f9d8155881c133215df768a70",
+        licence="MIT",
+        parameters=278_044_417,
+        max_tokens=512,
+        released="2023-09-12",
+    ),
+    Card(
+        name="bge-reranker-large",
+        hub_id="BAAI/bge-reranker-large",
+        revision="55611d7bca2a7133960a6d3b71e083071bbfc312",
+        licence="MIT",
+        parameters=559_891_457,
+        max_tokens=512,
+        released="2023-09-12",
+    ),
+    Card(
+        name="ms-marco-MiniLM-L6-v2",
+        hub_id="cross-encoder/ms-marco-MiniLM-L6-v2",
+        revision="c5ee24cb16019beea0893ab7796b1df96625c6b8",
+        licence="Apache-2.0",
+        parameters=22_713_601,
+        max_tokens=512,
+        released="2021-04-15",
+    ),
+    Card(
+        name="ms-marco-MiniLM-L12-v2",
+        hub_id="cross-encoder/ms-marco-MiniLM-L12-v2",
+        revision="7b0235231ca2674cb8ca8f022859a6eba2b1c968",
+        licence="Apache-2.0",
+        parameters=33_360_385,
+        max_tokens=512,
+        released="2021-04-15",
+    ),
+    Card(
+        name="mxbai-rerank-xsmall-v1",
+        hub_id="mixedbread-ai/mxbai-rerank-xsmall-v1",
+        revision="b5c6e9da73abc3711f593f705371cdbe9e0fe422",
+        licence="Apache-2.0",
+        parameters=70_830_337,
+        max_tokens=512,
+        released="2024-02-29",
+    ),
+    Card(
+        name="mxbai-rerank-base-v1",
+        hub_id="mixedbread-ai/mxbai-rerank-base-v1",
+        revision="800f24c113213a187e65bde9db00c15a2bb12738",
+        licence="Apache-2.0",
+        parameters=184_422_913,
+        max_tokens=512,
+        released="2024-02-29",
+    ),
+    Card(
+        name="jina-reranker-v1-turbo-en",
+        hub_id="jinaai/jina-reranker-v1-turbo-en",
+        revision="b8c14f4e723d9e0aab4732a7b7b93741eeeb77c2",
+        licence="Apache-2.0",
+        parameters=37_771_777,
+        max_tokens=8192,
+        released="2024-04-18",
+        remote_code=True,
+    ),
+    Card(
+        name="gte-multilingual-reranker-base",
+        hub_id="Alibaba-NLP/gte-multilingual-reranker-base",
+        revision="8215cf04918ba6f7b6a62bb44238ce2953d8831c",
+        licence="Apache-2.0",
+        parameters=305_959_681,
+        max_tokens=8192,
+        released="2024-07-25",
+        remote_code=True,
     ),
 )
 
 
-def find(model: str, models_dir: Path) -> Path:
-    """Find the artefact folder of a model's name or path; raise ArtefactError when it is not here."""
+def card_of(model: str) -> Card | None:
+    """Find the card of a name or a hub id; of the embedded model only by name, since it is no copy of its source."""
+    for card in CARDS:
+        if model == card.name or (model == card.hub_id and card.name != "embedded"):
+            return card
+    return None
+
+
+def folder_name(model: str) -> str:
+    """Name the folder under the models folder that a card's name, a hub id, a name or a path is prepared in."""
+    card = card_of(model)
+    if card is not None:
+        return card.name
+    if model.startswith(PATH_STARTS):
+        return Path(model).expanduser().resolve().name
+    return model.replace("/", "--")
+
+
+def find(model: str, models_dir: Path, precision: str = AUTO, prefer: Sequence[str] = PRECISIONS) -> Path:
+    """Find the artefact folder of a model; raise ArtefactError when it is not here (NotPrepared if it could be).
+
+    With `auto`, the first of `prefer` that is prepared is taken, then any other. What a path names is taken as it is
+    where it holds no artefact: `load` then says what is missing.
+    """
     if model == "embedded":
-        return EMBEDDED
-    if "/" in model or model.startswith("."):
-        return Path(model).expanduser()
-    folder = models_dir / model
-    if (folder / MANIFEST).is_file():
-        return folder
-    names = sorted({card.name for card in CARDS} | {path.name for path in prepared(models_dir)})
-    if model in names:
-        raise ArtefactError(f"{model} is known but not prepared here: its artefact folder belongs at {folder}")
-    raise ArtefactError(f"no model is called {model}: give an artefact folder (./{model}) or one of {', '.join(names)}")
+        return _embedded(precision)
+    if model.startswith(PATH_STARTS):
+        folder = Path(model).expanduser()
+        return _choose(_by_precision(folder), model, precision, prefer) or folder
+    chosen = _choose(_by_precision(models_dir / folder_name(model)), model, precision, prefer) if model else None
+    if chosen is not None:
+        return chosen
+    if card_of(model) is None:
+        return _elsewhere(model, models_dir, precision, prefer)
+    raise NotPrepared(model, flags=_flags(model, precision))
 
 
 def prepared(models_dir: Path) -> list[Path]:
-    """List the artefact folders in the models folder, by name."""
+    """List the artefact folders in the models folder, of both layouts, by name."""
     if not models_dir.is_dir():
         return []
-    return sorted(path.parent for path in models_dir.glob(f"*/{MANIFEST}"))
+    folders = {path.parent for path in models_dir.glob(f"*/{MANIFEST}")}
+    for precision in PRECISIONS:
+        folders |= {path.parent for path in models_dir.glob(f"*/{precision}/{MANIFEST}")}
+    return sorted(path for path in folders if not path.relative_to(models_dir).parts[0].startswith("."))
+
+
+def _embedded(precision: str) -> Path:
+    if precision not in {AUTO, EMBEDDED_PRECISION}:
+        raise ArtefactError(f"embedded is {EMBEDDED_PRECISION}: there is no {precision} of it; ask for {AUTO}")
+    return EMBEDDED
+
+
+def _elsewhere(model: str, models_dir: Path, precision: str, prefer: Sequence[str]) -> Path:
+    """A model that has no card and is not in the models folder: a folder beside the user, or of the hub, or unknown."""
+    folder = Path(model)
+    if model and (folder.is_dir() or model.count("/") > 1):
+        return _choose(_by_precision(folder), model, precision, prefer) or folder
+    if HUB_ID.fullmatch(model):
+        raise NotPrepared(model, "is no folder here and, as a model of the hub, not prepared", _flags(model, precision))
+    names = sorted({card.name for card in CARDS} | {p.relative_to(models_dir).parts[0] for p in prepared(models_dir)})
+    raise ArtefactError(f"no model is called {model}: give an artefact folder (./{model}) or one of {', '.join(names)}")
+
+
+def _by_precision(folder: Path) -> dict[str, Path]:
+    """What is prepared under a model's folder; a manifest directly in it counts for the precision that it names."""
+    found = {name: folder / name for name in PRECISIONS if (folder / name / MANIFEST).is_file()}
+    if (folder / MANIFEST).is_file():
+        found.setdefault(_manifest_precision(folder), folder)
+    return found
+
+
+def _choose(found: dict[str, Path], model: str, precision: str, prefer: Sequence[str]) -> Path | None:
+    if not found:
+        return None
+    if precision == AUTO:
+        return next(found[name] for name in (*prefer, *found) if name in found)
+    if precision not in found:
+        there = ", ".join(sorted(found))
+        raise NotPrepared(model, f"is prepared as {there}, not as {precision}", _flags(model, precision))
+    return found[precision]
+
+
+def _flags(model: str, precision: str) -> str:
+    card = card_of(model)
+    needs_graph = " --from-onnx" if card is not None and card.remote_code else ""  # its code is never run
+    return needs_graph + ("" if precision == AUTO else f" --precision {precision}")
+
+
+class _Head(msgspec.Struct):
+    precision: str
+
+
+def _manifest_precision(folder: Path) -> str:
+    """The precision that a manifest names; a damaged one is found all the same, for `load` to say what is wrong."""
+    try:
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_Head).precision
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return "unknown"

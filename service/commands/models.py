@@ -1,4 +1,4 @@
-"""`rerank models`: which models this machine knows and which are ready to serve."""
+"""`rerank models`: which models this machine knows and which are ready to serve; `prepare` and `verify` beside."""
 
 from pathlib import Path
 
@@ -6,48 +6,84 @@ import click
 
 from models import catalog
 from models.artefact import ArtefactError, load
+from models.catalog import Card
+from service.commands.prepare import prepare, verify
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
 from service.settings import SettingsError
 from service.settings import load as load_settings
 
+HEADER = ("NAME", "STATE", "PRECISION", "MAX TOKENS", "PARAMETERS", "LICENCE", "RELEASED", "PRICE", "SOURCE")
+NOTHING = "-"
+
 
 @click.group()
 def models() -> None:
-    """Know the models."""
+    """Know the models, make them ready, verify them."""
+
+
+models.add_command(prepare)
+models.add_command(verify)
 
 
 @models.command("list")
 @settings_flags("models_dir")
 def list_models(**flags: str | None) -> None:
-    """List the known models and the prepared ones: name, state, precision, window, licence, hub id."""
+    """List the known models and the prepared ones, a line for each prepared precision.
+
+    PRICE is a hosted service's, in US dollars per million tokens. SOURCE is the hub id, or only its first half where
+    the other is the name. A model is refused where its architecture is code in its repository, which is never run.
+    """
     try:
         folder = load_settings(flags).models_dir
     except SettingsError as error:
         raise Refusal(str(error)) from None
-    rows = [("NAME", "STATE", "PRECISION", "MAX TOKENS", "LICENCE", "SOURCE"), *_rows(folder)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    rows = [HEADER, *_rows(folder)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _rows(models_dir: Path) -> list[tuple[str, ...]]:
-    folders = {path.name: path for path in catalog.prepared(models_dir)} | {"embedded": catalog.EMBEDDED}
-    known = {card.name: card for card in catalog.CARDS}
-    rows = []
-    for name in sorted(known | folders):
-        if name in folders:
-            rows.append(_prepared_row(name, folders[name]))
-        else:
-            card = known[name]
-            rows.append((name, "not prepared", "-", str(card.max_tokens), card.licence, card.hub_id))
-    return rows
+    folders = [(folder.relative_to(models_dir).parts[0], folder) for folder in catalog.prepared(models_dir)]
+    rows = [_prepared_row(name, folder) for name, folder in [("embedded", catalog.EMBEDDED), *folders]]
+    there = {row[0] for row in rows}
+    rows += [_known_row(card) for card in catalog.CARDS if card.name not in there]
+    return sorted(rows)
+
+
+def _known_row(card: Card) -> tuple[str, ...]:
+    state = "refused" if card.remote_code else "not prepared"
+    source = _source(card.name, card.hub_id)
+    return (card.name, state, NOTHING, str(card.max_tokens), *_figures(card, card.licence), source)
 
 
 def _prepared_row(name: str, folder: Path) -> tuple[str, ...]:
+    card = catalog.card_of(name)
     try:
         manifest = load(folder).manifest
     except ArtefactError:
-        return (name, "damaged", "-", "-", "-", str(folder))
-    source = manifest.source
-    return (name, "ready", manifest.precision, str(manifest.max_tokens), source.licence, source.hub_id)
+        precision = folder.name if folder.name in catalog.PRECISIONS else NOTHING
+        return (name, "damaged", precision, NOTHING, *_figures(card, NOTHING), str(folder))
+    source = "ships here" if name == "embedded" else _source(name, manifest.source.hub_id)
+    figures = _figures(card, manifest.source.licence)
+    return (name, "ready", manifest.precision, str(manifest.max_tokens), *figures, source)
+
+
+def _figures(card: Card | None, licence: str) -> tuple[str, str, str, str]:
+    """Parameters, licence, release date and price; only a card knows all but the licence."""
+    if card is None:
+        return (NOTHING, licence, NOTHING, NOTHING)
+    price = NOTHING if card.usd_per_million_tokens is None else f"${card.usd_per_million_tokens:.3f}"
+    return (_millions(card.parameters), licence, card.released, price)
+
+
+def _millions(parameters: int) -> str:
+    millions = parameters / 1e6
+    return f"{millions:.1f}M" if millions < 100 else f"{millions:.0f}M"
+
+
+def _source(name: str, hub_id: str) -> str:
+    """The hub id; where its last part repeats the name, only the part before it, so that a line stays short."""
+    organisation, _, repository = hub_id.partition("/")
+    return organisation if repository and repository == name else hub_id

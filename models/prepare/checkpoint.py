@@ -1,0 +1,106 @@
+"""A checkpoint: the files of a model that are needed to make an artefact, all on this disk and hashed.
+
+`gather` brings them from a place (a folder, or the hub in `fetch.py`) in the order that costs least: what can be
+refused is refused on names and small files, before the weights are brought.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from models.artefact import Source
+from models.prepare.errors import PrepareError
+from models.prepare.layout import CONFIG, check_config, needed, shards
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A model's files, every one of them checked."""
+
+    folder: Path
+    """Holds config.json, tokenizer.json and the weights (or an ONNX graph)."""
+    source: Source
+    files: dict[str, str]
+    """sha256 by file name, relative to the folder."""
+    graph: Path | None
+    """The ONNX graph, where one was asked for."""
+
+
+class Place(Protocol):
+    """Where a checkpoint's files are brought from."""
+
+    source: Source
+    names: Mapping[str, str | None]
+    """The sha256 that a file must have, None where it is not known, by name."""
+
+    def reserve(self, names: list[str]) -> None:
+        """Raise PrepareError if there is no room for these files."""
+
+    def bring(self, name: str) -> Path:
+        """Have a file here."""
+
+
+class Folder:
+    """Files that are on this disk already: the user's own checkpoint, or a snapshot in the hub's cache.
+
+    The cache names a big file's blob after its sha256, so a snapshot can be checked; the user's own files cannot.
+    """
+
+    def __init__(self, folder: Path, source: Source, *, snapshot: bool = False) -> None:
+        self.folder = folder
+        self.source = source
+        self.names: Mapping[str, str | None] = {
+            path.relative_to(folder).as_posix(): _blob_sha256(path) if snapshot else None
+            for path in folder.rglob("*")
+            if path.is_file()
+        }
+
+    def reserve(self, names: list[str]) -> None:
+        """Nothing is written."""
+
+    def bring(self, name: str) -> Path:
+        """It is here."""
+        return self.folder / name
+
+
+def gather(place: Place, *, from_onnx: bool) -> Checkpoint:
+    """Bring the small files and judge them, then the rest, and hash every one; raise PrepareError."""
+    what = place.source.hub_id
+    picked = needed(place.names, what, from_onnx=from_onnx)
+    names = list(picked.names)
+    if not from_onnx:
+        check_config(place.bring(CONFIG), what, place.names)
+    if picked.index is not None:
+        names += shards(place.bring(picked.index), place.names, what)
+    place.reserve(names)
+    paths = {name: place.bring(name) for name in names}
+    return Checkpoint(
+        folder=paths[picked.names[0]].parent,
+        source=place.source,
+        files={name: _checked(path, place.names[name], f"{what}: {name}") for name, path in paths.items()},
+        graph=paths[picked.graph] if picked.graph is not None else None,
+    )
+
+
+def _checked(path: Path, expected: str | None, what: str) -> str:
+    """Hash a file; one that differs from what the hub says is removed, so that the next run fetches it anew."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if expected is not None and found != expected:
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
+        raise PrepareError(
+            f"{what} is damaged (sha256 {found[:12]}…, the hub says {expected[:12]}…) and has been removed: "
+            f"prepare the model again to fetch it anew"
+        )
+    return found
+
+
+def _blob_sha256(path: Path) -> str | None:
+    name = path.resolve().name
+    return name if SHA256.fullmatch(name) else None

@@ -1,0 +1,252 @@
+"""Fetch: a checkpoint from the hub, or from a local folder, with the sha256 of every file.
+
+The hub's own client does the talking, so its variables hold here (HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, HF_HOME) and
+its cache is shared with other tools. A fetch that broke off goes on where it ended: the client alone would start again,
+as it drops what it has. When the hub cannot be reached, a model that is whole in the cache is taken from there. Every
+failure is a PrepareError of one sentence. No telemetry is sent.
+"""
+
+import contextlib
+import errno
+import logging
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+from huggingface_hub import HfApi, ModelInfo, constants, hf_hub_download, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError is its HTTP library's, whichever that is
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.file_download import http_get, repo_folder_name
+from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]  # exported lazily
+
+from models.artefact import Source
+from models.catalog import HUB_ID, PATH_STARTS, card_of
+from models.prepare.checkpoint import Checkpoint, Folder, gather
+from models.prepare.errors import PrepareError
+from models.prepare.layout import TOKENIZER, needed, shards
+
+__all__ = ["Checkpoint", "fetch"]
+
+log = logging.getLogger(__name__)
+
+LOCAL = "local"
+UNKNOWN = "unknown"
+FULL = {errno.ENOSPC, errno.EDQUOT}
+LATER = {408, 429}
+"""What a hub answers that may answer otherwise later, besides every 5xx."""
+
+
+def fetch(model: str, *, revision: str | None = None, from_onnx: bool = False) -> Checkpoint:
+    """Fetch a card's model, a model of the hub or a local checkpoint; raise PrepareError.
+
+    `revision` is a branch, tag or commit of the hub; without it the card's, or `main`. With `from_onnx` the
+    repository's own ONNX graph is taken rather than its weights.
+    """
+    if model == "embedded":
+        raise PrepareError("embedded ships with the project: there is nothing to prepare")
+    card = card_of(model)
+    if card is None and (model.startswith(PATH_STARTS) or (model and Path(model).is_dir())):
+        return _from_folder(Path(model).expanduser(), revision, from_onnx)
+    hub_id = card.hub_id if card is not None else model
+    if not HUB_ID.fullmatch(hub_id):
+        raise PrepareError(f"{model!r} is no model: give a known name, a hub id (org/name) or a folder (./{model})")
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    source = Source(
+        hub_id=hub_id,
+        revision=revision or (card.revision if card is not None else constants.DEFAULT_REVISION),
+        licence=card.licence if card is not None else UNKNOWN,
+    )
+    return _from_hub(source, from_onnx)
+
+
+def _from_folder(folder: Path, revision: str | None, from_onnx: bool) -> Checkpoint:
+    if not folder.is_dir():
+        raise PrepareError(f"{folder} is not a folder: give a local checkpoint's folder, a known name or a hub id")
+    if revision is not None:
+        raise PrepareError(f"{folder} is a local checkpoint, which has no revision {revision}: leave the revision out")
+    source = Source(hub_id=folder.resolve().name, revision=LOCAL, licence=UNKNOWN)
+    return gather(Folder(folder, source), from_onnx=from_onnx)
+
+
+def _from_hub(source: Source, from_onnx: bool) -> Checkpoint:
+    """Ask the hub what the repository holds, then gather it; where the hub is of no help, from the cache."""
+    timeout_s = constants.HF_HUB_ETAG_TIMEOUT
+    try:
+        info = HfApi().model_info(source.hub_id, revision=source.revision, files_metadata=True, timeout=timeout_s)
+    except (HTTPError, OSError, ValueError, TypeError, KeyError) as error:  # the last three: not a hub's JSON
+        if isinstance(error, HfHubHTTPError) and not _may_pass(error):
+            raise PrepareError(_answered(error, source, "its list of files")) from error
+        return _from_cache(source, from_onnx, _unreachable(error, source))
+    checkpoint = gather(_Hub(source, info), from_onnx=from_onnx)
+    _remember(source, checkpoint.source.revision)
+    return checkpoint
+
+
+def _remember(asked: Source, commit: str) -> None:
+    """Note in the cache what commit a branch was at, as the client does, so that it is found there without the hub."""
+    if asked.revision != commit:
+        ref = _in_cache(asked.hub_id) / "refs" / asked.revision
+        with contextlib.suppress(OSError):  # a cache that is read-only serves all the same
+            ref.parent.mkdir(parents=True, exist_ok=True)
+            ref.write_text(commit)
+
+
+def _in_cache(hub_id: str, under: str = "") -> Path:
+    return Path(constants.HF_HUB_CACHE) / under / repo_folder_name(repo_id=hub_id, repo_type="model")
+
+
+def _from_cache(source: Source, from_onnx: bool, why: str) -> Checkpoint:
+    """Take a model that was fetched whole before; `why` says why the hub was of no help."""
+    path = try_to_load_from_cache(source.hub_id, TOKENIZER, revision=source.revision)
+    if not isinstance(path, str):
+        raise PrepareError(why)
+    folder = Path(path).parent
+    cached = Folder(folder, msgspec.structs.replace(source, revision=folder.name), snapshot=True)
+    try:
+        picked = needed(cached.names, source.hub_id, from_onnx=from_onnx)
+        if picked.index is not None:
+            shards(cached.bring(picked.index), cached.names, source.hub_id)
+    except PrepareError:  # an earlier run broke off
+        raise PrepareError(why) from None
+    log.warning("the hub was not asked: %s is taken from the cache, at commit %s", source.hub_id, folder.name)
+    return gather(cached, from_onnx=from_onnx)
+
+
+class _Hub:
+    """A repository of the hub at one commit: the place that its files are brought from, into the client's cache."""
+
+    def __init__(self, source: Source, info: ModelInfo) -> None:
+        named = str(info.card_data.get("license") or UNKNOWN) if info.card_data is not None else UNKNOWN
+        licence = source.licence if source.licence != UNKNOWN else named
+        self.source = msgspec.structs.replace(source, revision=info.sha or source.revision, licence=licence)
+        files = info.siblings or []
+        self.names: Mapping[str, str | None] = {f.rfilename: f.lfs.sha256 if f.lfs else None for f in files}
+        self._sizes = {file.rfilename: file.size or 0 for file in files}
+        self._blobs = _in_cache(source.hub_id) / "blobs"
+        self._locks = _in_cache(source.hub_id, ".locks")
+
+    def reserve(self, names: list[str]) -> None:
+        """Count what is not here yet; the part that an earlier run left is."""
+        missing = 0
+        for name in names:
+            if self._cached(name) is None:
+                partial = self._partial(name)
+                missing += self._sizes[name] - (partial.stat().st_size if partial.exists() else 0)
+        here = next(path for path in self._blobs.absolute().parents if path.is_dir())
+        free = shutil.disk_usage(here).free
+        if missing > free:
+            raise PrepareError(
+                f"{self.source.hub_id} needs {missing / 1e9:.1f} GB more and the disk of {constants.HF_HUB_CACHE} has "
+                f"{free / 1e9:.1f} GB: make room, or let HF_HOME name a folder on another disk"
+            )
+
+    def bring(self, name: str) -> Path:
+        """Fetch a file into the cache unless it is there; a big one goes on where an earlier run ended."""
+        cached = self._cached(name)
+        if cached is not None:
+            return cached
+        with _explained(self.source, name):
+            if self.names[name] is not None:
+                self._resume(name, self._partial(name))
+            return Path(hf_hub_download(self.source.hub_id, name, revision=self.source.revision))
+
+    def _cached(self, name: str) -> Path | None:
+        path = try_to_load_from_cache(self.source.hub_id, name, revision=self.source.revision)
+        return Path(path) if isinstance(path, str) else None
+
+    def _partial(self, name: str) -> Path:
+        return self._blobs / f"{self.names[name]}.partial"
+
+    def _resume(self, name: str, partial: Path) -> None:
+        """Make the cache's blob of a file, which the client then finds and need not fetch."""
+        blob = partial.with_suffix("")
+        size = self._sizes[name]
+        for folder in (self._blobs, self._locks):
+            folder.mkdir(parents=True, exist_ok=True)
+        with WeakFileLock(self._locks / f"{blob.name}.lock"):  # the client's own lock for this file
+            if blob.exists():
+                return
+            if partial.exists() and partial.stat().st_size > size:
+                partial.unlink()
+            with partial.open("ab") as file:
+                url = hf_hub_url(self.source.hub_id, name, revision=self.source.revision)
+                begun = file.tell()
+                headers = build_hf_headers()
+                http_get(url, file, resume_size=begun, headers=headers, expected_size=size, displayed_filename=name)
+            partial.replace(blob)
+
+
+@contextlib.contextmanager
+def _explained(source: Source, name: str) -> Iterator[None]:
+    """Turn what can go wrong while a file is fetched into one sentence."""
+    what = f"{source.hub_id}: {name}"
+    try:
+        yield
+    except (HTTPError, OSError) as error:
+        cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
+        if isinstance(cause, HfHubHTTPError):
+            raise PrepareError(_answered(cause, source, name)) from error
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise PrepareError(
+                f"the disk of {constants.HF_HUB_CACHE} became full while {what} was fetched: make room and prepare the "
+                f"model again (it goes on where it ended), or let HF_HOME name a folder on another disk"
+            ) from error
+        raise PrepareError(
+            f"{what} could not be fetched from {constants.ENDPOINT} ({_brief(cause)}): prepare the model again "
+            f"(it goes on where it ended)"
+        ) from error
+
+
+def _may_pass(error: HfHubHTTPError) -> bool:
+    return error.response.status_code >= 500 or error.response.status_code in LATER
+
+
+def _answered(error: HfHubHTTPError, source: Source, name: str) -> str:
+    """The sentence for what the hub answered instead of a file."""
+    hub_id, status = source.hub_id, error.response.status_code
+    page = f"{constants.ENDPOINT}/{hub_id}"
+    if isinstance(error, GatedRepoError):
+        return f"{hub_id} is gated: accept its terms on {page} and set HF_TOKEN to a token of that account"
+    if isinstance(error, RevisionNotFoundError):
+        return f"{hub_id} has no revision {source.revision}: give a branch, a tag or a whole commit of {page}"
+    if isinstance(error, EntryNotFoundError):
+        return f"{hub_id} has no {name} at {source.revision}: see {page}, and that HF_ENDPOINT is a whole mirror of it"
+    if isinstance(error, RepositoryNotFoundError) or status == 404:
+        return (
+            f"{constants.ENDPOINT} has no model {hub_id}: check the name (org/name); if it is private, set HF_TOKEN to "
+            f"a token that may read it"
+        )
+    if status in {401, 403}:
+        return f"{constants.ENDPOINT} refused {hub_id} ({status}): set HF_TOKEN to a valid token that may read {page}"
+    return f"{constants.ENDPOINT} answered {status} for {hub_id}: {name}; prepare the model again later"
+
+
+def _unreachable(error: Exception, source: Source) -> str:
+    """The sentence for a hub that gave no answer or was not asked, when the cache does not hold the model whole."""
+    if isinstance(error, OfflineModeIsEnabled):
+        return (
+            f"{source.hub_id} at {source.revision} is not whole in the cache ({constants.HF_HUB_CACHE}) and "
+            f"HF_HUB_OFFLINE forbids to ask the hub: unset it, or fetch the model on another machine and copy the cache"
+        )
+    return (
+        f"{constants.ENDPOINT} cannot be reached ({_brief(error)}) and {source.hub_id} at {source.revision} is not "
+        f"whole in the cache ({constants.HF_HUB_CACHE}): check the network, let HF_ENDPOINT name a mirror, or fetch "
+        f"the model on another machine and copy the cache"
+    )
+
+
+def _brief(error: BaseException | None) -> str:
+    """An error in a few words: the first line of what it says, or its kind."""
+    if isinstance(error, HfHubHTTPError):
+        return f"it answered {error.response.status_code}"
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,142 @@
+"""What a checkpoint must look like to become a reranker: which of its files are needed, and what its config may say.
+
+Only names and small JSON files are looked at, so that what cannot be used is refused before gigabytes of weights move.
+Weights come as safetensors (a pickle can run code when it is read), the tokenizer as tokenizer.json, the architecture
+from transformers itself: code that a repository brings along is never run. With a ready ONNX graph the graph is the
+truth and no config is asked.
+"""
+
+import functools
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+import msgspec
+
+from models.prepare.errors import PrepareError
+
+CONFIG = "config.json"
+TOKENIZER = "tokenizer.json"
+BESIDE = ("tokenizer_config.json", "special_tokens_map.json")
+"""Fetched where they are there."""
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+GRAPHS = ("onnx/model.onnx", "model.onnx")
+SHARD = re.compile(r"[\w.-]+\.safetensors")
+HEAD = "ForSequenceClassification"
+
+
+class Needed(msgspec.Struct, frozen=True):
+    """The files to fetch, by their path in the repository; the shards that an index names come on top."""
+
+    names: list[str]
+    index: str | None = None
+    graph: str | None = None
+
+
+class _Config(msgspec.Struct):
+    """What is read of a config.json. Labels that are not named are two, as in transformers."""
+
+    model_type: str = ""
+    architectures: list[str] | None = None
+    num_labels: int | None = None
+    id2label: dict[str, object] | None = None
+    auto_map: dict[str, object] | None = None
+
+
+class _Index(msgspec.Struct):
+    weight_map: dict[str, str]
+
+
+def needed(names: Collection[str], what: str, *, from_onnx: bool) -> Needed:
+    """Pick the needed files from a repository's; raise PrepareError for one that lacks them."""
+    if TOKENIZER not in names:
+        raise PrepareError(
+            f"{what} has no {TOKENIZER}: save one with transformers "
+            f"(AutoTokenizer.from_pretrained(…).save_pretrained(…)) and prepare that folder"
+        )
+    small = [name for name in (TOKENIZER, CONFIG, *BESIDE) if name in names]
+    if from_onnx:
+        graph = _graph(names, what)
+        return Needed([*small, graph, *_beside_graph(names, graph)], graph=graph)
+    if CONFIG not in names:
+        raise PrepareError(f"{what} has no {CONFIG}: it is no checkpoint of transformers{_or_graph(names)}")
+    if WEIGHTS in names:
+        return Needed([*small, WEIGHTS])
+    if INDEX in names:
+        return Needed([*small, INDEX], index=INDEX)
+    raise PrepareError(_without_weights(names, what))
+
+
+def shards(index: Path, names: Collection[str], what: str) -> list[str]:
+    """List the files that a sharded checkpoint's index names; raise PrepareError for one that is not there."""
+    try:
+        listed = sorted(set(msgspec.json.decode(index.read_bytes(), type=_Index).weight_map.values()))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PrepareError(f"{what}: {INDEX} cannot be read ({error}): the checkpoint is damaged") from None
+    for name in listed:
+        if not SHARD.fullmatch(name) or name not in names:
+            raise PrepareError(f"{what}: {INDEX} names {name!r}, which is not there: the checkpoint is not whole")
+    return listed
+
+
+def check_config(config: Path, what: str, names: Collection[str]) -> None:
+    """Refuse a checkpoint that is no cross-encoder with one label of an architecture that transformers has."""
+    try:
+        read = msgspec.json.decode(config.read_bytes(), type=_Config)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PrepareError(f"{what}: {CONFIG} cannot be read ({error}): the checkpoint is damaged") from None
+    architecture = (read.architectures or ["nameless model"])[0]
+    if not architecture.endswith(HEAD):
+        raise PrepareError(f"{what} is a {architecture}: a reranker's architecture ends in {HEAD}{_or_graph(names)}")
+    if not _in_transformers(read.model_type, architecture):
+        brings = "which is code in its repository and is never run" if read.auto_map else "which transformers lacks"
+        raise PrepareError(
+            f"{what} is a {architecture} (model_type {read.model_type!r}), {brings}: "
+            f"take a model that transformers knows{_or_graph(names)}"
+        )
+    labels = read.num_labels or len(read.id2label or "00")
+    if labels != 1:
+        raise PrepareError(f"{what} has {labels} labels: a reranker has one, the relevance")
+
+
+def _in_transformers(model_type: str, architecture: str) -> bool:
+    """By both names, without importing torch: JinaBERT's model_type is `bert`, and only its class's name tells."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+
+    return model_type in CONFIG_MAPPING_NAMES and architecture in _classes()
+
+
+@functools.cache
+def _classes() -> frozenset[str]:
+    """The names of all classes that transformers has; listing them takes it a while."""
+    import transformers
+
+    return frozenset(dir(transformers))
+
+
+def _graph(names: Collection[str], what: str) -> str:
+    for name in GRAPHS:
+        if name in names:
+            return name
+    raise PrepareError(f"{what} has no ONNX graph ({' or '.join(GRAPHS)}): --from-onnx has nothing to take")
+
+
+def _beside_graph(names: Collection[str], graph: str) -> list[str]:
+    """The graph's external data: model.onnx_data, model.onnx.data, model.onnx_data_1 and the like beside it."""
+    return sorted(name for name in names if name.startswith(graph) and name != graph)
+
+
+def _without_weights(names: Collection[str], what: str) -> str:
+    pickles = sorted(name for name in names if name.endswith((".bin", ".pt", ".pth")) and "/" not in name)
+    if pickles:
+        return (
+            f"{what} holds its weights only as a pickle ({pickles[0]}), which can run code when it is read: "
+            f"take a revision with {WEIGHTS}, or convert it with transformers (save_pretrained){_or_graph(names)}"
+        )
+    return f"{what} has no weights: {WEIGHTS} (or {INDEX} with its shards) belongs there{_or_graph(names)}"
+
+
+def _or_graph(names: Collection[str]) -> str:
+    """A way out that is named only where it is open."""
+    return ", or use its ONNX graph with --from-onnx" if any(name in names for name in GRAPHS) else ""
