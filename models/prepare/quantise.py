@@ -1,4 +1,4 @@
-"""The two arithmetics of the graph: fp32, and int8 whose rounding no neighbour can change.
+"""The two arithmetics of a graph: fp32, and int8 whose rounding no neighbour can change.
 
 Int8: matrices are rounded per output column, the word table per row, once and for all. Activations are rounded at run
 time with one scale per TOKEN, not per tensor as ONNX Runtime's quantize_dynamic does: a token's values then depend on
@@ -13,13 +13,27 @@ import numpy as np
 import numpy.typing as npt
 from onnx import numpy_helper
 
-from models.embedded.recipe.weights import Matrix
-from models.embedded.recipe.writer import CONTRIB, Writer
+from models.prepare.writer import CONTRIB, Writer
 
+Matrix = npt.NDArray[np.float32]
 Int8 = npt.NDArray[np.int8]
 
 WEIGHT_LEVELS = 63
 TABLE_LEVELS = 127
+
+
+class _Range(NamedTuple):
+    """How a token's values are laid onto the 256 steps."""
+
+    zero: int
+    """The step that stands for 0."""
+    smallest_peak: float
+    """A token whose peak is lower is rounded as if it were this high; keeps a token of zeros from dividing by 0."""
+
+
+SYMMETRIC = _Range(zero=128, smallest_peak=1e-6)
+MOSTLY_POSITIVE = _Range(zero=40, smallest_peak=1.0)
+"""What GELU gives: never below -0.17, which is 37 of 215 steps at a peak of at least 1."""
 
 
 class Fp32:
@@ -39,19 +53,22 @@ class Fp32:
 
 
 class PerToken:
-    """Int8 products of activations rounded per token and weights rounded per column."""
+    """Int8 products of activations rounded per token and weights rounded per column.
+
+    Args:
+        one_shape: all inputs of products have the shape [batch, sequence, width], so one tensor of zero points serves.
+    """
+
+    def __init__(self, *, one_shape: bool = True) -> None:
+        self._one_shape = one_shape
 
     def matmul(self, writer: Writer, at: str, x: str, matrix: Matrix) -> str:
         """Write x times matrix; a token's range is symmetric about 0."""
-        size = writer.node("Abs", x, at=at)
-        return self._product(writer, at, x, size, matrix, _Range(zero=128, smallest_peak=1e-6))
+        return self._product(writer, at, x, matrix, SYMMETRIC)
 
     def gelu_matmul(self, writer: Writer, at: str, x: str, matrix: Matrix) -> str:
-        """Write x times matrix; GELU's range is nearly all above 0, and so are most of the 256 steps.
-
-        GELU is never below -0.17; with a peak of at least 1 that is 37 of 215 steps, and zero stands at 40.
-        """
-        return self._product(writer, at, x, x, matrix, _Range(zero=40, smallest_peak=1.0))
+        """Write x times matrix; GELU's range is nearly all above 0, and so are most of the 256 steps."""
+        return self._product(writer, at, x, matrix, MOSTLY_POSITIVE)
 
     def lookup(self, writer: Writer, at: str, table: Matrix, ids: str) -> str:
         """Write the rows of the table, each with its own scale."""
@@ -61,15 +78,20 @@ class PerToken:
         scale = writer.node("Gather", writer.constant(f"{at}.scale", scales), ids, at=f"{at}.scale")
         return writer.node("Mul", steps, scale, at=at)
 
-    def _product(self, writer: Writer, at: str, x: str, size: str, matrix: Matrix, span: "_Range") -> str:
-        """Write x times matrix; a token's largest `size` becomes its highest step."""
-        rounded, scales = round_columns(matrix)
+    def _round(self, writer: Writer, at: str, x: str, width: int, span: _Range) -> tuple[str, str]:
+        """Write x in steps, a token's peak being its highest step; return the steps and a step's size."""
+        size = writer.node("Abs", x, at=at) if span is SYMMETRIC else x
         top = writer.node("ReduceMax", size, writer.constant("axis-1", [-1], np.int64), keepdims=1, at=at)
         smallest = writer.constant(f"peak.{span.zero}", span.smallest_peak, np.float32)
         peak = writer.node("Max", top, smallest, at=at)
         step = writer.node("Mul", peak, writer.constant(f"step.{span.zero}", 1 / (255 - span.zero), np.float32), at=at)
-        zeros = _zeros(writer, step, span.zero)
-        steps = writer.node("QuantizeLinear", x, step, zeros, at=at, axis=-1, block_size=len(matrix))
+        zeros = _zeros(writer, step, span.zero, f"zeros.{span.zero}" if self._one_shape else f"{at}.zeros")
+        return writer.node("QuantizeLinear", x, step, zeros, at=at, axis=-1, block_size=width), step
+
+    def _product(self, writer: Writer, at: str, x: str, matrix: Matrix, span: _Range) -> str:
+        """Write x times matrix; x is rounded once, however many matrices it is multiplied by."""
+        rounded, scales = round_columns(matrix)
+        steps, step = writer.once(f"{x} in steps", lambda: self._round(writer, at, x, len(matrix), span))
         product = writer.node(
             "MatMulIntegerToFloat",
             *(steps, writer.constant(f"{at}.weight", rounded), writer.constant("unit", 1, np.float32)),
@@ -80,23 +102,15 @@ class PerToken:
         return writer.node("Mul", product, step, at=f"{at}.scaled")
 
 
-def _zeros(writer: Writer, like: str, zero: int) -> str:
-    """Write the zero point of every token, once per graph: all steps have the shape [batch, sequence, 1]."""
-    at = f"zeros.{zero}"
-    if not writer.has(f"{at}.ConstantOfShape"):
+def _zeros(writer: Writer, like: str, zero: int, at: str) -> str:
+    """Write the zero point of every token, once for each `at`."""
+
+    def write() -> str:
         shape = writer.node("Shape", like, at=at)
         value = numpy_helper.from_array(np.array([zero], np.uint8))
-        writer.node("ConstantOfShape", shape, at=at, value=value)
-    return f"{at}.ConstantOfShape"
+        return writer.node("ConstantOfShape", shape, at=at, value=value)
 
-
-class _Range(NamedTuple):
-    """How a token's values are laid onto the 256 steps."""
-
-    zero: int
-    """The step that stands for 0."""
-    smallest_peak: float
-    """A token whose peak is lower is rounded as if it were this high; keeps a token of zeros from dividing by 0."""
+    return writer.once(at, write)
 
 
 def round_columns(matrix: Matrix) -> tuple[Int8, Matrix]:

@@ -4,8 +4,8 @@ A node's name says where it stands (`layer2.up.MatMulIntegerToFloat`), so a prof
 on nothing but the calls: the same calls give the same bytes, which is what makes a build repeatable.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,16 @@ CONTRIB = "com.microsoft"
 """ONNX Runtime's own operators: one node where the standard needs several."""
 
 
+T = TypeVar("T")
+
+
 class Writer:
     """Collects nodes and constants; `model` closes the graph."""
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
+        self._once: dict[str, Any] = {}
 
     def constant(self, name: str, value: npt.ArrayLike, dtype: npt.DTypeLike | None = None) -> str:
         """Store a constant (one that is there already is not stored again) and return its name."""
@@ -42,9 +46,11 @@ class Writer:
         self._nodes.append(helper.make_node(op, inputs, [output or name], name=name, domain=domain, **attributes))
         return output or name
 
-    def has(self, name: str) -> bool:
-        """Tell whether a node of this name is written already."""
-        return any(node.name == name for node in self._nodes)
+    def once(self, key: str, write: Callable[[], T]) -> T:
+        """Write a part of the graph the first time it is asked for; return what `write` returned then."""
+        if key not in self._once:
+            self._once[key] = write()
+        return self._once[key]  # type: ignore[no-any-return]
 
     def split(self, x: str, widths: Sequence[int], axis: int, at: str) -> list[str]:
         """Add a node that splits x into parts of these widths and return their names."""
@@ -53,6 +59,16 @@ class Writer:
         sizes = self.constant(f"{at}.widths", widths, np.int64)
         self._nodes.append(helper.make_node("Split", [x, sizes], names, name=name, axis=axis))
         return names
+
+    def take_nodes(self) -> list[onnx.NodeProto]:
+        """Hand over the nodes written so far, for a graph of another's making; constants stay until the end."""
+        nodes, self._nodes = self._nodes, []
+        return nodes
+
+    @property
+    def constants(self) -> list[onnx.TensorProto]:
+        """The constants stored so far."""
+        return list(self._constants.values())
 
     def model(self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> bytes:
         """Close the graph and return the model file's bytes, the same for the same calls."""

@@ -6,11 +6,12 @@ line costs no other. Output is written and flushed as it is made, and `--skip-do
 """
 
 import contextlib
+import heapq
 import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import click
 import msgspec
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from models.artefact import ArtefactError
 from models.scorer import Scorer, sigmoid
+from models.windows import Windows, best_windows
 from service.commands.jsonl import Document, Result, documents_of, earlier_results
 from service.commands.refusal import Refusal
 from service.commands.serve import open_scorer
@@ -29,6 +31,16 @@ CHUNK = 64
 STDIO = "-"
 TOLERANCE = 1e-3
 """How far the score of an earlier run may be from this run's for the two to be of one kind (other CPUs round apart)."""
+PROBES = 8
+"""Longest documents of an earlier run that are scored again: only long ones tell other windows apart."""
+
+
+class _Way(NamedTuple):
+    """How documents are scored; the lines of one output file must all be scored in one way."""
+
+    scorer: Scorer
+    windows: Windows
+    raw_scores: bool
 
 
 @click.command()
@@ -37,17 +49,44 @@ TOLERANCE = 1e-3
 @click.option("--output", "-o", default=STDIO, show_default=True, help="Where to write: a file or -, stdout.")
 @click.option("--skip-done", is_flag=True, help="Go on with an --output file that a broken run left.")
 @click.option("--raw-scores", is_flag=True, help="Write logits rather than relevance scores between 0 and 1.")
-@settings_flags("model", "models_dir", "device", "threads", "max_tokens")
-def score(query: str | None, source: str, output: str, skip_done: bool, raw_scores: bool, **flags: str | None) -> None:
+@click.option(
+    "--max-chunks-per-doc",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Read a long document in up to so many windows; the best one counts. 1 cuts its end off.",
+)
+@click.option(
+    "--overlap-tokens",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Tokens that a window shares with the one before it, at most half of what the query leaves of the window.",
+)
+@settings_flags("model", "precision", "models_dir", "device", "threads", "max_tokens")
+def score(
+    query: str | None,
+    source: str,
+    output: str,
+    skip_done: bool,
+    raw_scores: bool,
+    max_chunks_per_doc: int,
+    overlap_tokens: int,
+    **flags: str | None,
+) -> None:
     """Score documents offline: JSON lines in, JSON lines out."""
+    windows = Windows(max_chunks_per_doc=max_chunks_per_doc, overlap_tokens=overlap_tokens)
     try:
         done = _done(output, skip_done)
         with contextlib.ExitStack() as stack:
             lines = _input(source, stack)
             sink = _output(output, stack)
             scorer = stack.enter_context(open_scorer(load(flags)))
-            todo = _todo(scorer, documents_of(lines, query), done, raw_scores)
-            failed = _score(scorer, todo, sink, raw_scores, total=_total(source, done))
+            way = _Way(scorer, windows, raw_scores)
+            todo = _todo(way, documents_of(lines, query), done)
+            failed = _score(way, todo, sink, total=_total(source, done))
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     except BrokenPipeError:
@@ -103,15 +142,14 @@ def _done(output: str, skip_done: bool) -> dict[int, Result]:
     return earlier_results(path)
 
 
-def _todo(
-    scorer: Scorer, documents: Iterable[Document], done: dict[int, Result], raw_scores: bool
-) -> Iterator[Document]:
+def _todo(way: _Way, documents: Iterable[Document], done: dict[int, Result]) -> Iterator[Document]:
     """Pass over what is done; raise SettingsError if that was made of other documents or in another way.
 
-    Ids must agree, and the last line that was scored is scored again and must come to the same.
+    Ids must agree, and the last line that was scored and the longest ones are scored again and must come to the same.
     """
     last = max((index for index, result in done.items() if result.score is not None), default=None)
     missing = set(done)
+    probes: list[Document] = []
     for document in documents:
         earlier = done.get(document.index)
         if earlier is None:
@@ -124,7 +162,10 @@ def _todo(
                 f"the output file has {earlier.id!r} there: it belongs to other documents"
             )
         if document.index == last:
-            _check_same(earlier, _results(scorer, [document], raw_scores)[0])
+            for probe in [*probes, document]:
+                _check_same(done[probe.index], _results(way, [probe])[0])
+        if earlier.score is not None:
+            probes = heapq.nlargest(PROBES, [*probes, document], key=lambda probe: len(probe.text))
     if missing:
         raise SettingsError(f"the output file has line {max(missing)}, the documents do not: it belongs to others")
 
@@ -133,17 +174,17 @@ def _check_same(earlier: Result, now: Result) -> None:
     if earlier.score is None or now.score is None or abs(earlier.score - now.score) > TOLERANCE:
         raise SettingsError(
             f"line {now.index} has the score {now.score} now and {earlier.score} in the output file: "
-            "that was made with another query, model or kind of score, or of other documents"
+            "that was made with another query, model, kind of score or windows, or of other documents"
         )
 
 
-def _score(scorer: Scorer, todo: Iterable[Document], sink: BinaryIO, raw_scores: bool, *, total: int | None) -> int:
+def _score(way: _Way, todo: Iterable[Document], sink: BinaryIO, *, total: int | None) -> int:
     """Score documents chunk by chunk and write each chunk when it is done; return how many failed."""
     failed = 0
     with tqdm(total=total, unit="doc", file=sys.stderr, disable=None) as progress:
         todo = iter(todo)
         while chunk := list(itertools.islice(todo, CHUNK)):
-            results = _results(scorer, chunk, raw_scores)
+            results = _results(way, chunk)
             sink.write(msgspec.json.Encoder().encode_lines(results))
             sink.flush()
             failed += sum(result.error is not None for result in results)
@@ -151,14 +192,16 @@ def _score(scorer: Scorer, todo: Iterable[Document], sink: BinaryIO, raw_scores:
     return failed
 
 
-def _results(scorer: Scorer, chunk: list[Document], raw_scores: bool) -> list[Result]:
+def _results(way: _Way, chunk: list[Document]) -> list[Result]:
     """Score the good documents of a chunk together, whatever their queries; give each its line of output."""
     good = [document for document in chunk if document.error is None]
-    pairs = []
+    pairs, counts = [], []
     for query, run in itertools.groupby(good, key=lambda document: document.query):
-        pairs += scorer.tokeniser.pairs(query, [document.text for document in run])
-    logits = scorer.run(pairs)
-    scores = iter(logits if raw_scores else sigmoid(logits))
+        windowed = way.scorer.tokeniser.windows(query, [document.text for document in run], way.windows)
+        pairs += windowed.pairs
+        counts += windowed.counts
+    logits = best_windows(way.scorer.run(pairs), counts)
+    scores = iter(logits if way.raw_scores else sigmoid(logits))
     return [
         Result(index=document.index, id=document.id, error=document.error)
         if document.error is not None

@@ -14,10 +14,10 @@ from typing import NoReturn
 import click
 import uvicorn
 
-from models import catalog
 from models.artefact import ArtefactError
 from models.scorer import Scorer
 from service.app import DOCS, create_app
+from service.commands.prepare import find_or_prepare
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
 from service.settings import Settings, SettingsError, load
@@ -54,9 +54,9 @@ def serve(**flags: str | None) -> None:
 
 
 def open_scorer(settings: Settings) -> Scorer:
-    """Find and load the model that the settings name; raise ArtefactError."""
+    """Find (or prepare) and load the model that the settings name; raise ArtefactError."""
     return Scorer.open(
-        catalog.find(settings.model, settings.models_dir),
+        find_or_prepare(settings),
         device=settings.device,
         threads=settings.threads,
         max_tokens=settings.max_tokens or None,

@@ -26,7 +26,7 @@ def refuses(*words: str, flags: tuple[str, ...] = (), environ: dict[str, str] | 
         ({"RERANK_MAX_DOCUMETS": "5"}, "RERANK_MAX_DOCUMENTS"),
         ({"RERANK_THREADS": "two"}, "RERANK_THREADS='two'"),
         ({"RERANK_MODEL": "no-such-model"}, "no model is called no-such-model"),
-        ({"RERANK_MODEL": "bge-reranker-v2-m3"}, "known but not prepared"),
+        ({"RERANK_MODEL": "jina-reranker-v1-turbo-en"}, "rerank models prepare jina-reranker-v1-turbo-en --from-onnx"),
         ({"RERANK_MAX_TOKENS": "8"}, "window of 8 tokens is too small"),
         ({"RERANK_HOST": "a..b"}, "is not a host name"),
         ({"RERANK_MODELS_DIR": ""}, "RERANK_MODELS_DIR='' cannot be used: it must not be empty"),

@@ -19,11 +19,11 @@ from models.embedded.recipe.build import main
 from models.embedded.recipe.calibrate import fit
 from models.embedded.recipe.evaluate import kendall_tau, reranked
 from models.embedded.recipe.graph import Arithmetic, build
-from models.embedded.recipe.quantise import Fp32, PerToken, round_columns, round_rows
 from models.embedded.recipe.score import Score
 from models.embedded.recipe.tokenizer import two_texts
 from models.embedded.recipe.weights import RecipeError, find, from_tensors, read_pinned
 from models.pair import Pair
+from models.prepare.quantise import Fp32, PerToken, round_columns, round_rows
 from models.scorer import Scorer
 from models.session import Session
 from tests.tiny_encoder import HEAD_WIDTH, LAYERS, RAW, make_artefact, make_tensors, make_weights

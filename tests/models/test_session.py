@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
 from models.artefact import Artefact, ArtefactError, seal
 from models.scorer import Scorer
-from models.session import Device, Session, choose_device
+from models.session import Device, Session, choose_device, preferred_precisions, run_bound
 from tests.tiny import Family, make_artefact, make_manifest, make_tokenizer
 
 
@@ -123,3 +124,21 @@ def test_the_fixture_that_this_project_did_not_make_scores(data_dir: Path, tmp_p
         scorer.warm_up()
         logits = scorer.logits("what is a panda", ["a bear", "a much longer text about bears " * 30])
         assert np.isfinite(logits).all()
+
+
+def test_a_run_bound_to_a_device_gives_what_a_plain_run_gives(tmp_path: Path) -> None:
+    """What CUDA uses, tried on the device that every machine has."""
+    artefact = make_artefact(tmp_path, "bert")
+    session = ort.InferenceSession(str(artefact.graph), providers=["CPUExecutionProvider"])
+    ids = np.array([[1, 5, 6, 2, 7, 2], [1, 5, 2, 6, 2, 0]])
+    mask = (ids != 0).astype(np.int64)
+    feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    np.testing.assert_array_equal(run_bound(session, feeds, "cpu"), session.run(["logits"], feeds)[0])
+
+
+def test_the_device_says_which_precision_comes_first() -> None:
+    """fp16 is for CUDA, int8 for the CPU; without CUDA, auto is the CPU."""
+    assert preferred_precisions("cuda")[0] == "fp16"
+    assert preferred_precisions("cpu") == ("int8", "fp32", "fp16")
+    has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
+    assert preferred_precisions("auto") == preferred_precisions("cuda" if has_cuda else "cpu")

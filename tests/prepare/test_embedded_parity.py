@@ -14,10 +14,10 @@ from transformers import BertConfig, BertModel
 from models.artefact import load
 from models.catalog import EMBEDDED
 from models.embedded.recipe.build import make
-from models.embedded.recipe.quantise import Fp32
 from models.embedded.recipe.score import SCORE, Score
 from models.embedded.recipe.weights import TOKENIZER, WEIGHTS, Matrix, find
 from models.pair import Pair
+from models.prepare.quantise import Fp32
 from models.scorer import Scorer
 from models.session import Session
 from tests import tiny_encoder

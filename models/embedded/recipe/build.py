@@ -13,10 +13,10 @@ from typing import Literal
 
 from models.artefact import Manifest, Source, seal
 from models.embedded.recipe.graph import build
-from models.embedded.recipe.quantise import Fp32, PerToken
 from models.embedded.recipe.score import SCORE
 from models.embedded.recipe.tokenizer import two_texts
 from models.embedded.recipe.weights import SHA256, TOKENIZER, WEIGHTS, RecipeError, find, parse, read_pinned
+from models.prepare.quantise import Fp32, PerToken
 
 Precision = Literal["int8", "fp32"]
 

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from models.embedded.recipe.score import Score
 from models.embedded.recipe.weights import Layer, Matrix, Weights
-from models.embedded.recipe.writer import CONTRIB, Writer
+from models.prepare.writer import CONTRIB, Writer
 
 NORM_EPSILON = 1e-12
 """`layer_norm_eps` of the encoder's config.json."""

@@ -1,0 +1,202 @@
+"""Export and optimise: from a checkpoint to the graph of one precision, in a folder, with its reference.
+
+int8 is for the CPU, which runs one unpadded pair at a time: its graph takes no mask and is fastest so. fp32 and fp16
+heed the mask and can be run in padded batches. A graph that the repository brought (`--from-onnx`) is its own
+reference, and what is not written anywhere (its window, whether it takes batches) is found out by running it.
+"""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from models.artefact import Artefact, ArtefactError, Manifest
+from models.pair import Logits, Pair
+from models.prepare.checkpoint import Checkpoint
+from models.prepare.errors import PrepareError
+from models.prepare.fp16 import KEPT, halve
+from models.prepare.graph import Graph
+from models.prepare.int8 import quantise
+from models.prepare.pairs import Text, samples
+from models.prepare.progress import Progress
+from models.prepare.reference import Reference, make, write
+from models.prepare.verify import company_difference
+from models.session import Session
+from models.tokenise import Tokeniser
+
+GRAPH = "model.onnx"
+EXPORT = "export"
+"""Subfolder of the workplace for the fp32 graph that int8 and fp16 are made of."""
+LONGEST = 8192
+"""Where the search for a window ends, in tokens."""
+COMPANY = 0.005
+"""Share of the logits' spread that a batch may change if a foreign graph is to be run in batches."""
+
+
+class Built:
+    """An unsealed artefact with its reference; `next_form` makes a more careful form of it."""
+
+    def __init__(self, folder: Path, manifest: Manifest, reference: Reference) -> None:
+        self.artefact = Artefact(folder, manifest)
+        self.reference = reference
+        self._form = 0
+
+    @property
+    def form(self) -> str:
+        """What is kept in fp32, in words."""
+        kept = KEPT[self._form] if self.artefact.manifest.precision == "fp16" else ()
+        return f"{', '.join(sorted(kept))} kept in fp32" if kept else "whole"
+
+    def next_form(self) -> bool:
+        """Make the next form; False where there is none left. Only fp16 has several."""
+        self._form += 1
+        if self.artefact.manifest.precision != "fp16" or self._form == len(KEPT):
+            return False
+        _optimise(self.artefact.folder, "fp16", KEPT[self._form])
+        return True
+
+    def finish(self) -> Artefact:
+        """Write the reference beside the graph and remove what is no part of the artefact."""
+        write(self.reference, self.artefact.folder)
+        shutil.rmtree(self.artefact.folder / EXPORT, ignore_errors=True)
+        return self.artefact
+
+
+def build(
+    checkpoint: Checkpoint,
+    manifest: Manifest,
+    folder: Path,
+    texts: Sequence[Text],
+    known: Reference | None,
+    progress: Progress,
+) -> Built:
+    """Make the graph of the manifest's precision in a folder that holds the tokenizer.
+
+    Args:
+        checkpoint: the weights, or a ready graph.
+        manifest: as far as it is known; a window of 0 tokens is found out.
+        folder: where to work.
+        texts: what the parity pairs are made of.
+        known: the same checkpoint's reference, if it was computed before.
+        progress: what to show it on.
+
+    Raises:
+        PrepareError: a step fails.
+        OSError: the disk is full.
+    """
+    if checkpoint.graph is not None:
+        return _of_graph(checkpoint, checkpoint.graph, manifest, folder, texts, progress)
+    from models.prepare.export import export  # torch: needed for this way only
+    from models.prepare.torch_model import REFERENCE, open_model, reference
+
+    model = open_model(checkpoint.folder)
+    with progress.step("export"):
+        batchable = export(model, _fp32(folder, manifest.precision), masked=manifest.precision != "int8")
+    _optimise_with(progress, folder, manifest.precision)
+    if known is None or known.by != REFERENCE:  # another torch, or the repository's own graph, gave it
+        with progress.step("reference"):
+            pairs = samples(folder / manifest.tokenizer, manifest.max_tokens, texts)
+            logits = reference(model, [sample.pair for sample in pairs], progress)
+            known = make(REFERENCE, checkpoint.files, texts, pairs, logits)
+    return Built(folder, msgspec.structs.replace(manifest, batchable=batchable), known)
+
+
+def _of_graph(
+    checkpoint: Checkpoint, graph: Path, manifest: Manifest, folder: Path, texts: Sequence[Text], progress: Progress
+) -> Built:
+    """Take the repository's graph as it is, or make another precision of it."""
+    path = _fp32(folder, manifest.precision)
+    _copy_graph(graph, path)
+    _refuse_other_precision(path)
+    alone = msgspec.structs.replace(manifest, precision="fp32", batchable=True)
+    session = Session(Artefact(path.parent, alone), device="cpu")
+    tokenizer = folder / manifest.tokenizer
+    window = manifest.max_tokens or _window(session, tokenizer)
+    with progress.step("reference"):
+        pairs = samples(tokenizer, window, texts)
+        logits = np.concatenate([_logit(session, sample.pair) for sample in pairs])
+    change = company_difference(session, pairs, logits)
+    batchable = change <= COMPANY * float(np.std(logits))
+    _optimise_with(progress, folder, manifest.precision)
+    known = make("the repository's own ONNX graph, CPU, one pair at a time", checkpoint.files, texts, pairs, logits)
+    return Built(folder, msgspec.structs.replace(manifest, max_tokens=window, batchable=batchable), known)
+
+
+def _fp32(folder: Path, precision: str) -> Path:
+    """Say where the fp32 graph goes: to its place, or aside."""
+    place = folder if precision == "fp32" else folder / EXPORT
+    place.mkdir(exist_ok=True)
+    return place / GRAPH
+
+
+def _optimise_with(progress: Progress, folder: Path, precision: str) -> None:
+    if precision != "fp32":
+        with progress.step(f"optimise to {precision}"):
+            _optimise(folder, precision, KEPT[0])
+
+
+def _optimise(folder: Path, precision: str, kept: frozenset[str]) -> None:
+    graph = Graph(folder / EXPORT / GRAPH)
+    if precision == "int8":
+        quantise(graph)
+    else:
+        halve(graph, kept)
+    graph.save(folder / GRAPH)
+
+
+def _copy_graph(graph: Path, path: Path) -> None:
+    """Copy a graph with the weights files that it names; they keep their names, which cannot lead elsewhere."""
+    shutil.copyfile(graph, path)
+    for name in Graph(path).weights_files():
+        if name != Path(name).name or not (graph.parent / name).is_file():
+            raise PrepareError(f"the repository's ONNX graph has weights in {name!r}, and no such file lies beside it")
+        shutil.copyfile(graph.parent / name, path.parent / name)
+
+
+def _refuse_other_precision(path: Path) -> None:
+    kinds = Graph(path).float_kinds()
+    if kinds != {"FLOAT"}:
+        raise PrepareError(
+            f"the repository's ONNX graph is not in fp32 (its weights are {', '.join(sorted(kinds)) or 'no floats'}): "
+            "prepare the model from its safetensors, without --from-onnx"
+        )
+
+
+def _window(session: Session, tokenizer: Path) -> int:
+    """Find the longest pair that the graph can read: its position table ends somewhere, and nothing says where."""
+    pair = Tokeniser.open(tokenizer, LONGEST).pairs("warm", ["up"])[0]
+
+    def fits(tokens: int) -> bool:
+        try:
+            session.run([Pair(np.resize(pair.ids, tokens), np.resize(pair.types, tokens))])
+        except ArtefactError:
+            raise
+        except Exception:  # noqa: BLE001 - whatever ONNX Runtime says of it: it does not fit
+            return False
+        return True
+
+    low, high = len(pair), LONGEST + 1
+    if not fits(low):
+        raise PrepareError(f"the graph fails on a pair of {low} tokens")
+    probe = 2 * low
+    while probe < high and fits(probe):
+        low, probe = probe, 2 * probe
+    high = min(high, probe)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle)
+    return low
+
+
+def _logit(session: Session, pair: Pair) -> Logits:
+    try:
+        return session.run([pair])
+    except ArtefactError:
+        raise
+    except Exception as error:
+        raise PrepareError(
+            f"the graph fails on a pair of {len(pair)} tokens, within the window that its files name: give a shorter "
+            f"--max-tokens ({str(error).splitlines()[0][:200]})"
+        ) from error

@@ -1,0 +1,62 @@
+"""What a checkpoint's files say of the model: family, window, padding. Small files only, no torch."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from tokenizers import Tokenizer
+
+from models.catalog import card_of
+from models.prepare.checkpoint import Checkpoint
+from models.prepare.errors import PrepareError
+from models.prepare.layout import CONFIG, TOKENIZER
+
+COUNTS_FROM_PADDING = frozenset({"roberta", "xlm-roberta", "camembert"})
+"""Families whose first position is `pad_token_id` + 1, so the position table has that many more rows."""
+UNBOUNDED = 1_000_000
+"""transformers writes 1e30 for "no length is known"."""
+PADDINGS = ("<pad>", "[PAD]")
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the manifest and the session need to know."""
+
+    architecture: str
+    pad_token_id: int
+    max_tokens: int | None
+    """None where no file tells."""
+
+
+def facts_of(checkpoint: Checkpoint) -> Facts:
+    """Read the facts; the catalogue's window wins over the files', which may be wider."""
+    config = _json(checkpoint.folder / CONFIG)
+    card = card_of(checkpoint.source.hub_id)
+    window = card.max_tokens if card is not None else _window(config, checkpoint.folder)
+    architecture = str(config.get("model_type", "onnx"))
+    return Facts(architecture=architecture, pad_token_id=_padding(config, checkpoint.folder), max_tokens=window)
+
+
+def _window(config: dict[str, Any], folder: Path) -> int | None:
+    stated = _json(folder / "tokenizer_config.json").get("model_max_length") or UNBOUNDED
+    rows = config.get("max_position_embeddings") or UNBOUNDED
+    if rows != UNBOUNDED and config.get("model_type") in COUNTS_FROM_PADDING:
+        rows -= int(config.get("pad_token_id") or 0) + 1
+    window = int(min(stated, rows))
+    return window if window < UNBOUNDED else None
+
+
+def _padding(config: dict[str, Any], folder: Path) -> int:
+    stated = config.get("pad_token_id")
+    if isinstance(stated, int):
+        return stated
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    return next((place for place in map(tokenizer.token_to_id, PADDINGS) if place is not None), 0)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PrepareError(f"{path} is not a JSON object: {error}") from None

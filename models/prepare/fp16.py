@@ -1,0 +1,103 @@
+"""A graph in fp16 for CUDA: every fp32 value becomes fp16, but in the operators that are kept; logits stay fp32.
+
+ONNX Runtime's kernels keep their sums (products, softmax, layer norms) in fp32 inside, so all-fp16 is the first try;
+`KEPT` is the ladder of what is held back when the parity gate asks for it. Own code rather than ONNX Runtime's
+converter: that one finds what to cast by shape inference, which ends at the fused attention.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from models.prepare.graph import Graph
+
+KEPT: tuple[frozenset[str], ...] = (
+    frozenset(),
+    frozenset({"LayerNormalization"}),
+    frozenset({"LayerNormalization", "Gemm"}),
+    frozenset({"LayerNormalization", "Gemm", "Gather"}),
+)
+"""Operators kept in fp32, try by try: nothing; the norms; the classifier (its layers are the Gemms); the tables."""
+FLOAT_INPUTS = {"LayerNormalization": (0, 1, 2), "Gemm": (0, 1, 2), "Gather": (0,)}
+"""Which inputs of the operators that can be kept are floats."""
+LARGEST = float(np.finfo(np.float16).max)
+
+
+def halve(graph: Graph, kept: frozenset[str]) -> None:
+    """Turn a graph's fp32 into fp16.
+
+    Args:
+        graph: in fp32, with the output `logits`.
+        kept: operators that stay in fp32, a rung of `KEPT`.
+    """
+    nodes: list[onnx.NodeProto] = []
+    constants: dict[str, TensorProto] = {}
+    for node in graph.nodes:
+        if node.op_type in kept and _is_float(graph, node):
+            nodes.extend(_between_casts(graph, node))
+            continue
+        for place, name in enumerate(node.input):
+            if graph.is_constant(name) and graph.is_fp32(name):
+                half = f"{name}.fp16"
+                if half not in constants:
+                    constants[half] = numpy_helper.from_array(_rounded(np.asarray(graph.array(name))), half)
+                node.input[place] = half
+        _halve_attributes(node)
+        nodes.append(node)
+    nodes.extend(_fp32_outputs(graph, nodes))
+    graph.rewrite(nodes, constants.values())
+
+
+def _is_float(graph: Graph, node: onnx.NodeProto) -> bool:
+    """Tell whether a node of a kept kind handles floats; a Gather does if its table is a constant of floats."""
+    table = node.input[0]
+    return node.op_type != "Gather" or (graph.is_constant(table) and graph.is_fp32(table))
+
+
+def _between_casts(graph: Graph, node: onnx.NodeProto) -> Iterable[onnx.NodeProto]:
+    """Keep a node in fp32: cast what it reads up, and what it gives down."""
+    for place in FLOAT_INPUTS[node.op_type]:
+        if place < len(node.input) and not graph.is_constant(node.input[place]):
+            up = f"{node.output[0]}.input{place}.fp32"
+            yield helper.make_node("Cast", [node.input[place]], [up], name=up, to=TensorProto.FLOAT)
+            node.input[place] = up
+    given, kept = node.output[0], f"{node.output[0]}.fp32"
+    node.output[0] = kept
+    yield node
+    yield helper.make_node("Cast", [kept], [given], name=f"{given}.fp16", to=TensorProto.FLOAT16)
+
+
+def _halve_attributes(node: onnx.NodeProto) -> None:
+    """Turn what a node says of types: casts to fp32, and constants in its attributes."""
+    if node.op_type == "ConstantOfShape" and not node.attribute:
+        node.attribute.append(helper.make_attribute("value", numpy_helper.from_array(np.zeros(1, np.float32))))
+    for attribute in node.attribute:
+        if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+            attribute.i = TensorProto.FLOAT16
+        elif attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type == TensorProto.FLOAT:
+            attribute.t.CopyFrom(
+                numpy_helper.from_array(_rounded(numpy_helper.to_array(attribute.t)), attribute.t.name)
+            )
+
+
+def _fp32_outputs(graph: Graph, nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """Cast the graph's float outputs back, under the names that they have."""
+    outputs = {
+        value.name for value in graph.model.graph.output if value.type.tensor_type.elem_type == TensorProto.FLOAT
+    }
+    casts = []
+    for node in nodes:
+        for place, name in enumerate(node.output):
+            if name in outputs:
+                node.output[place] = f"{name}.fp16"
+                cast = helper.make_node("Cast", [f"{name}.fp16"], [name], name=f"{name}.fp32", to=TensorProto.FLOAT)
+                casts.append(cast)
+    return casts
+
+
+def _rounded(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
+    """Round to fp16; what is beyond its range (masks of -3.4e38) becomes its largest number, not infinity."""
+    return np.asarray(np.clip(array, -LARGEST, LARGEST), np.float16)

@@ -1,0 +1,43 @@
+"""Bring a graph to a newer opset of ONNX: repositories' own graphs are of 2021's, and our int8 needs 21.
+
+Only the nodes go through onnx's converter. The weights stay outside, for they may lie in a file of their own or be more
+than the 2 GB that the converter can take.
+"""
+
+from onnx import helper, version_converter
+from onnx.external_data_helper import uses_external_data
+
+from models.prepare.errors import PrepareError
+from models.prepare.graph import INLINE_BYTES, Graph
+
+
+def raise_opset(graph: Graph, version: int) -> None:
+    """Rewrite a graph's nodes as a newer opset has them; one that is as new already is left as it is.
+
+    Raises:
+        PrepareError: an operator cannot be converted.
+    """
+    found = next((opset.version for opset in graph.model.opset_import if not opset.domain), 1)
+    if found >= version:
+        return
+    constants = graph.model.graph.initializer
+    weights = [tensor for tensor in constants if uses_external_data(tensor) or tensor.ByteSize() > INLINE_BYTES]
+    named = {tensor.name for tensor in weights}
+    stand_ins = [helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims) for tensor in weights]
+    lean = helper.make_graph(
+        graph.nodes,
+        "without weights",
+        [*graph.model.graph.input, *stand_ins],
+        graph.model.graph.output,
+        [tensor for tensor in constants if tensor.name not in named],
+    )
+    model = helper.make_model(lean, opset_imports=graph.model.opset_import, ir_version=graph.model.ir_version)
+    try:
+        newer = version_converter.convert_version(model, version)
+    except Exception as error:
+        raise PrepareError(f"the graph is of opset {found} and cannot be brought to {version}: {error}") from error
+    inputs = [value for value in newer.graph.input if value.name not in named]
+    del newer.graph.input[:]
+    newer.graph.input.extend(inputs)
+    newer.graph.initializer.extend(weights)
+    graph.replace(newer)

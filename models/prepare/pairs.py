@@ -1,0 +1,92 @@
+"""The pairs on which an artefact is compared with its reference: real text, from 16 tokens to the model's window.
+
+`pairs.jsonl` holds 48 queries and passages in 14 languages; each length class takes some of them and cuts or lengthens
+the document (by the other passages) to its length. Long classes take few pairs: the reference of one pair of 8,192
+tokens costs minutes on a small CPU.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from models.pair import Pair
+from models.prepare.errors import PrepareError
+from models.tokenise import Tokeniser
+
+TEXTS = Path(__file__).parent / "pairs.jsonl"
+COUNTS = {16: 40, 64: 40, 128: 40, 256: 30, 512: 12, 1024: 4, 2048: 2, 4096: 1, 8192: 1}
+"""Pairs of each length class; the class is the longest that its pairs may be, in tokens."""
+SHORT = 32
+"""Shorter classes are made of shortened texts, not by cutting tokens: a window this small holds no pair."""
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A query with a passage."""
+
+    query: str
+    passage: str
+
+
+class Sample(NamedTuple):
+    """A pair with the length class that it stands for."""
+
+    length: int
+    pair: Pair
+
+
+def read_texts(path: Path = TEXTS) -> list[Text]:
+    """Read JSON lines with `query` and `passage`; raise PrepareError for anything else."""
+    try:
+        texts = [msgspec.json.decode(line, type=Text) for line in path.read_bytes().splitlines() if line.strip()]
+    except OSError as error:
+        raise PrepareError(f"{path} cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PrepareError(f"{path} is not JSON lines of objects with query and passage: {error}") from None
+    if not texts:
+        raise PrepareError(f"{path} has no pairs")
+    return texts
+
+
+def samples(tokenizer: Path, max_tokens: int, texts: Sequence[Text]) -> list[Sample]:
+    """Make the pairs of every length class within the window, and of the window itself."""
+    made = []
+    for length, count in _classes(max_tokens).items():
+        tokeniser = Tokeniser.open(tokenizer, max(length, SHORT))
+        for place in range(count):
+            text = texts[place % len(texts)]
+            pair = _short(tokeniser, text, length) if length < SHORT else _filled(tokeniser, texts, place)
+            made.append(Sample(length, pair))
+    return made
+
+
+def _classes(max_tokens: int) -> dict[int, int]:
+    inside = {length: count for length, count in COUNTS.items() if length < max_tokens}
+    longest = next((count for length, count in COUNTS.items() if length >= max_tokens), 1)
+    return {**inside, max_tokens: longest}
+
+
+def _filled(tokeniser: Tokeniser, texts: Sequence[Text], place: int) -> Pair:
+    """Lengthen a passage by those after it until the pair fills the window."""
+    query, document = texts[place % len(texts)].query, ""
+    for text in _from(texts, place):
+        document = f"{document}\n{text.passage}" if document else text.passage
+        pair = tokeniser.pairs(query, [document])[0]
+        if len(pair) == tokeniser.max_tokens:
+            break
+    return pair
+
+
+def _from(texts: Sequence[Text], place: int) -> Iterator[Text]:
+    return itertools.islice(itertools.cycle(texts), place, place + 40 * len(texts))
+
+
+def _short(tokeniser: Tokeniser, text: Text, length: int) -> Pair:
+    """Shorten both texts, the query to a third, until the pair is short enough."""
+    for characters in range(3 * length, 0, -3):
+        pair = tokeniser.pairs(text.query[: characters // 3], [text.passage[:characters]])[0]
+        if len(pair) <= length:
+            break
+    return pair

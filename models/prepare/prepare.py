@@ -1,0 +1,191 @@
+"""The steps in order: fetch → export → optimise → verify → seal. `prepare` reads from top to bottom.
+
+Everything is made in a hidden folder beside the place where the artefact will lie, and moved there by one rename after
+its manifest is written: what lies there is whole. A lock lets a second process wait for the first and take what it
+made; what a killed one left behind is removed by the next.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from models.artefact import MANIFEST, Artefact, ArtefactError, Manifest, Precision, load, seal
+from models.catalog import folder_name
+from models.prepare import published, reference
+from models.prepare.build import Built, build
+from models.prepare.checkpoint import Checkpoint
+from models.prepare.errors import PrepareError
+from models.prepare.facts import facts_of
+from models.prepare.fetch import fetch
+from models.prepare.pairs import TEXTS, read_texts
+from models.prepare.progress import Progress
+from models.prepare.published import PublishedScore
+from models.prepare.verify import Verdict, verify
+from models.tokenise import Tokeniser
+
+TOOLS = ("huggingface_hub", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "tokenizers", "torch", "transformers")
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be prepared, and how."""
+
+    model: str
+    """A card's name, a hub id or a folder with a checkpoint."""
+    precision: Precision
+    revision: str | None = None
+    """A commit, tag or branch of the hub; None for the catalogue's."""
+    from_onnx: bool = False
+    """Take the repository's own ONNX graph; the reference is then that graph in fp32."""
+    max_tokens: int | None = None
+    """A shorter window than the model's, or the window of a model whose files name none."""
+    texts: Path = TEXTS
+    """Queries and passages of the parity pairs, JSON lines."""
+    published: Path | None = None
+    """Published scores to check besides; None for those that are known of the model."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the artefact is verified."""
+    force: bool = False
+    """Make it anew though it is there."""
+
+
+def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
+    """Make an artefact at `models_dir/<name>/<precision>`, or return the one that is there.
+
+    Raises:
+        PrepareError: a step cannot be done, or the artefact fails a gate; nothing is left at its place.
+        ArtefactError: the graph does not open in ONNX Runtime.
+    """
+    target = models_dir / folder_name(order.model) / order.precision
+    with _only_process(target, progress):
+        if (target / MANIFEST).is_file() and not order.force:
+            progress.note(f"{target} is there already")
+            return load(target)
+        texts, scores = read_texts(order.texts), None if order.published is None else published.read(order.published)
+        with progress.step(f"fetch {order.model}"):
+            checkpoint = fetch(order.model, revision=order.revision, from_onnx=order.from_onnx)
+        with _workplace(target) as folder:
+            shutil.copyfile(checkpoint.folder / "tokenizer.json", folder / "tokenizer.json")
+            manifest = _manifest(order, checkpoint)
+            if manifest.max_tokens:  # one that is too small for a pair is refused before the export
+                Tokeniser.open(folder / manifest.tokenizer, manifest.max_tokens)
+            sibling = _sibling_reference(target, checkpoint, manifest.max_tokens, reference.digest(texts))
+            built = build(checkpoint, manifest, folder, texts, sibling, progress)
+            verdict = _judge(built, scores, order, progress)
+            artefact = built.finish()
+            seal(folder, msgspec.structs.replace(artefact.manifest, parity=msgspec.to_builtins(verdict)))
+            _move(folder, target)
+    progress.note(f"sealed {target}")
+    return load(target)
+
+
+def _manifest(order: Order, checkpoint: Checkpoint) -> Manifest:
+    facts = facts_of(checkpoint)
+    window = min((length for length in (order.max_tokens, facts.max_tokens) if length), default=0)
+    if window == 0 and not order.from_onnx:
+        raise PrepareError(f"no file of {order.model} names its longest pair in tokens: give --max-tokens")
+    return Manifest(
+        name=folder_name(order.model),
+        architecture=facts.architecture,
+        precision=order.precision,
+        max_tokens=window,
+        source=checkpoint.source,
+        batchable=True,
+        pad_token_id=facts.pad_token_id,
+        tools=dict(_tools()),
+    )
+
+
+def _judge(built: Built, scores: Sequence[PublishedScore] | None, order: Order, progress: Progress) -> Verdict:
+    """Verify what was built; try the next, more careful form of it where there is one and a gate fails."""
+    known = published.known(built.artefact.manifest.source) if scores is None else scores
+    while True:
+        with progress.step(f"verify {order.precision} ({built.form})"):
+            verdict = verify(built.artefact, built.reference, known, order.device, progress)
+        if not verdict.failures:
+            return verdict
+        progress.note("; ".join(verdict.failures))
+        if not built.next_form():
+            hint = "" if order.precision == "fp32" else "; --precision fp32 is the one that is nearest to it"
+            raise PrepareError(
+                f"{order.model} in {order.precision} is not sealed, for it is too far from its reference: "
+                f"{'; '.join(verdict.failures)}{hint}"
+            )
+
+
+def _sibling_reference(
+    target: Path, checkpoint: Checkpoint, max_tokens: int, texts_sha256: str
+) -> reference.Reference | None:
+    """Find the reference of the same files, window and texts in another precision's artefact: it costs minutes."""
+    wanted = (checkpoint.files, max_tokens, texts_sha256)
+    for path in sorted(target.parent.glob(f"*/{MANIFEST}")):
+        try:
+            sealed = load(path.parent).manifest
+            found = reference.read(path.parent)
+        except ArtefactError:
+            continue
+        if (found.checkpoint, sealed.max_tokens, found.texts_sha256) == wanted:
+            return found
+    return None
+
+
+def _tools() -> Iterator[tuple[str, str]]:
+    for name in TOOLS:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue
+
+
+@contextmanager
+def _only_process(target: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock of a target; a second process waits here."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        opened = (target.parent / f".{target.name}.lock").open("w")
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    with opened as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress.note(f"another process is preparing {target}: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _workplace(target: Path) -> Iterator[Path]:
+    """Make a folder to work in, beside the target; remove it whatever happens, and what killed processes left."""
+    for left in target.parent.glob(f".{target.name}.*.making"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".making", dir=target.parent))
+        folder.chmod(0o755)
+        yield folder
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unwritable(target: Path, error: OSError) -> PrepareError:
+    return PrepareError(f"the model cannot be written to {target.parent}: {error.strerror or error}")
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Put a sealed folder in its place, in the place of an older one if there is one."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.making")
+    if target.exists():
+        target.rename(old)
+    folder.rename(target)
+    shutil.rmtree(old, ignore_errors=True)

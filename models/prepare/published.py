@@ -1,0 +1,108 @@
+"""Scores that others have published of a model: the acceptance test of true weights.
+
+The first pairs are known by everyone who reads the model's card; a file can bring more. Published scores were made in
+fp16, by several programs, so the bounds are wider than those of the parity gates.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from models.artefact import Source
+from models.prepare.errors import PrepareError
+
+BOUNDS = {"fp32": 0.1, "fp16": 0.15, "int8": 1.0}
+"""Largest difference in logits by precision."""
+
+
+class PublishedScore(msgspec.Struct, frozen=True):
+    """A pair with the logit that was published."""
+
+    query: str
+    document: str
+    logit: float
+    source: str
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """A published score beside ours."""
+
+    query: str
+    document: str
+    published: float
+    found: float
+
+
+_CARD = "FlagEmbedding's examples of BAAI/bge-reranker-v2-m3, raw logits, fp16"
+_PANDA = (
+    "The giant panda (Ailuropoda melanoleuca), sometimes called a panda bear or simply panda, is a bear species "
+    "endemic to China."
+)
+KNOWN = {
+    "BAAI/bge-reranker-v2-m3": (
+        PublishedScore("query", "passage", -5.65234375, _CARD),
+        PublishedScore("what is panda?", "hi", -8.1875, _CARD),
+        PublishedScore("what is panda?", _PANDA, 5.26171875, _CARD),
+    )
+}
+"""By hub id."""
+
+
+def known(source: Source) -> list[PublishedScore]:
+    """List the published scores of a model's weights."""
+    return list(KNOWN.get(source.hub_id, ()))
+
+
+def read(path: Path) -> list[PublishedScore]:
+    """Read published scores from a JSON list.
+
+    An entry has `source`, and `pairs` ([query, document] each) with `logits` or `sigmoid`, or `query` and `texts` with
+    `sigmoid`. Entries of any other form are passed over.
+
+    Raises:
+        PrepareError: the file is no such list, or has no entry of these forms.
+    """
+    try:
+        entries = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
+        scores = [score for entry in entries for score in _scores(entry)]
+    except OSError as error:
+        raise PrepareError(f"{path} cannot be read: {error.strerror}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ValueError, ZeroDivisionError) as error:
+        raise PrepareError(f"{path} is not a list of published scores: {error}") from None
+    if not scores:
+        raise PrepareError(f"{path} has no entry with pairs and logits, or with query, texts and sigmoid")
+    return scores
+
+
+def compare(scores: Sequence[PublishedScore], logit: Callable[[str, str], float]) -> list[Comparison]:
+    """Score the published pairs."""
+    return [
+        Comparison(score.query, score.document, score.logit, float(logit(score.query, score.document)))
+        for score in scores
+    ]
+
+
+def failures(comparisons: Sequence[Comparison], precision: str) -> list[str]:
+    """Say which published scores are not met."""
+    bound = BOUNDS[precision]
+    return [
+        f"published logit {one.published:.3f} of {one.query!r} with {one.document[:40]!r}: found {one.found:.3f}, "
+        f"more than {bound:g} away"
+        for one in comparisons
+        if not abs(one.published - one.found) <= bound
+    ]
+
+
+def _scores(entry: dict[str, Any]) -> list[PublishedScore]:
+    pairs = entry.get("pairs") or [[entry.get("query"), text] for text in entry.get("texts", ())]
+    logits = entry.get("logits") or [math.log(p / (1 - p)) for p in entry.get("sigmoid", ())]
+    if not pairs or not logits:
+        return []
+    source = str(entry.get("source", ""))
+    return [
+        msgspec.convert({"query": query, "document": text, "logit": logit, "source": source}, PublishedScore)
+        for (query, text), logit in zip(pairs, logits, strict=True)
+    ]

@@ -1,0 +1,78 @@
+"""A checkpoint as transformers runs it: what is exported, and the fp32 reference that an artefact is compared with."""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from models.pair import Logits, Pair
+from models.prepare.errors import PrepareError
+from models.prepare.progress import Progress
+
+REFERENCE = f"torch {torch.__version__}, transformers {transformers.__version__}, fp32, one pair at a time"
+
+
+def open_model(folder: Path) -> PreTrainedModel:
+    """Open a checkpoint's model in fp32; safetensors only, no code of the checkpoint's own.
+
+    Raises:
+        PrepareError: transformers cannot make a one-label model of it.
+    """
+    try:
+        with quiet():
+            model, report = AutoModelForSequenceClassification.from_pretrained(
+                str(folder),
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except Exception as error:  # noqa: BLE001 - whatever a foreign config or file makes of it
+        raise PrepareError(f"transformers cannot open the checkpoint in {folder}: {error}") from None
+    missing = sorted(name for name in report["missing_keys"] if "position_ids" not in name)
+    if missing:
+        raise PrepareError(
+            f"the checkpoint in {folder} has no {', '.join(missing[:3])}{' …' if missing[3:] else ''}: "
+            "it was not made for sequence classification, or its file is not whole"
+        )
+    if model.config.num_labels != 1:
+        raise PrepareError(f"the checkpoint has {model.config.num_labels} labels; a reranker has one")
+    return model.eval()
+
+
+def has_segments(model: PreTrainedModel) -> bool:
+    """Tell whether the model reads `token_type_ids`: it has more than one segment."""
+    return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
+
+
+def reference(model: PreTrainedModel, pairs: Sequence[Pair], progress: Progress) -> Logits:
+    """Score pairs one at a time, unpadded: logits of shape [len(pairs)], float32."""
+    logits = np.empty(len(pairs), np.float32)
+    with torch.inference_mode():
+        for place, pair in enumerate(progress.over("reference", pairs, [len(pair) for pair in pairs])):
+            inputs = {"input_ids": torch.from_numpy(pair.ids)[None]}
+            if has_segments(model):
+                inputs["token_type_ids"] = torch.from_numpy(pair.types)[None]
+            logits[place] = model(**inputs).logits.item()
+    return logits
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries' notes to developers and their own bars from the user's terminal."""
+    before = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    transformers.utils.logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        transformers.utils.logging.enable_progress_bar()
+        logging.disable(before)

@@ -1,0 +1,163 @@
+"""`rerank models prepare` and `verify`, and the model that `rerank serve` prepares by itself.
+
+What only preparing needs is imported when it is asked for: a server image has neither torch nor onnx.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import click
+
+from models import catalog
+from models.artefact import ArtefactError
+from models.catalog import NotPrepared
+from models.prepare.requirements import missing_packages
+from models.session import preferred_precisions
+from service.commands.refusal import Refusal
+from service.commands.settings_flags import settings_flags
+from service.settings import Settings, SettingsError, load
+
+if TYPE_CHECKING:
+    from models.prepare.verify import Verdict
+
+Precision = Literal["auto", "fp32", "fp16", "int8"]
+
+
+@click.command()
+@click.argument("model")
+@click.option(
+    "--precision",
+    type=click.Choice(get_args(Precision)),
+    default="auto",
+    show_default=True,
+    help="auto: fp16 where ONNX Runtime has CUDA, else int8.",
+)
+@click.option("--revision", help="Commit, tag or branch of the hub; without it the catalogue's commit, or main.")
+@click.option("--from-onnx", is_flag=True, help="Take the repository's own fp32 ONNX graph instead of exporting one.")
+@click.option("--max-tokens", type=click.IntRange(16), help="A shorter window than the model's own, in tokens.")
+@click.option("--pairs", type=click.Path(path_type=Path), help="JSON lines of query and passage to verify with.")
+@click.option("--published", type=click.Path(path_type=Path), help="JSON list of published scores to check besides.")
+@click.option("--force", is_flag=True, help="Prepare it again though it is there.")
+@settings_flags("models_dir", "device")
+def prepare(
+    model: str,
+    precision: Precision,
+    revision: str | None,
+    from_onnx: bool,
+    max_tokens: int | None,
+    pairs: Path | None,
+    published: Path | None,
+    force: bool,
+    **flags: str | None,
+) -> None:
+    """Make a model ready: fetch it, export it to ONNX, optimise, verify against torch, seal.
+
+    MODEL is a name from `rerank models list`, a hub id (org/name) or the folder of a checkpoint.
+    """
+    try:
+        settings = load(flags)
+        _require(from_onnx=from_onnx)
+        from models.prepare.pairs import TEXTS
+        from models.prepare.prepare import Order
+        from models.prepare.prepare import prepare as make
+        from models.prepare.progress import Progress
+
+        order = Order(
+            model=model,
+            precision=preferred_precisions(settings.device)[0] if precision == "auto" else precision,
+            revision=revision,
+            from_onnx=from_onnx,
+            max_tokens=max_tokens,
+            texts=pairs or TEXTS,
+            published=published,
+            device=settings.device,
+            force=force,
+        )
+        artefact = make(order, settings.models_dir, Progress())
+    except (SettingsError, ArtefactError) as error:
+        raise Refusal(str(error)) from None
+    click.echo(artefact.folder)
+
+
+@click.command()
+@click.argument("model")
+@click.option("--published", type=click.Path(path_type=Path), help="JSON list of published scores to check besides.")
+@settings_flags("models_dir", "precision", "device")
+def verify(model: str, published: Path | None, **flags: str | None) -> None:
+    """Check a prepared model again: every file's hash, and its parity with the reference on this machine.
+
+    MODEL is a name or an artefact folder. It needs neither torch nor the checkpoint. Exit code 1: a gate fails.
+    """
+    try:
+        settings = load(flags)
+        from models.prepare import published as scores
+        from models.prepare.progress import Progress
+        from models.prepare.verify import verify_folder
+
+        folder = find(settings, model)
+        known = None if published is None else scores.read(published)
+        artefact, verdict = verify_folder(folder, known, settings.device, Progress())
+    except (SettingsError, ArtefactError) as error:
+        raise Refusal(str(error)) from None
+    manifest = artefact.manifest
+    click.echo(f"{manifest.name}, {manifest.precision}: {len(manifest.files)} files unchanged")
+    _show(verdict)
+    if verdict.failures:
+        raise click.ClickException("; ".join(verdict.failures))
+    click.echo("every gate is passed")
+
+
+def find(settings: Settings, model: str) -> Path:
+    """Find a model's artefact folder; raise ArtefactError."""
+    return catalog.find(model, settings.models_dir, settings.precision, preferred_precisions(settings.device))
+
+
+def find_or_prepare(settings: Settings) -> Path:
+    """Find the model that the settings name; a model of the catalogue that is not there yet is prepared first."""
+    try:
+        return find(settings, settings.model)
+    except NotPrepared as missing:
+        card = catalog.card_of(settings.model)
+        if card is None or card.remote_code:
+            raise
+        absent = missing_packages(from_onnx=False)
+        if absent:
+            raise ArtefactError(f"{missing}, which needs packages that are not installed: {_how(absent)}") from None
+    from models.prepare.prepare import Order
+    from models.prepare.prepare import prepare as make
+    from models.prepare.progress import Progress
+
+    precision = preferred_precisions(settings.device)[0] if settings.precision == "auto" else settings.precision
+    order = Order(model=settings.model, precision=precision, device=settings.device)
+    return make(order, settings.models_dir, Progress()).folder
+
+
+def _require(*, from_onnx: bool) -> None:
+    absent = missing_packages(from_onnx=from_onnx)
+    if absent:
+        raise ArtefactError(f"preparing a model needs packages that are not installed: {_how(absent)}")
+
+
+def _how(absent: list[str]) -> str:
+    return (
+        f"{', '.join(absent)}; in the checkout, make prepare MODEL=… installs them, "
+        "or pip install -e '.[cpu,prepare]' ('.[gpu,prepare]' for CUDA)"
+    )
+
+
+def _show(verdict: "Verdict") -> None:
+    """Print the agreement, a line for each length class."""
+    agreement = verdict.agreement
+    click.echo(f"reference: {verdict.reference}; compared on {verdict.device}, {agreement.pairs} pairs")
+    click.echo("up to tokens  pairs  worst |Δlogit|  mean |Δlogit|  Kendall τ  top 10")
+    for length, one in agreement.classes.items():
+        order = ["-" if value is None else f"{value:.3f}" for value in (one.kendall_tau, one.top_10)]
+        click.echo(f"{length:>12}  {one.pairs:>5}  {one.worst:>14.4g}  {one.mean:>13.4g}  {order[0]:>9}  {order[1]:>6}")
+    click.echo(f"the reference's logits spread by {agreement.spread:.4g} (standard deviation)")
+    if agreement.company is None:
+        click.echo("company: run one pair at a time")
+    else:
+        click.echo(f"company: a logit changes by at most {agreement.company:.4g} in a batch")
+    for score in verdict.published:
+        found = f"published {score.published:.3f}, found {score.found:.3f}"
+        click.echo(f"{found}: {score.query!r}, {score.document[:40]!r}")

@@ -1,0 +1,205 @@
+"""Preparing a repository's own graph, which needs no torch: what is found out by running it, and what is refused."""
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from models.artefact import MANIFEST, Artefact, ArtefactError, Precision, load
+from models.prepare import build as build_module
+from models.prepare import gates, reference
+from models.prepare.errors import PrepareError
+from models.prepare.graph import Graph
+from models.prepare.prepare import Order, prepare
+from models.prepare.progress import Progress
+from models.scorer import Scorer
+from tests.tiny_graphs import SILENT, checkpoint, oracle, texts, tiny, write_texts
+
+
+@pytest.fixture(autouse=True)
+def short_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph without end is tried up to 512 tokens here."""
+    monkeypatch.setattr(build_module, "LONGEST", 512)
+
+
+def order(folder: Path, precision: Precision = "fp32", **more: object) -> Order:
+    made = Order(model=str(folder), precision=precision, from_onnx=True, texts=write_texts(folder.parent), device="cpu")
+    return msgspec.structs.replace(made, **more)
+
+
+def made(tmp_path: Path, graph: onnx.ModelProto, precision: Precision = "fp32", **more: object) -> Artefact:
+    folder = checkpoint(tmp_path / "repository", graph)
+    return prepare(order(folder, precision, **more), tmp_path / "models", SILENT)
+
+
+def nothing_is_left(models_dir: Path) -> bool:
+    """No artefact and no workplace; the lock's empty file may stay."""
+    left = [path for path in models_dir.rglob("*") if path.is_file()]
+    folders = [path.name for path in models_dir.rglob("*") if path.is_dir()]
+    return all(path.suffix == ".lock" for path in left) and folders == ["repository"]
+
+
+def test_the_artefact_holds_the_graph_and_how_well_it_does(tmp_path: Path) -> None:
+    """Sealed with the window and the padding that were found out, batchable, with tools, source and parity."""
+    artefact = made(tmp_path, tiny())
+    assert artefact == load(tmp_path / "models" / "repository" / "fp32")
+    manifest = artefact.manifest
+    assert (manifest.name, manifest.architecture, manifest.precision) == ("repository", "onnx", "fp32")
+    assert (manifest.batchable, manifest.pad_token_id, manifest.max_tokens) == (True, 1, 512)
+    assert (manifest.source.hub_id, manifest.source.revision) == ("repository", "local")
+    assert sorted(manifest.files) == ["model.onnx", "parity.json", "tokenizer.json"]
+    assert {"numpy", "onnx", "onnxruntime", "tokenizers"} <= set(manifest.tools)
+    assert manifest.parity["failures"] == []
+    assert manifest.parity["agreement"]["classes"].keys() == {"16", "64", "128", "256", "512"}
+    found = reference.read(artefact.folder)
+    assert found.texts_sha256 == reference.digest(texts())
+    np.testing.assert_allclose(found.logits, oracle(tiny(), found.samples), atol=1e-4)
+    with Scorer.open(artefact.folder, device="cpu") as scorer:
+        assert len(scorer.scores("panda", ["a bear", "bread"])) == 2
+
+
+@pytest.mark.parametrize("rows", [17, 40, 77, 511])
+def test_the_window_is_as_long_as_the_position_table(tmp_path: Path, rows: int) -> None:
+    """A table of n rows gives a window of n tokens, exactly."""
+    assert made(tmp_path, tiny(positions=rows), max_tokens=None).manifest.max_tokens == rows
+
+
+def test_a_window_that_is_asked_for_is_taken(tmp_path: Path) -> None:
+    """Shorter than the table: as asked, and nothing is searched."""
+    assert made(tmp_path, tiny(positions=77), max_tokens=64).manifest.max_tokens == 64
+
+
+def test_a_window_beyond_the_position_table_is_refused(tmp_path: Path) -> None:
+    """Longer than the table: a sentence with the length that fails and what to give, and nothing is left."""
+    with pytest.raises(PrepareError, match=r"fails on a pair of 100 tokens.*give a shorter --max-tokens") as raised:
+        made(tmp_path, tiny(positions=77), max_tokens=100)
+    assert "\n" not in str(raised.value)
+    assert nothing_is_left(tmp_path / "models")
+
+
+def test_a_window_too_small_for_a_pair_is_refused(tmp_path: Path) -> None:
+    """Of 16 tokens a quarter is left for the document, and four are special: more is asked for."""
+    with pytest.raises(ArtefactError, match="a window of 16 tokens is too small for a pair"):
+        made(tmp_path, tiny(), max_tokens=16)
+    assert nothing_is_left(tmp_path / "models")
+
+
+def test_a_graph_that_fails_on_every_pair_is_refused(tmp_path: Path) -> None:
+    """Not even seven tokens fit: no window is made up."""
+    with pytest.raises(PrepareError, match="the graph fails on a pair of 6 tokens"):
+        made(tmp_path, tiny(positions=3))
+
+
+def test_a_graph_that_ignores_the_mask_is_sealed_to_run_alone(tmp_path: Path) -> None:
+    """Batches would change its logits, which running it shows; alone it passes."""
+    manifest = made(tmp_path, tiny(heeds_mask=False)).manifest
+    assert not manifest.batchable
+    assert manifest.parity["agreement"]["company"] is None
+
+
+def test_weights_beside_the_graph_come_along(tmp_path: Path) -> None:
+    """Under their own name, sealed, and the copy scores without the repository."""
+    folder = checkpoint(tmp_path / "repository", tiny(), external="model.onnx_data")
+    artefact = prepare(order(folder), tmp_path / "models", SILENT)
+    assert sorted(artefact.manifest.files) == ["model.onnx", "model.onnx_data", "parity.json", "tokenizer.json"]
+    (folder / "onnx" / "model.onnx_data").unlink()
+    found = reference.read(artefact.folder)
+    with Scorer.open(artefact.folder, device="cpu") as scorer:
+        np.testing.assert_allclose(
+            scorer.run([sample.pair for sample in found.samples]), oracle(tiny(), found.samples), atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("name", ["../secret.bin", "elsewhere.bin", "deep/weights.bin"])
+def test_weights_that_are_not_beside_the_graph_are_refused(tmp_path: Path, name: str) -> None:
+    """A graph may name any path: nothing outside is read or written, and a file that is not there is named."""
+    folder = checkpoint(tmp_path / "repository", tiny(), external="weights.bin")
+    (folder / "onnx" / "weights.bin").rename(folder / "secret.bin")
+    path = folder / "onnx" / "model.onnx"
+    graph = onnx.load(str(path), load_external_data=False)
+    for tensor in graph.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = name if entry.key == "location" else entry.value
+    path.write_bytes(graph.SerializeToString())
+    with pytest.raises(PrepareError, match=f"has weights in '{name}', and no such file lies beside it"):
+        prepare(order(folder), tmp_path / "models", SILENT)
+    assert nothing_is_left(tmp_path / "models")
+
+
+@pytest.mark.parametrize(("kind", "named"), [(np.float16, "FLOAT, FLOAT16"), (np.int8, "FLOAT, INT8")])
+def test_a_graph_of_another_precision_is_refused(tmp_path: Path, kind: type, named: str) -> None:
+    """fp16 or quantised: it cannot be the fp32 reference, and the way out is named."""
+    graph = tiny()
+    words = graph.graph.initializer[0]
+    narrow = numpy_helper.to_array(words).astype(kind)
+    words.CopyFrom(numpy_helper.from_array(narrow, "narrow"))
+    graph.graph.node.insert(0, helper.make_node("Cast", ["narrow"], ["words"], to=onnx.TensorProto.FLOAT))
+    with pytest.raises(PrepareError, match=f"is not in fp32 .its weights are {named}.*without --from-onnx"):
+        made(tmp_path, graph)
+    assert nothing_is_left(tmp_path / "models")
+
+
+def test_int8_that_would_change_nothing_is_refused(tmp_path: Path) -> None:
+    """The tiny graph has a small table and one product, its output: there is nothing to round."""
+    with pytest.raises(PrepareError, match="int8 would change nothing"):
+        made(tmp_path, tiny(), "int8")
+
+
+def test_fp16_is_made_of_the_repositorys_graph(tmp_path: Path) -> None:
+    """It is checked against that graph in fp32, and only the halved form is sealed."""
+    artefact = made(tmp_path, tiny(), "fp16", max_tokens=64)
+    assert sorted(artefact.manifest.files) == ["model.onnx", "parity.json", "tokenizer.json"]
+    assert "FLOAT16" in Graph(artefact.graph).float_kinds()
+    assert artefact.manifest.parity["agreement"]["worst"] > 0
+    assert not (artefact.folder / "export").exists()
+
+
+def test_a_failed_gate_seals_nothing_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names model, precision, gate and bound; another precision is named where there is a nearer one."""
+    monkeypatch.setitem(gates.GATES, "fp32", gates.GATES["fp32"]._replace(kendall_tau=1.5))
+    monkeypatch.setitem(gates.GATES, "fp16", gates.GATES["fp16"]._replace(kendall_tau=1.5))
+    said = {}
+    for precision in ("fp32", "fp16"):
+        folder = tmp_path / precision
+        folder.mkdir()
+        with pytest.raises(PrepareError, match=r"is not sealed.*kendall_tau 1.000 is under 1.5") as raised:
+            made(folder, tiny(), precision, max_tokens=64)
+        assert nothing_is_left(folder / "models")
+        said[precision] = str(raised.value)
+    assert "--precision fp32" not in said["fp32"]
+    assert said["fp16"].endswith("--precision fp32 is the one that is nearest to it")
+
+
+def test_fp16_climbs_its_ladder_when_a_gate_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form that fails is followed by the next, whatever it was that failed; the one that passes is sealed."""
+    said: list[str] = []
+    true, calls = gates.failures, []
+
+    def failures(agreement: gates.Agreement, precision: str) -> list[str]:
+        calls.append(precision)
+        return ["worst difference is made up"] if len(calls) < 4 else true(agreement, precision)
+
+    monkeypatch.setattr("models.prepare.verify.failures", failures)
+    folder = checkpoint(tmp_path / "repository", tiny())
+    artefact = prepare(order(folder, "fp16", max_tokens=64), tmp_path / "models", Progress(said.append))
+    assert [line.removesuffix(" …") for line in said if line.startswith("verify") and line.endswith("…")] == [
+        "verify fp16 (whole)",
+        "verify fp16 (LayerNormalization kept in fp32)",
+        "verify fp16 (Gemm, LayerNormalization kept in fp32)",
+        "verify fp16 (Gather, Gemm, LayerNormalization kept in fp32)",
+    ]
+    assert said.count("worst difference is made up") == 3
+    assert Graph(artefact.graph).is_constant("words")  # the last form keeps the tables in fp32
+
+
+def test_the_small_graph_that_ships_for_tests(tmp_path: Path, data_dir: Path) -> None:
+    """tiny-xlmr-ce: opset 14, 64 positions of which 62 hold tokens, nearly constant logits; sealed in fp32 and int8."""
+    for precision, worst in (("fp32", 0.0), ("int8", 2e-5)):
+        plain = Order(model=str(data_dir / "tiny-xlmr-ce"), precision=precision, from_onnx=True, device="cpu")  # type: ignore[arg-type]
+        artefact = prepare(plain, tmp_path, SILENT)
+        assert (artefact.manifest.max_tokens, artefact.manifest.batchable) == (62, True)
+        assert artefact.manifest.parity["agreement"]["worst"] <= worst
+        assert (artefact.folder / MANIFEST).is_file()

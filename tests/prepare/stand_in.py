@@ -1,0 +1,68 @@
+"""A checkpoint of a model's shape with random weights from a seed: stands in for weights that are not to be had.
+
+Good for speed, memory and numeric parity, which depend on the shape; its scores mean nothing.
+"""
+
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
+
+from models.prepare.pairs import read_texts
+from models.prepare.torch_model import quiet
+from models.tokenise import Tokeniser
+
+SHARPER = 2.0
+"""Factor on the queries' and keys' weights of a deep stand-in."""
+PROBES, PROBE_TOKENS = 24, 64
+SPREAD = 4.0
+"""Standard deviation of a deep stand-in's logits, about that of trained rerankers."""
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
+
+
+def make_checkpoint(
+    folder: Path, config: dict[str, object], tokenizer: Path, *, seed: int = 0, deep: bool = False
+) -> Path:
+    """Write config, weights and tokenizer files into a folder and return it.
+
+    Args:
+        folder: where to; made if it is not there.
+        config: a config.json's content.
+        tokenizer: the folder of the tokenizer's files.
+        seed: of the weights. Biases and norms are random too, so that none is left out unnoticed.
+        deep: sharpen the attention, and let the classifier read the direction in which pairs differ most. The logits of
+            plain random layers, 24 on top of each other, hardly differ, and rounding shifts them all: nothing to rank.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config))
+    torch.manual_seed(seed)
+    with quiet():
+        model = AutoModelForSequenceClassification.from_config(AutoConfig.from_pretrained(str(folder)))
+        with torch.no_grad():
+            for name, weights in model.named_parameters():
+                if weights.dim() == 1:
+                    weights.add_(torch.randn_like(weights) * 0.02)
+                elif deep and (".query." in name or ".key." in name):
+                    weights.mul_(SHARPER)
+            if deep:
+                _read_what_differs(model.eval(), tokenizer / "tokenizer.json")
+        model.save_pretrained(str(folder))
+    for name in TOKENIZER_FILES:
+        if (tokenizer / name).is_file():
+            shutil.copyfile(tokenizer / name, folder / name)
+    return folder
+
+
+def _read_what_differs(model: PreTrainedModel, tokenizer: Path) -> None:
+    """Point a RoBERTa classifier's last layer along the first principal direction of some pairs' vectors."""
+    tokeniser = Tokeniser.open(tokenizer, PROBE_TOKENS)
+    pairs = [tokeniser.pairs(text.query, [text.passage])[0] for text in read_texts()[:PROBES]]
+    tokens = [model.base_model(input_ids=torch.from_numpy(pair.ids)[None])[0][:, 0] for pair in pairs]
+    vectors = torch.cat([torch.tanh(model.classifier.dense(first)) for first in tokens])
+    mean = vectors.mean(0)
+    direction = torch.linalg.svd(vectors - mean, full_matrices=False)[2][0]
+    scale = SPREAD / float(((vectors - mean) @ direction).std())
+    model.classifier.out_proj.weight.copy_(direction[None] * scale)
+    model.classifier.out_proj.bias.fill_(-float(mean @ direction) * scale)
