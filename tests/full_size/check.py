@@ -34,18 +34,29 @@ FLOP_PER_TOKEN = 2 * 303_000_000
 @click.option("--model", default="bge-reranker-v2-m3", help="What `rerank models prepare` takes.")
 @click.option("--stand-in", type=click.Path(path_type=Path), help="Random weights in the shape of this config.json.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
+@click.option(
+    "--precision", "chosen", multiple=True, help="What to prepare; the first is served.  [int8 and fp32; fp16]"
+)
 @click.option("--peer", type=click.Path(path_type=Path), required=True, help="Python with sentence-transformers.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path(".full-size"), help="Folder for gigabytes.")
 @click.option("--data", default="sample", help="Dataset of the latency profile (CUDA).")
 @click.option("--rounds", default=5, help="Times that each side is measured, in turn.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the record.")
 def main(
-    model: str, stand_in: Path | None, device: str, peer: Path, work: Path, data: str, rounds: int, out: Path | None
+    model: str,
+    stand_in: Path | None,
+    device: str,
+    chosen: tuple[str, ...],
+    peer: Path,
+    work: Path,
+    data: str,
+    rounds: int,
+    out: Path | None,
 ) -> None:
     """Run the whole check and print its figures."""
     work.mkdir(parents=True, exist_ok=True)
     model = _stand_in(stand_in, work) if stand_in is not None else model
-    precisions = ("int8", "fp32") if device == "cpu" else ("fp16",)
+    precisions = chosen or (("int8", "fp32") if device == "cpu" else ("fp16",))
     record: dict[str, Any] = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": _machine(device),

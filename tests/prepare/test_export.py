@@ -1,163 +1,195 @@
-"""Exported graphs, whole, in int8 and in fp16, against transformers' own forward pass: every family, alone, padded."""
+"""Exported graphs of five families against transformers' own forward pass, alone and in padded batches."""
 
+import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+import onnxruntime as ort
 import pytest
-from transformers import PreTrainedModel
+import torch
+from safetensors.torch import load_file, save_file
 
-from models.artefact import Artefact, Manifest, Precision, Source
-from models.pair import Logits, Pair
-from models.prepare.attention import PADDING_COLUMNS
+from models.pair import Pair
+from models.prepare.attention import FULL_ATTENTION
 from models.prepare.errors import PrepareError
 from models.prepare.export import export
-from models.prepare.fp16 import KEPT, halve
 from models.prepare.graph import Graph
-from models.prepare.int8 import quantise
-from models.prepare.progress import Progress
-from models.prepare.torch_model import open_model, reference
-from models.session import Session
-from tests.prepare.families import CASES, CONFIGS, FUSED, WINDOW, Case, make, pairs
+from models.prepare.torch_model import has_segments, open_model, reference
+from tests.prepare.families import (
+    CASES,
+    FUSED,
+    HEEDING,
+    LAYERS,
+    WINDOW,
+    WORDS,
+    Case,
+    Exported,
+    make,
+    outputs_together,
+    pairs,
+    run_alone,
+    run_together,
+)
+from tests.tiny_graphs import SILENT
 
 pytestmark = pytest.mark.prepare
+Get = Callable[[Case], Exported]
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.family}{' masked' * case.masked}")
+heeding = pytest.mark.parametrize("case", HEEDING, ids=lambda case: case.family)
+fused = pytest.mark.parametrize("case", [case for case in CASES if case.family in FUSED], ids=str)
 
 
-class Exported(NamedTuple):
-    """A family's graph with what transformers gives for the pairs."""
-
-    case: Case
-    model: PreTrainedModel
-    graph: Path
-    heeds_mask: bool
-    expected: Logits
-
-    def session(self, graph: Path | None = None, precision: Precision = "fp32") -> Session:
-        """Open a graph as the server would."""
-        manifest = Manifest(
-            name="tiny",
-            architecture=self.case.family,
-            precision=precision,
-            max_tokens=WINDOW,
-            source=Source(hub_id="tests/tiny", revision="seed-0", licence="Apache-2.0"),
-            batchable=True,
-            pad_token_id=int(str(CONFIGS[self.case.family]["pad_token_id"])),
-        )
-        return Session(Artefact((graph or self.graph).parent, manifest), device="cpu")
+def of_length(tokens: int) -> Pair:
+    ids = np.random.default_rng(tokens).integers(4, WORDS, tokens)
+    return Pair(ids, (np.arange(tokens) >= tokens // 2).astype(np.int64))
 
 
-PAIRS = pairs()
+@every_case
+def test_a_graph_scores_what_transformers_scores(exported: Get, case: Case) -> None:
+    """Every pair alone: the model's own logits to 1e-5, and these differ from pair to pair."""
+    made = exported(case)
+    assert made.expected.std() > 0.05
+    np.testing.assert_allclose(run_alone(made.path, pairs()), made.expected, atol=1e-5)
 
 
-@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case.family}-{'masked' if case.masked else 'plain'}")
-def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Exported:
-    """Each family's graph, exported once."""
-    case: Case = request.param
-    folder = tmp_path_factory.mktemp(case.family)
-    model = open_model(make(folder, case.family))
-    before = model.config._attn_implementation
-    expected = reference(model, PAIRS, Progress(lambda _: None))
-    heeds_mask = export(model, folder / "model.onnx", masked=case.masked)
-    assert model.config._attn_implementation == before, "the model is as it was"
-    return Exported(case, model, folder / "model.onnx", heeds_mask, expected)
+@heeding
+def test_a_padded_batch_scores_as_its_pairs_do_alone(exported: Get, case: Case) -> None:
+    """Whatever stands in the padding, the mask alone tells it; the export says that the graph may be run so."""
+    made = exported(case)
+    assert made.batchable
+    np.testing.assert_allclose(run_together(made.path, pairs()), made.expected, atol=1e-5)
 
 
-def alone(session: Session, batch: list[Pair]) -> Logits:
-    return np.concatenate([session.run([pair]) for pair in batch])
+@pytest.mark.parametrize("family", ["bert", "xlm-roberta"])
+def test_a_graph_for_lone_pairs_says_that_it_is(exported: Get, family: str) -> None:
+    """Without the mask it has fewer nodes, and padding would change its logits: it is not batchable."""
+    made = exported(Case(family, masked=False))
+    assert not made.batchable
+    assert np.abs(run_together(made.path, pairs()) - made.expected).max() > 0.01
+    assert len(Graph(made.path).nodes) < len(Graph(exported(Case(family, masked=True)).path).nodes) - 50
 
 
-def test_a_pair_alone_has_transformers_logit(exported: Exported) -> None:
-    """To 1e-5, at every length from 4 tokens."""
-    np.testing.assert_allclose(alone(exported.session(), PAIRS), exported.expected, atol=1e-5)
+@every_case
+def test_attention_is_fused_where_all_tokens_see_each_other(exported: Get, case: Case) -> None:
+    """One node a layer in the BERT and RoBERTa families; none in architectures that are exported as they are."""
+    operators = Graph(exported(case).path).operators()
+    assert operators["MultiHeadAttention"] == (LAYERS if case.family in FUSED else 0)
+    assert operators["Softmax"] == (0 if case.family in FUSED else LAYERS)
+    assert (case.family in FULL_ATTENTION) == (case.family in FUSED)
 
 
-def test_a_graph_that_heeds_the_mask_scores_a_padded_batch_as_its_pairs(exported: Exported) -> None:
-    """And one that does not says so."""
-    assert exported.heeds_mask == (exported.case.masked or exported.case.family not in FUSED)
-    together = exported.session().run(PAIRS)
-    if exported.heeds_mask:
-        np.testing.assert_allclose(together, exported.expected, atol=1e-5)
-    else:
-        assert np.abs(together - exported.expected).max() > 0.01
+@fused
+def test_the_last_layer_is_for_the_first_token_only(exported: Get, case: Case) -> None:
+    """The last attention is asked with one row a pair, those before with all; keys are all there."""
+    path = exported(case).path
+    attentions = [node for node in Graph(path).nodes if node.op_type == "MultiHeadAttention"]
+    names = [name for node in attentions for name in node.input[:2]]
+    longest = max(map(len, pairs()))
+    _, *heard = outputs_together(path, pairs(), *names)
+    rows = [value.shape[1] for value in heard]
+    assert rows == [longest, longest] * (LAYERS - 1) + [1, longest]
 
 
-def test_attention_is_one_operator_where_every_token_sees_every_other(exported: Exported) -> None:
-    """A node for each layer, wider by the padding's columns where the mask is heeded; none for other families."""
-    graph = Graph(exported.graph)
-    fused = exported.case.family in FUSED
-    assert graph.operators()["MultiHeadAttention"] == (3 if fused else 0)
-    assert graph.operators()["Softmax"] == (0 if fused else 3)
-    widened = graph.operators()["Concat"] >= 2 * 3
-    assert not fused or widened == exported.case.masked
-    assert PADDING_COLUMNS % 8 == 0, "what CUDA's kernels take"
+@every_case
+def test_a_graph_has_one_weights_file(exported: Get, case: Case) -> None:
+    """And inputs and outputs by the names and shapes that a session wants; no word of the machine that made it."""
+    made = exported(case)
+    assert sorted(path.name for path in made.path.parent.iterdir()) == ["model.onnx", "model.onnx.data"]
+    session = ort.InferenceSession(str(made.path), providers=["CPUExecutionProvider"])
+    segments = ["token_type_ids"] if case.family in {"bert", "electra"} else []
+    assert [node.name for node in session.get_inputs()] == ["input_ids", "attention_mask", *segments]
+    assert has_segments(made.model) == bool(segments)
+    assert all(isinstance(size, str) for node in session.get_inputs() for size in node.shape)
+    assert [(node.name, node.shape[1:]) for node in session.get_outputs()] == [("logits", [1])]
+    assert str(Path(torch.__file__).parent).encode() not in made.path.read_bytes()
 
 
-def test_the_last_layer_of_a_fused_graph_works_for_the_first_token(exported: Exported) -> None:
-    """The last attention's query is the first row alone."""
-    graph = Graph(exported.graph)
-    attentions = [node for node in graph.nodes if node.op_type == "MultiHeadAttention"]
-    queries = [graph.maker(node.input[0]) for node in attentions]
-    trimmed = [query is not None and query.op_type == "Gather" for query in queries]
-    assert trimmed == ([False, False, True] if exported.case.family in FUSED else [])
+@pytest.mark.parametrize("case", CASES[:-1], ids=str)
+def test_every_length_up_to_the_window_runs_and_no_longer_one(exported: Get, case: Case) -> None:
+    """From two tokens to the window, XLM-R's being two rows fewer than its table; one token more fails."""
+    made = exported(case)
+    assert made.model.config.max_position_embeddings == WINDOW + 2 * (case.family == "xlm-roberta")
+    lengths = [of_length(tokens) for tokens in (2, 3, 17, WINDOW)]
+    expected = reference(made.model, lengths, SILENT)
+    np.testing.assert_allclose(run_alone(made.path, lengths), expected, atol=1e-5)
+    with pytest.raises(Exception, match="out of"):
+        run_alone(made.path, [of_length(WINDOW + 1)])
 
 
-def test_weights_are_one_file_and_batch_and_length_are_free(exported: Exported) -> None:
-    """Up to the whole window, where XLM-R's positions begin at 2."""
-    assert sorted(path.name for path in exported.graph.parent.glob("model.onnx*")) == ["model.onnx", "model.onnx.data"]
-    longest = Pair(np.full(WINDOW, 7), np.zeros(WINDOW, np.int64))
-    expected = reference(exported.model, [longest], Progress(lambda _: None))
-    np.testing.assert_allclose(exported.session().run([longest]), expected, atol=1e-5)
+def test_relative_positions_run_at_any_length(exported: Get) -> None:
+    """DeBERTa has no position table; beyond its buckets distances are counted in logarithms, as transformers does."""
+    made = exported(Case("deberta-v2", masked=False))
+    lengths = [of_length(tokens) for tokens in (2, 17, WINDOW, 3 * WINDOW)]
+    np.testing.assert_allclose(run_alone(made.path, lengths), reference(made.model, lengths, SILENT), atol=1e-5)
 
 
-def test_int8_stays_near_and_knows_no_neighbours(exported: Exported, tmp_path: Path) -> None:
-    """Within half the logits' spread, and the same in a padded batch where the mask is heeded."""
-    graph = Graph(exported.graph)
-    quantise(graph)
-    graph.save(tmp_path / "model.onnx")
-    session = exported.session(tmp_path / "model.onnx", "int8")
-    found = alone(session, PAIRS)
-    assert np.abs(found - exported.expected).max() < 0.5 * exported.expected.std()
-    if exported.heeds_mask:
-        np.testing.assert_allclose(session.run(PAIRS), found, atol=1e-4)
+@every_case
+def test_the_model_is_as_it_was_after_the_export(exported: Get, case: Case) -> None:
+    """Its attention is transformers' own again, so that the reference is: the same logits as before."""
+    made = exported(case)
+    assert made.model.config._attn_implementation in {"sdpa", "eager"}
+    np.testing.assert_array_equal(reference(made.model, pairs(), SILENT), made.expected)
 
 
-@pytest.mark.parametrize("kept", KEPT, ids=lambda kept: "+".join(sorted(kept)) or "whole")
-def test_fp16_stays_near_on_every_rung(exported: Exported, tmp_path: Path, kept: frozenset[str]) -> None:
-    """Within a fiftieth of the spread; logits come as fp32."""
-    graph = Graph(exported.graph)
-    halve(graph, kept)
-    graph.save(tmp_path / "model.onnx")
-    found = alone(exported.session(tmp_path / "model.onnx", "fp16"), PAIRS)
-    assert np.abs(found - exported.expected).max() < 0.02 * exported.expected.std()
+def test_a_failed_export_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exporter's many lines become one that names torch and the architecture, and the model is put back."""
 
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("Failed to export the model\n\n⬆️\n<class 'Something'>: no such operator\nmore lines")
 
-def test_what_cannot_be_exported_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model whose forward pass fails while it is traced."""
     model = open_model(make(tmp_path, "bert"))
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    with pytest.raises(
+        PrepareError, match=rf"torch {re.escape(torch.__version__)} cannot export this bert: Failed"
+    ) as e:
+        export(model, tmp_path / "model.onnx", masked=True)
+    assert "\n" not in str(e.value)
+    assert model.config._attn_implementation == "sdpa"
 
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("no such operator")
 
-    monkeypatch.setattr(model, "forward", broken)
-    with pytest.raises(PrepareError, match="cannot export this bert"):
+def test_a_full_disk_is_not_taken_for_a_failed_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller says where there is no room."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space")
+
+    model = open_model(make(tmp_path, "bert"))
+    monkeypatch.setattr(torch.onnx, "export", full)
+    with pytest.raises(OSError, match="no space"):
         export(model, tmp_path / "model.onnx", masked=True)
 
 
-def test_a_checkpoint_without_its_classifier_is_refused(tmp_path: Path) -> None:
-    """Weights of another head would leave ours random."""
+def test_a_checkpoint_with_a_hole_is_refused(tmp_path: Path) -> None:
+    """transformers would fill missing weights with random ones; the missing tensors are named instead."""
     folder = make(tmp_path, "bert")
-    text = (folder / "config.json").read_text()
-    (folder / "config.json").write_text(text.replace('"bert"', '"electra"'))
-    with pytest.raises(PrepareError, match="was not made for sequence classification"):
+    weights = load_file(folder / "model.safetensors")
+    del weights["classifier.weight"], weights["bert.encoder.layer.1.output.dense.bias"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(PrepareError, match=r"has no bert\.encoder\.layer\.1\.output\.dense\.bias, classifier\.weight:"):
         open_model(folder)
 
 
-def test_a_checkpoint_with_two_labels_is_refused(tmp_path: Path) -> None:
-    """A reranker has one."""
+def test_a_checkpoint_that_transformers_cannot_open_is_one_sentence(tmp_path: Path) -> None:
+    """Weights that are missing or are no safetensors: the folder and the reason, no trace."""
     folder = make(tmp_path, "bert")
-    model = open_model(folder)
-    model.config.num_labels = 2
-    model.classifier = type(model.classifier)(64, 2)
-    model.save_pretrained(folder)
-    with pytest.raises(PrepareError, match="has 2 labels"):
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"not safetensors at all")
+    (folder / "model.safetensors").unlink()
+    for place in (folder, broken):
+        with pytest.raises(PrepareError, match=re.escape(f"transformers cannot open the checkpoint in {place}: ")) as e:
+            open_model(place)
+        assert "\n" not in str(e.value)
+
+
+def test_a_classifier_of_several_labels_is_refused(tmp_path: Path) -> None:
+    """A reranker has one label."""
+    folder = make(tmp_path, "bert")
+    config = folder / "config.json"
+    config.write_text(config.read_text().replace('"LABEL_0"\n', '"LABEL_0", "1": "LABEL_1"\n'))
+    weights = load_file(folder / "model.safetensors")
+    weights |= {name: torch.cat([weights[name]] * 2) for name in ("classifier.weight", "classifier.bias")}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(PrepareError, match="the checkpoint has 2 labels; a reranker has one"):
         open_model(folder)
