@@ -15,7 +15,7 @@ import numpy as np
 from models.artefact import Artefact, ArtefactError, Manifest
 from models.pair import Logits, Pair
 from models.prepare.checkpoint import Checkpoint
-from models.prepare.errors import PrepareError
+from models.prepare.errors import PrepareError, reason
 from models.prepare.fp16 import KEPT, halve
 from models.prepare.graph import Graph
 from models.prepare.int8 import quantise
@@ -198,5 +198,5 @@ def _logit(session: Session, pair: Pair) -> Logits:
     except Exception as error:
         raise PrepareError(
             f"the graph fails on a pair of {len(pair)} tokens, within the window that its files name: give a shorter "
-            f"--max-tokens ({str(error).splitlines()[0][:200]})"
+            f"--max-tokens ({reason(error)})"
         ) from error

@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedModel
 
 from models.prepare.attention import FULL_ATTENTION, Exportable
-from models.prepare.errors import PrepareError
+from models.prepare.errors import PrepareError, reason
 from models.prepare.first_token import only_first_token
 from models.prepare.graph import Graph
 from models.prepare.torch_model import has_segments, quiet
@@ -40,13 +40,14 @@ def export(model: PreTrainedModel, path: Path, *, masked: bool) -> bool:
     fused = model.config.model_type in FULL_ATTENTION
     before = model.config._attn_implementation
     try:
-        with quiet(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+        heard = io.StringIO()  # torch's notes, and the whole graph where it fails
+        with quiet(), contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard), torch.no_grad():
             _export(model, path, fused=fused, masked=masked)
     except OSError:
         raise
     except Exception as error:
         raise PrepareError(
-            f"torch {torch.__version__} cannot export this {model.config.model_type}: {error}"
+            f"torch {torch.__version__} cannot export this {model.config.model_type}: {reason(error)}"
         ) from error
     finally:
         model.set_attn_implementation(before)

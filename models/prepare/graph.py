@@ -15,7 +15,7 @@ import onnx
 from onnx import helper, numpy_helper
 from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 
-from models.prepare.errors import PrepareError
+from models.prepare.errors import PrepareError, reason
 from models.prepare.writer import CONTRIB, CONTRIB_OPSET, OPSET, Writer
 
 WEIGHTS_SUFFIX = ".data"
@@ -31,7 +31,7 @@ class Graph:
         try:
             self.model = onnx.load(str(path), load_external_data=False)
         except Exception as error:  # noqa: BLE001 - protobuf and onnx raise their own kinds
-            raise PrepareError(f"{path} is no ONNX graph: {error}") from None
+            raise PrepareError(f"{path} is no ONNX graph: {reason(error)}") from None
         self._folder = path.parent
         self._constants = {tensor.name: tensor for tensor in self.model.graph.initializer}
 

@@ -7,7 +7,7 @@ than the 2 GB that the converter can take.
 from onnx import helper, version_converter
 from onnx.external_data_helper import uses_external_data
 
-from models.prepare.errors import PrepareError
+from models.prepare.errors import PrepareError, reason
 from models.prepare.graph import INLINE_BYTES, Graph
 
 
@@ -35,7 +35,9 @@ def raise_opset(graph: Graph, version: int) -> None:
     try:
         newer = version_converter.convert_version(model, version)
     except Exception as error:
-        raise PrepareError(f"the graph is of opset {found} and cannot be brought to {version}: {error}") from error
+        raise PrepareError(
+            f"the graph is of opset {found} and cannot be brought to {version}: {reason(error)}"
+        ) from error
     inputs = [value for value in newer.graph.input if value.name not in named]
     del newer.graph.input[:]
     newer.graph.input.extend(inputs)

@@ -12,7 +12,7 @@ import transformers
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from models.pair import Logits, Pair
-from models.prepare.errors import PrepareError
+from models.prepare.errors import PrepareError, reason
 from models.prepare.progress import Progress
 
 REFERENCE = f"torch {torch.__version__}, transformers {transformers.__version__}, fp32, one pair at a time"
@@ -34,7 +34,7 @@ def open_model(folder: Path) -> PreTrainedModel:
                 output_loading_info=True,
             )
     except Exception as error:  # noqa: BLE001 - whatever a foreign config or file makes of it
-        raise PrepareError(f"transformers cannot open the checkpoint in {folder}: {error}") from None
+        raise PrepareError(f"transformers cannot open the checkpoint in {folder}: {reason(error)}") from None
     missing = sorted(name for name in report["missing_keys"] if "position_ids" not in name)
     if missing:
         raise PrepareError(

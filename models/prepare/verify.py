@@ -15,7 +15,7 @@ from models.artefact import Artefact, ArtefactError, load
 from models.pair import Logits, Pair
 from models.plan import plan
 from models.prepare import published
-from models.prepare.errors import PrepareError
+from models.prepare.errors import PrepareError, reason
 from models.prepare.gates import Agreement, failures, measure
 from models.prepare.pairs import Sample
 from models.prepare.progress import Progress
@@ -127,5 +127,5 @@ def _run(session: Session, pairs: list[Pair]) -> Logits:
     except Exception as error:
         longest = max(len(pair) for pair in pairs)
         raise PrepareError(
-            f"the graph fails on {len(pairs)} pairs of up to {longest} tokens: {str(error).splitlines()[0][:300]}"
+            f"the graph fails on {len(pairs)} pairs of up to {longest} tokens: {reason(error)}"
         ) from error

@@ -18,7 +18,7 @@ from typing import Any
 import click
 
 from models.artefact import load
-from models.catalog import find
+from models.catalog import folder_name
 from models.pair import Pair
 from models.prepare.pairs import read_texts
 from models.tokenise import Tokeniser
@@ -64,9 +64,10 @@ def main(
         "prepare": {precision: _prepare(model, precision, device, work) for precision in precisions},
     }
     served = precisions[0]
-    folder = find(model, work / "models", served)
+    folders = {precision: work / "models" / folder_name(model) / precision for precision in precisions}
+    folder = folders[served]
     manifest = load(folder).manifest
-    record["parity"] = {p: load(find(model, work / "models", p)).manifest.parity for p in precisions}
+    record["parity"] = {precision: load(made).manifest.parity for precision, made in folders.items()}
     source = str(work / "checkpoint") if stand_in is not None else manifest.source.hub_id
     revision = "" if stand_in is not None else manifest.source.revision
     flags = ("--model", str(folder.resolve()), "--device", device)

@@ -82,7 +82,6 @@ class Case(NamedTuple):
 
 CASES = [
     Case("bert", masked=True),
-    Case("bert", masked=False),
     Case("xlm-roberta", masked=True),
     Case("xlm-roberta", masked=False),
     Case("electra", masked=True),
