@@ -132,7 +132,7 @@ def test_the_model_is_as_it_was_after_the_export(exported: Get, case: Case) -> N
     np.testing.assert_array_equal(reference(made.model, pairs(), SILENT), made.expected)
 
 
-class Undecided(torch.nn.Module):
+class Undecided(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
     """A classifier that looks at the numbers to choose its way: no exporter can follow it."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -71,7 +72,7 @@ def nothing_is_left(folder: Path) -> bool:
 def test_a_checkpoint_becomes_an_artefact_that_scores_as_transformers_does(
     checkpoints: dict[str, Path], models_dir: Path, family: str, precision: Precision
 ) -> None:
-    """Sealed with window, padding, tools, source and parity; served, its logits are the checkpoint's within the gate."""
+    """Sealed with window, padding, tools, source and parity; its logits are the checkpoint's within the gate."""
     artefact = prepare(order(checkpoints[family], precision), models_dir, SILENT)
     assert artefact == load(models_dir / family / precision)
     manifest = artefact.manifest
@@ -107,7 +108,7 @@ def test_a_second_precision_takes_the_references_of_the_first(
     computed: list[int] = []
     true = torch_model.reference
 
-    def counted(*args: object) -> object:
+    def counted(*args: Any) -> object:
         computed.append(1)
         return true(*args)
 
