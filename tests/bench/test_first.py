@@ -113,11 +113,11 @@ def test_no_server_is_left_when_the_bench_is_stopped(tmp_path: Path, number: sig
             time.sleep(0.05)
         time.sleep(0.5)
         process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     finally:
         if process.poll() is None:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
     assert process.returncode != 0
     assert not _is_running(pid_file)
 
