@@ -26,11 +26,11 @@ def int8(made: Exported, folder: Path) -> Path:
 
 @every_case
 def test_int8_moves_logits_by_little_of_their_spread(exported: Get, case: Case, tmp_path: Path) -> None:
-    """By a twentieth on average and a fifth at most, on random weights, which are harder than trained ones."""
+    """By a tenth on average and a half at most (the gates), on random weights, which are harder than trained ones."""
     made = exported(case)
     difference = np.abs(run_alone(int8(made, tmp_path), pairs()) - made.expected) / made.expected.std()
-    assert 0 < difference.mean() < 0.05
-    assert difference.max() < 0.2
+    assert 0 < difference.mean() < 0.1
+    assert difference.max() < 0.5
 
 
 @every_case
