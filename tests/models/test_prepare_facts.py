@@ -83,6 +83,7 @@ def test_the_catalogues_window_wins(tmp_path: Path) -> None:
         ("bert", BERT, 0),
         ("xlm-roberta", XLMR, 1),
         ("bert", {"pad_token_id": 7}, 7),
+        ("xlm-roberta", {"pad_token_id": 0}, 0),
         ("xlm-roberta", {"pad_token_id": None}, 1),
         ("xlm-roberta", {}, 1),
         ("xlm-roberta", None, 1),

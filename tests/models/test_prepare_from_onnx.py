@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 from models.artefact import MANIFEST, Artefact, ArtefactError, Precision, load
 from models.prepare import build as build_module
 from models.prepare import gates, reference
+from models.prepare import prepare as prepare_module
 from models.prepare.errors import PrepareError
 from models.prepare.graph import Graph
 from models.prepare.prepare import Order, prepare
@@ -72,6 +73,15 @@ def test_a_window_that_is_asked_for_is_taken(tmp_path: Path) -> None:
     assert made(tmp_path, tiny(positions=77), max_tokens=64).manifest.max_tokens == 64
 
 
+def test_a_config_beside_the_graph_names_the_window(tmp_path: Path) -> None:
+    """It is taken as it stands, and a longer one that is asked for is cut to it."""
+    folder = checkpoint(tmp_path / "repository", tiny(positions=77))
+    (folder / "config.json").write_text('{"model_type": "bert", "max_position_embeddings": 50, "pad_token_id": 1}')
+    for asked, name in ((None, "models"), (60, "others")):
+        manifest = prepare(order(folder, max_tokens=asked), tmp_path / name, SILENT).manifest
+        assert (manifest.max_tokens, manifest.architecture) == (50, "bert")
+
+
 def test_a_window_beyond_the_position_table_is_refused(tmp_path: Path) -> None:
     """Longer than the table: a sentence with the length that fails and what to give, and nothing is left."""
     with pytest.raises(PrepareError, match=r"fails on a pair of 100 tokens.*give a shorter --max-tokens") as raised:
@@ -80,8 +90,9 @@ def test_a_window_beyond_the_position_table_is_refused(tmp_path: Path) -> None:
     assert nothing_is_left(tmp_path / "models")
 
 
-def test_a_window_too_small_for_a_pair_is_refused(tmp_path: Path) -> None:
-    """Of 16 tokens a quarter is left for the document, and four are special: more is asked for."""
+def test_a_window_too_small_for_a_pair_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 16 tokens a quarter is left for the document, and four are special: refused before anything is built."""
+    monkeypatch.setattr(prepare_module, "build", None)
     with pytest.raises(ArtefactError, match="a window of 16 tokens is too small for a pair"):
         made(tmp_path, tiny(), max_tokens=16)
     assert nothing_is_left(tmp_path / "models")

@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from models.prepare.errors import PrepareError
+from models.prepare.first_token import only_first_token
 from models.prepare.graph import Graph
 from models.prepare.int8 import quantise
 from tests.small_graphs import WORDS, constant, encoder, model, random, run, save, token_ids
@@ -121,6 +122,18 @@ def test_a_rows_logit_does_not_depend_on_its_neighbours(tmp_path: Path) -> None:
     ids = token_ids(6)
     path = int8(tmp_path, encoder())
     np.testing.assert_allclose(np.concatenate([run(path, row[None])[0] for row in ids]), run(path, ids)[0], atol=1e-6)
+
+
+def test_the_last_layers_first_tokens_have_zero_points_of_their_own(tmp_path: Path) -> None:
+    """One row a pair there, all rows before: the products of both run, and the logits are near fp32's."""
+    ids = token_ids(40)
+    expected = run(save(tmp_path, encoder()), ids)[0]
+    graph = Graph(tmp_path / "model.onnx")
+    assert only_first_token(graph)
+    quantise(graph)
+    graph.save(tmp_path / "int8.onnx")
+    difference = np.abs(run(tmp_path / "int8.onnx", ids)[0] - expected)
+    assert 0 < difference.mean() < 0.05 * expected.std()
 
 
 def test_the_output_itself_stays_in_fp32(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_the_pairs_of_a_class_are_different_texts(texts: list[Text]) -> None:
     made = samples(WORDPIECE, 128, texts)
     for length in (16, 64, 128):
         assert len({sample.pair.ids.tobytes() for sample in made if sample.length == length}) == 40
-    assert min(sizes(made, 16)) >= 12
+    assert (min(sizes(made, 16)) >= 12, max(sizes(made, 16))) == (True, 16)
 
 
 def test_a_short_passage_is_lengthened_by_the_next_ones(tmp_path: Path) -> None:
@@ -98,6 +98,15 @@ def test_a_short_passage_is_lengthened_by_the_next_ones(tmp_path: Path) -> None:
     assert long[1].pair.types.tolist() == [0] * 3 + [1] * 61
     assert words[3:-1] == (["three", "four", "one", "two"] * 15)
     assert (long[0].pair.ids == long[2].pair.ids).all()
+
+
+def test_a_short_pair_has_a_third_as_much_query_as_passage(tmp_path: Path) -> None:
+    """By hand: 13 and 39 characters are 4 + 10 words, one too many beside 3 special tokens; 12 and 36 are 3 + 9."""
+    path = tmp_path / "tokenizer.json"
+    make_tokenizer("bert").save(str(path))
+    (first, *_) = samples(path, 16, [Text("one " * 20, "two " * 40)])
+    words = make_tokenizer("bert").decode(first.pair.ids.tolist(), skip_special_tokens=False).split()
+    assert words == ["[CLS]", *["one"] * 3, "[SEP]", *["two"] * 9, "[SEP]"]
 
 
 def test_the_shipped_texts() -> None:

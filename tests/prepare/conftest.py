@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Models this small run slower on several threads, by far where others want the CPUs too."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[Case], Exported]":
     """Exports a case, once a session: it takes seconds."""

@@ -174,10 +174,11 @@ def test_a_checkpoint_with_a_hole_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_transformers_cannot_open_is_one_sentence(tmp_path: Path) -> None:
-    """Weights that are missing or are no safetensors: the folder and the reason, no trace."""
+    """Weights that are no safetensors, or a pickle only: the folder and the reason, no trace."""
     folder = make(tmp_path, "bert")
     broken = shutil.copytree(folder, tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"not safetensors at all")
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
     for place in (folder, broken):
         with pytest.raises(PrepareError, match=re.escape(f"transformers cannot open the checkpoint in {place}: ")) as e:
