@@ -18,7 +18,7 @@ from tokenizers import Encoding, Tokenizer
 
 from models.artefact import ArtefactError
 from models.pair import Pair, TokenIds
-from models.windows import TRUNCATION, TooManyWindows, WindowedPairs, Windows
+from models.windows import TRUNCATION, TooLong, TooManyWindows, WindowedPairs, Windows
 
 CHARACTERS_PER_TOKEN = 16
 """Characters read of a text for each token of room at the first try: most text needs 3 to 6."""
@@ -82,12 +82,20 @@ class Tokeniser:
 
         Raises:
             TooManyWindows: the windows of all documents are more than `max_pairs`; no pair was made.
+            TooLong: the windows forbid to cut, and a text would have to be; no pair was made.
         """
-        query_ids = self._encode([query], self.max_query_tokens)[0]
+        one_more = 0 if windows.truncate else 1  # read where nothing may be cut, to see whether it would have to be
+        query_ids = self._encode([query], self.max_query_tokens + one_more)[0]
+        if len(query_ids) > self.max_query_tokens:
+            raise TooLong(None)
         room = self.max_tokens - len(query_ids) - self._layout.special_tokens
         if max_pairs is not None:  # one window too many is enough to refuse, so no document is read beyond it
             windows = replace(windows, max_chunks_per_doc=min(windows.max_chunks_per_doc, max_pairs + 1))
-        encoded = self._encode(documents, windows.reach(room))
+        reach = windows.reach(room)
+        encoded = self._encode(documents, reach + one_more, keep_end=windows.keep_end)
+        for index, ids in enumerate(encoded):
+            if len(ids) > reach:
+                raise TooLong(index)
         spans = [windows.spans(len(ids), room) for ids in encoded]
         counts = [len(of_document) for of_document in spans]
         if max_pairs is not None and sum(counts) > max_pairs:
@@ -110,21 +118,28 @@ class Tokeniser:
             for ids in parts
         ]
 
-    def _encode(self, texts: Sequence[str], room: int) -> list[TokenIds]:
-        """Encode texts without special tokens, each cut to its first `room` tokens."""
+    def _encode(self, texts: Sequence[str], room: int, *, keep_end: bool = False) -> list[TokenIds]:
+        """Encode texts without special tokens, each cut to its first `room` tokens, or to its last."""
         reach = max(room, 1) * CHARACTERS_PER_TOKEN
-        encodings = self._batch([text[:reach] for text in texts])
-        return [self._ids(text, encoding, reach, room) for text, encoding in zip(texts, encodings, strict=True)]
+        encodings = self._batch([_part_of(text, reach, keep_end) for text in texts])
+        return [
+            self._ids(text, encoding, reach, room, keep_end) for text, encoding in zip(texts, encodings, strict=True)
+        ]
 
-    def _ids(self, text: str, encoding: Encoding, reach: int, room: int) -> TokenIds:
+    def _ids(self, text: str, encoding: Encoding, reach: int, room: int, keep_end: bool) -> TokenIds:
         """Take the ids of one text, reading further while the part read so far does not fill the room."""
         while len(text) > reach and len(encoding.ids) < room + MARGIN_TOKENS:
             reach *= 4
-            encoding = self._batch([text[:reach]])[0]
-        return np.array(encoding.ids[:room], dtype=np.int64)
+            encoding = self._batch([_part_of(text, reach, keep_end)])[0]
+        ids = encoding.ids[-room:] if keep_end else encoding.ids[:room]
+        return np.array(ids, dtype=np.int64)
 
     def _batch(self, texts: list[str]) -> list[Encoding]:
         return self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+
+
+def _part_of(text: str, reach: int, keep_end: bool) -> str:
+    return text[-reach:] if keep_end else text[:reach]
 
 
 def _probe(tokenizer: Tokenizer) -> _Layout:

@@ -22,6 +22,15 @@ class TooManyWindows(Exception):
         self.count = count
 
 
+class TooLong(Exception):
+    """A text that would have to be cut, where its caller wants none cut."""
+
+    def __init__(self, document: int | None) -> None:
+        super().__init__(f"document {document} is too long" if document is not None else "the query is too long")
+        self.document = document
+        """Its index; None: it is the query."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Windows:
     """How a long document is read; the default is truncation, which reads its first window only.
@@ -30,20 +39,29 @@ class Windows:
         max_chunks_per_doc: windows of a document at most; what lies beyond the last is not read.
         overlap_tokens: tokens that a window shares with the one before it; more than half of the room counts as half,
             since the room is known only with the query, and a window should bring more that is new than is not.
+        max_tokens_per_doc: tokens of a document that are read at most; None for as many as its windows hold.
+        keep_end: read the document's last tokens rather than its first.
+        truncate: cut what is longer than that; False raises TooLong.
     """
 
     max_chunks_per_doc: int = 1
     overlap_tokens: int = 0
+    max_tokens_per_doc: int | None = None
+    keep_end: bool = False
+    truncate: bool = True
 
     def __post_init__(self) -> None:
         if self.max_chunks_per_doc < 1:
             raise ValueError(f"max_chunks_per_doc must be 1 or more, not {self.max_chunks_per_doc}")
         if self.overlap_tokens < 0:
             raise ValueError(f"overlap_tokens must be 0 or more, not {self.overlap_tokens}")
+        if self.max_tokens_per_doc is not None and self.max_tokens_per_doc < 1:
+            raise ValueError(f"max_tokens_per_doc must be 1 or more, not {self.max_tokens_per_doc}")
 
     def reach(self, room: int) -> int:
         """Tokens of a document that all windows of `room` tokens together read at most."""
-        return room + (self.max_chunks_per_doc - 1) * self._step(room)
+        reach = room + (self.max_chunks_per_doc - 1) * self._step(room)
+        return reach if self.max_tokens_per_doc is None else min(reach, self.max_tokens_per_doc)
 
     def spans(self, tokens: int, room: int) -> list[slice]:
         """Cut a document of so many tokens: slices of at most `room`, in order, at least one."""

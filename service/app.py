@@ -7,25 +7,30 @@ fails is handed to the caller, who stops the server with an error.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
-from litestar import Litestar
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 
 from models.artefact import ArtefactError
 from models.scorer import Scorer
+from service.auth import ApiKeys
 from service.batcher import Batcher
-from service.info import ServedModel, describe, own_version
+from service.desk import Desk
+from service.guard import key_guard
+from service.info import ServedModel, describe
 from service.meter import Meter
+from service.openapi import EitherSchema, openapi
+from service.playground import playground
+from service.refusals import on_error
 from service.request import JsonRequest
 from service.rerank import Reranker
-from service.routes import ROUTES, on_error
+from service.routes import ROUTES
 from service.settings import Settings
 from service.telemetry import Metrics
 
@@ -33,16 +38,25 @@ log = logging.getLogger(__name__)
 
 SWAGGER_UI = Path(__file__).parent / "static" / "swagger-ui"
 DOCS = "/docs"
+EXPOSED = (
+    *("Server-Timing", "Retry-After", "X-Compute-Type", "X-Compute-Time", "X-Compute-Characters", "X-Compute-Tokens"),
+    *("X-Total-Time", "X-Tokenization-Time", "X-Queue-Time", "X-Inference-Time"),
+)
+"""Headers of an answer that a page of another origin may read."""
 
 
-def create_app(scorer: Scorer, settings: Settings, on_failure: Callable[[ArtefactError], None]) -> ASGIApp:
+def create_app(
+    scorer: Scorer, settings: Settings, keys: ApiKeys, on_failure: Callable[[ArtefactError], None]
+) -> ASGIApp:
     """Build the ASGI app around a loaded model.
 
     Args:
         scorer: the model, loaded and not yet warm.
         settings: the limits.
+        keys: who may ask.
         on_failure: called on the event loop when the warm-up fails; should stop the server.
     """
+    served = describe(scorer, settings)
     batcher = Batcher(
         scorer.session.run,
         lanes=scorer.session.lanes,
@@ -54,19 +68,33 @@ def create_app(scorer: Scorer, settings: Settings, on_failure: Callable[[Artefac
         batcher,
         max_documents=settings.max_documents,
         max_concurrent_requests=settings.max_concurrent_requests,
+        models=served.names if settings.strict_model else None,
+        usd_per_million_tokens=served.usd_per_million_tokens,
     )
     metrics = _metrics(batcher, reranker)
+    guard = key_guard(
+        keys,
+        open_health=settings.open_health,
+        open_metrics=settings.open_metrics,
+        open_models=settings.open_models,
+    )
     litestar = Litestar(
-        route_handlers=[*ROUTES, create_static_files_router(f"{DOCS}/assets", [SWAGGER_UI], include_in_schema=False)],
-        dependencies=_provide(reranker, metrics, describe(scorer, settings)),
+        route_handlers=[
+            Router("/", route_handlers=ROUTES, guards=[guard]),
+            create_static_files_router(f"{DOCS}/assets", [SWAGGER_UI], include_in_schema=False),
+            playground(),
+        ],
+        dependencies=_provide(reranker, metrics, served),
+        cors_config=_cors(settings.cors_origins),
         exception_handlers={Exception: on_error},
         lifespan=[_lifespan(scorer, reranker, on_failure)],
         request_class=JsonRequest,
         request_max_body_size=settings.max_body_bytes,
-        openapi_config=_openapi(),
+        openapi_config=openapi(DOCS),
+        plugins=[EitherSchema()],
         logging_config=None,
     )
-    return Meter(litestar, metrics, frozenset(path for route in ROUTES for path in route.paths))
+    return Meter(litestar, metrics)
 
 
 def _metrics(batcher: Batcher, reranker: Reranker) -> Metrics:
@@ -80,11 +108,20 @@ def _metrics(batcher: Batcher, reranker: Reranker) -> Metrics:
 
 def _provide(reranker: Reranker, metrics: Metrics, served: ServedModel) -> dict[str, Provide]:
     """Hand the app's objects to the handlers by the names of their parameters."""
+    desk = Desk(reranker, metrics, served)
     return {
         "reranker": Provide(lambda: reranker, sync_to_thread=False),
         "metrics": Provide(lambda: metrics, sync_to_thread=False),
         "served": Provide(lambda: served, sync_to_thread=False),
+        "desk": Provide(lambda: desk, sync_to_thread=False),
     }
+
+
+def _cors(origins: Sequence[str]) -> CORSConfig | None:
+    """Let the pages of these origins ask, and read what the answers' headers tell."""
+    if not origins:
+        return None
+    return CORSConfig(allow_origins=list(origins), allow_methods=["GET", "POST"], expose_headers=list(EXPOSED))
 
 
 def _lifespan(
@@ -112,17 +149,3 @@ def _lifespan(
         await asyncio.to_thread(reranker.close)
 
     return lifespan
-
-
-def _openapi() -> OpenAPIConfig:
-    """The OpenAPI document at /docs/openapi.json and its page at /docs, with no file from another host."""
-    page = SwaggerRenderPlugin(
-        path="/",
-        js_url=f"{DOCS}/assets/swagger-ui-bundle.js",
-        css_url=f"{DOCS}/assets/swagger-ui.css",
-        standalone_preset_js_url=f"{DOCS}/assets/swagger-ui-standalone-preset.js",
-        favicon='<link rel="icon" href="data:,">',
-    )
-    return OpenAPIConfig(
-        title="rerank", version=own_version(), path=DOCS, render_plugins=[page], use_handler_docstrings=True
-    )

@@ -2,19 +2,23 @@
 
     RerankError
     ├── MalformedBody          400  the body is not JSON
+    ├── Unauthorized           401  no API key, or one that is not known
     ├── NotFound               404  no such path (raised by the framework, told in our words)
+    ├── UnknownModel           404  a model that is not served here, where that is strict
     ├── WrongMethod            405
     ├── BodyTooLarge           413
     ├── WrongContentType       415
     ├── InvalidRequest         422  JSON, but not a rerank request; carries the field's name
+    │   └── EmptyInput              nothing to rank, or nothing to rank by
     ├── Overloaded             429  the queue is full; carries Retry-After
     ├── ClientGone             499  the client hung up; for the metrics, as nobody reads the answer
     ├── ModelFailed            500  the model failed on one of this request's pairs
     ├── InternalError          500  a bug of ours; the trace is in the log, never in the answer
     └── NotReady               503  warming up or shutting down; carries Retry-After
 
-Where they live: bodies are checked by `dialects/`, limits by `rerank.py`, the queue by `batcher.py`. Input is checked
-before the queue, so a batch never fails for a neighbour's input. One handler, in `routes.py`, turns them into answers.
+Where they live: keys are checked by `auth.py`, bodies by `dialects/`, limits by `rerank.py`, the queue by `batcher.py`.
+Input is checked before the queue, so a batch never fails for a neighbour's input. One handler, in `refusals.py`, turns
+them into answers; a dialect frames them in its own body, some with another status.
 """
 
 
@@ -38,11 +42,25 @@ class MalformedBody(RerankError):
     type = "malformed_body"
 
 
+class Unauthorized(RerankError):
+    """No API key came, or one that is not known."""
+
+    status = 401
+    type = "unauthorized"
+
+
 class NotFound(RerankError):
     """No such path."""
 
     status = 404
     type = "not_found"
+
+
+class UnknownModel(RerankError):
+    """The request names a model that this server does not serve, and the server is strict about that."""
+
+    status = 404
+    type = "model_not_found"
 
 
 class WrongMethod(RerankError):
@@ -71,6 +89,10 @@ class InvalidRequest(RerankError):
 
     status = 422
     type = "invalid_request"
+
+
+class EmptyInput(InvalidRequest):
+    """There is nothing to rank, or nothing to rank by."""
 
 
 class Overloaded(RerankError):

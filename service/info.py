@@ -9,8 +9,12 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from models.catalog import card_of
 from models.plan import ONE_PAIR
 from models.scorer import Scorer
+from service.dialects.xinference import ListedModel, ModelList
+from service.errors import UnknownModel
+from service.rerank import TOKENISE_THREADS
 from service.settings import Settings
 
 
@@ -42,34 +46,36 @@ class ModelInfo(msgspec.Struct, kw_only=True):
     """1: every pair is run alone; None: batches are bounded by their tokens only."""
     max_client_batch_size: int
     auto_truncate: bool
+    tokenization_workers: int
     version: str
+    sha: str | None
+    docker_label: str | None
     device: str
     lanes: int
     licence: str
 
 
-class ListedModel(msgspec.Struct, kw_only=True):
-    """A model as OpenAI's API lists one."""
-
-    id: str
-    object: str
-    created: int
-    owned_by: str
-
-
-class ModelList(msgspec.Struct, kw_only=True):
-    """A list as OpenAI's API frames one."""
-
-    object: str
-    data: list[ListedModel]
-
-
 class ServedModel(msgspec.Struct, frozen=True):
-    """The model's name with what `/info` and `/v1/models` answer."""
+    """The model's names with what `/info` and `/v1/models` answer."""
 
     name: str
+    names: tuple[str, ...]
+    """Every name by which it may be asked for: its own, its hub id, and the aliases."""
     info: ModelInfo
     listing: ModelList
+    usd_per_million_tokens: float | None
+    """What a hosted service asks for it, if its card tells."""
+
+    keys_required: bool
+    """Must requests carry an API key?"""
+    strict: bool
+    """Are other names refused?"""
+
+    def listed(self, model: str) -> ListedModel:
+        """Describe the model by the name that it is asked for by; raise UnknownModel where that is strict."""
+        if self.strict and model not in self.names:
+            raise UnknownModel(f"model {model!r} is not served here: ask for {', '.join(self.names)}", param="model")
+        return msgspec.structs.replace(self.listing.data[0], id=model, model_name=model, model_uid=model)
 
 
 def describe(scorer: Scorer, settings: Settings) -> ServedModel:
@@ -87,14 +93,41 @@ def describe(scorer: Scorer, settings: Settings) -> ServedModel:
         max_batch_requests=1 if scorer.session.max_batch_tokens == ONE_PAIR else None,
         max_client_batch_size=settings.max_documents,
         auto_truncate=True,
+        tokenization_workers=TOKENISE_THREADS,
         version=own_version(),
+        sha=None,
+        docker_label=None,
         device=scorer.session.device,
         lanes=scorer.session.lanes,
         licence=manifest.source.licence,
     )
-    owner = manifest.source.hub_id.partition("/")[0]
-    listed = ListedModel(id=manifest.name, object="model", created=int(time.time()), owned_by=owner)
-    return ServedModel(manifest.name, info, ModelList(object="list", data=[listed]))
+    names = tuple(dict.fromkeys((manifest.name, *settings.model_aliases)))
+    hub_id = manifest.source.hub_id
+    card = card_of(hub_id)
+    return ServedModel(
+        name=manifest.name,
+        names=tuple(dict.fromkeys((*names, hub_id))),
+        info=info,
+        listing=ModelList(object="list", data=[_listed(name, hub_id, info.max_input_length) for name in names]),
+        usd_per_million_tokens=None if card is None else card.usd_per_million_tokens,
+        keys_required=bool(settings.api_keys or settings.api_keys_file),
+        strict=settings.strict_model,
+    )
+
+
+def _listed(name: str, hub_id: str, max_tokens: int) -> ListedModel:
+    return ListedModel(
+        id=name,
+        object="model",
+        created=int(time.time()),
+        owned_by=hub_id.partition("/")[0],
+        model_type="rerank",
+        model_name=name,
+        model_uid=name,
+        model_ability=["rerank"],
+        max_tokens=max_tokens,
+        context_length=max_tokens,
+    )
 
 
 def own_version() -> str:

@@ -4,24 +4,29 @@ import msgspec
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One rerank request, checked and free of its dialect."""
+    """One query with its documents, checked and free of its dialect."""
 
     query: str
     documents: list[str]
     top_n: int | None = None
     """How many results to return, best first; None for all."""
-    return_documents: bool = False
     raw_scores: bool = False
     max_chunks_per_doc: int = 1
     """Windows in which a long document is read at most, 1 or more; its best one counts. 1: its end is cut off."""
     overlap_tokens: int = 0
     """Tokens that a window shares with the one before it, 0 or more (see `models.windows`)."""
+    max_tokens_per_doc: int | None = None
+    """Tokens of a document that are read at most, 1 or more; None for as many as its windows hold."""
+    truncate: bool = True
+    """Cut what is too long; False refuses it."""
+    keep_end: bool = False
+    """Cut a long document's start off rather than its end."""
     model: str | None = None
-    """The model's name as the client wrote it, to be echoed; None: it named none."""
+    """The model's name as the client wrote it; None: it named none."""
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """One document's place: its index in the request and its score (relevance in [0, 1], or the logit if asked)."""
+    """One document: its index in the request and its score (relevance in [0, 1], or the logit if asked)."""
 
     index: int
     score: float
@@ -36,9 +41,21 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
     total_s: float
 
 
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request cost."""
+
+    tokens: int
+    """Tokens that the model was given, special tokens included, summed over all pairs."""
+    search_units: int
+    """Cohere's measure: a query with up to 100 documents is one; each window of a long document counts as one."""
+    usd: float | None
+    """The tokens at the model card's price; None where it has none."""
+
+
 class Ranking(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a Job: results best first, the tokens that the model was given, and the stage times."""
+    """The answer to a Job, or to several at once: results, what they cost, and the stage times."""
 
     results: list[Ranked]
-    tokens: int
+    """Best first; in the request's order where scores were asked for and no order."""
+    usage: Usage
     stages: Stages

@@ -15,12 +15,11 @@ OTHER = "other"
 
 
 class Meter:
-    """Count and time the answers of an app; `routes` are the paths that get a label of their own."""
+    """Count and time the answers of an app by the route that took them, which the framework notes in the scope."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, routes: frozenset[str]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
-        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on; note the status on the way back."""
@@ -39,5 +38,5 @@ class Meter:
         try:
             await self._app(scope, receive, noting)
         finally:
-            path = scope["path"].rstrip("/")
-            self._metrics.count(path if path in self._routes else OTHER, status, time.perf_counter() - start)
+            route = scope.get("path_template") or OTHER
+            self._metrics.count(route, status, time.perf_counter() - start)

@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
+from service.dialects import either, tei, unified
 from service.dialects.body import check_headers, decode
 from service.errors import ClientGone, NotReady
 
 T = TypeVar("T")
+DIALECT = "dialect"
+"""Key of a route's `opt`, and of a request's state where only the body tells: whose words an error is told in."""
 
 
 class JsonRequest(Request[Any, Any, Any]):
@@ -31,7 +34,12 @@ class JsonRequest(Request[Any, Any, Any]):
         """
         check_headers(self.headers.get("content-type", ""), self.headers.get("content-encoding", ""))
         shape = self.route_handler.parsed_fn_signature.parameters["data"].annotation
-        return decode(await self.body(), shape)
+        body = await self.body()
+        if shape is not either.TextsOrDocuments:
+            return decode(body, shape)
+        told = either.shape(body)
+        self.scope["state"][DIALECT] = tei if told is tei.TeiRerankRequest else unified
+        return either.TextsOrDocuments(decode(body, told))
 
     async def body(self) -> bytes:
         """Read the whole body; raise ClientGone if it does not come whole."""

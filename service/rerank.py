@@ -2,27 +2,29 @@
 
 Tokenising runs in threads of its own, off the event loop and overlapped with the model. A document has the logit of its
 best window. Ranking is by logit, highest first, ties by the index in the request; scores are the sigmoid of the logit
-in float32 unless the client asked for raw.
+in float32 unless the client asked for raw. `score` is the same for pairs of several queries, which are not ordered.
 """
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
 
-from models.pair import Logits
+from models.pair import Logits, Pair
 from models.scorer import sigmoid
-from models.windows import TooManyWindows, WindowedPairs, Windows, best_windows
+from models.windows import TooLong, TooManyWindows, WindowedPairs, Windows, best_windows
 from service.batcher import Batcher, Scored
-from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded
-from service.job import Job, Ranked, Ranking, Stages
+from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded, UnknownModel
+from service.job import Job, Ranked, Ranking, Stages, Usage
 
 TOKENISE_THREADS = 2
 """Requests tokenised at a time; the tokenizer itself spreads one request over the cores."""
+PAIRS_PER_SEARCH_UNIT = 100
+"""Cohere bills one search unit for a query with up to 100 documents, and counts a long document's chunks apart."""
 
 
 class Tokenise(Protocol):
@@ -38,12 +40,31 @@ class Reranker:
     """One model behind one queue, with the limits on what a request may be."""
 
     def __init__(
-        self, tokenise: Tokenise, batcher: Batcher, *, max_documents: int, max_concurrent_requests: int
+        self,
+        tokenise: Tokenise,
+        batcher: Batcher,
+        *,
+        max_documents: int,
+        max_concurrent_requests: int,
+        models: Collection[str] | None = None,
+        usd_per_million_tokens: float | None = None,
     ) -> None:
+        """Put a model behind a queue.
+
+        Args:
+            tokenise: queries and documents to pairs.
+            batcher: the queue, not yet started.
+            max_documents: windows of all documents that a request may have.
+            max_concurrent_requests: requests in the house at a time.
+            models: the names by which the model may be asked for; None for any.
+            usd_per_million_tokens: the price to tell; None for none.
+        """
         self._tokenise = tokenise
         self._batcher = batcher
         self._max_documents = max_documents
         self._max_concurrent_requests = max_concurrent_requests
+        self._models = models
+        self._usd_per_million_tokens = usd_per_million_tokens
         self._threads = ThreadPoolExecutor(TOKENISE_THREADS, thread_name_prefix="tokenise")
         self.in_flight = 0
         self.ready = False
@@ -60,40 +81,74 @@ class Reranker:
         self._threads.shutdown()
 
     async def rerank(self, job: Job) -> Ranking:
-        """Answer a job.
+        """Answer a job: its documents ranked, best first.
 
         Raises:
             NotReady: the model is not warmed up, or the server is going down.
-            InvalidRequest: too many documents, or too many windows of them.
+            UnknownModel: another model is asked for, and this server is strict about that.
+            InvalidRequest: too many documents, or too many windows of them, or one too long where none may be cut.
             Overloaded: too many requests in flight, or no room in the queue.
             ModelFailed: the model failed on one of the job's pairs.
         """
-        with self._admitted(job):
+        return await self._answer([job], lambda logits: rank(logits, top_n=job.top_n, raw_scores=job.raw_scores))
+
+    async def score(self, jobs: Sequence[Job]) -> Ranking:
+        """Answer several jobs at once, all or none: a score for each document, in their order; raises as `rerank`."""
+        raw_scores = jobs[0].raw_scores
+        return await self._answer(jobs, lambda logits: in_order(logits, raw_scores=raw_scores))
+
+    async def _answer(self, jobs: Sequence[Job], results: Callable[[Logits], list[Ranked]]) -> Ranking:
+        with self._admitted(jobs):
             start = time.perf_counter()
-            windowed = await asyncio.get_running_loop().run_in_executor(self._threads, self._windowed, job)
+            loop = asyncio.get_running_loop()
+            windowed, search_units = await loop.run_in_executor(self._threads, self._windowed, jobs)
             tokenised = time.perf_counter()
             scored = await self._score(windowed)
-            logits = best_windows(scored.logits, windowed.counts)
-            results = rank(logits, top_n=job.top_n, raw_scores=job.raw_scores)
+            ranked = results(best_windows(scored.logits, windowed.counts))
+            tokens = sum(len(pair) for pair in windowed.pairs)
             stages = Stages(
                 tokenise_s=tokenised - start,
                 queue_s=scored.queue_s,
                 inference_s=scored.inference_s,
                 total_s=time.perf_counter() - start,
             )
-            return Ranking(results=results, tokens=sum(len(pair) for pair in windowed.pairs), stages=stages)
+            usage = Usage(tokens=tokens, search_units=search_units, usd=self._price(tokens))
+            return Ranking(results=ranked, usage=usage, stages=stages)
 
-    def _windowed(self, job: Job) -> WindowedPairs:
-        """Tokenise; a window costs what a document costs, so as many are taken in a request."""
-        windows = Windows(max_chunks_per_doc=job.max_chunks_per_doc, overlap_tokens=job.overlap_tokens)
+    def _windowed(self, jobs: Sequence[Job]) -> tuple[WindowedPairs, int]:
+        """Tokenise all jobs; a window costs what a document costs, so as many are taken. Count the search units too."""
+        pairs: list[Pair] = []
+        counts: list[int] = []
+        search_units = 0
+        for job in jobs:
+            made = self._windows_of(job, max_pairs=self._max_documents - len(pairs), first=len(counts))
+            search_units += -(-len(made.pairs) // PAIRS_PER_SEARCH_UNIT)
+            pairs += made.pairs
+            counts += made.counts
+        return WindowedPairs(pairs, counts), search_units
+
+    def _windows_of(self, job: Job, *, max_pairs: int, first: int) -> WindowedPairs:
+        """Tokenise one job; `first` is the index of its first document in the request."""
+        windows = Windows(
+            max_chunks_per_doc=job.max_chunks_per_doc,
+            overlap_tokens=job.overlap_tokens,
+            max_tokens_per_doc=job.max_tokens_per_doc,
+            keep_end=job.keep_end,
+            truncate=job.truncate,
+        )
         try:
-            return self._tokenise(job.query, job.documents, windows, max_pairs=self._max_documents)
+            return self._tokenise(job.query, job.documents, windows, max_pairs=max_pairs)
         except TooManyWindows as error:
             raise InvalidRequest(
                 f"documents come to {error.count} windows or more with max_chunks_per_doc {job.max_chunks_per_doc}, "
                 f"more than the {self._max_documents} that this server takes in one request: lower "
                 "max_chunks_per_doc, or send the documents in several requests",
                 param="max_chunks_per_doc",
+            ) from None
+        except TooLong as error:
+            which = "the query" if error.document is None else f"the document with index {first + error.document}"
+            raise InvalidRequest(
+                f"{which} does not fit the model's window beside the other text, and the request forbids to cut it"
             ) from None
 
     async def _score(self, windowed: WindowedPairs) -> Scored:
@@ -104,13 +159,19 @@ class Reranker:
             document = windowed.document(error.pair)
             raise ModelFailed(f"the model failed on the document with index {document}", pair=error.pair) from None
 
+    def _price(self, tokens: int) -> float | None:
+        price = self._usd_per_million_tokens
+        return None if price is None else tokens * price / 1_000_000
+
     @contextmanager
-    def _admitted(self, job: Job) -> Iterator[None]:
+    def _admitted(self, jobs: Sequence[Job]) -> Iterator[None]:
         if not self.ready:
             raise NotReady("the model is still warming up: GET /ready tells when it is not", retry_after_s=1)
-        if len(job.documents) > self._max_documents:
+        self._check_model(jobs[0].model)
+        documents = sum(len(job.documents) for job in jobs)
+        if documents > self._max_documents:
             raise InvalidRequest(
-                f"documents has {len(job.documents)} entries, more than the {self._max_documents} that this server "
+                f"documents has {documents} entries, more than the {self._max_documents} that this server "
                 "takes in one request: send them in several",
                 param="documents",
             )
@@ -125,9 +186,20 @@ class Reranker:
         finally:
             self.in_flight -= 1
 
+    def _check_model(self, model: str | None) -> None:
+        if model and self._models is not None and model not in self._models:
+            served = ", ".join(sorted(self._models))
+            raise UnknownModel(f"model {model!r} is not served here: ask for {served}", param="model")
+
 
 def rank(logits: Logits, *, top_n: int | None, raw_scores: bool) -> list[Ranked]:
     """Order documents by logit, highest first, equal logits by index; give the first `top_n`."""
     scores = logits if raw_scores else sigmoid(logits)
     order = np.argsort(-logits, kind="stable")[:top_n]
     return [Ranked(int(index), float(scores[index])) for index in order]
+
+
+def in_order(logits: Logits, *, raw_scores: bool) -> list[Ranked]:
+    """Score documents in their own order."""
+    scores = logits if raw_scores else sigmoid(logits)
+    return [Ranked(index, float(score)) for index, score in enumerate(scores)]

@@ -71,6 +71,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_grace_s: Annotated[
         int, Meta(ge=0, description="Seconds that requests in flight may take to finish after SIGTERM.")
     ] = 30
+    api_keys: Annotated[
+        tuple[str, ...], Meta(description="API keys, separated by commas; without any, everybody may ask.")
+    ] = ()
+    api_keys_file: Annotated[
+        Path | None, Meta(description="File of API keys, one a line, read again when it changes.")
+    ] = None
+    open_health: Annotated[
+        bool, Meta(description="Answer /health, /ping and /ready without an API key, where keys are set.")
+    ] = True
+    open_metrics: Annotated[bool, Meta(description="Answer /metrics without an API key, where keys are set.")] = True
+    open_models: Annotated[
+        bool, Meta(description="Answer /v1/models without an API key, where keys are set: MTEB sends none.")
+    ] = False
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(description="Web origins whose pages may ask, such as https://app.example, separated by commas; or *."),
+    ] = ()
+    strict_model: Annotated[
+        bool, Meta(description="Refuse requests that name another model; otherwise any name is taken and echoed.")
+    ] = False
+    model_aliases: Annotated[
+        tuple[str, ...],
+        Meta(description="More names for the model, separated by commas: listed, and taken where that is strict."),
+    ] = ()
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged, to stderr.")
     ] = "info"
@@ -137,7 +161,9 @@ def _convert(setting: Setting, text: str, given_as: str) -> Any:
     if not text:
         raise SettingsError(f"{given_as}='' cannot be used: it must not be empty")
     if _is_path(setting.type):
-        return Path(text)
+        return _expanded(Path(text))
+    if _is_list(setting.type):
+        return _entries(text, given_as)
     try:
         return msgspec.convert(text, setting.type, strict=False)
     except msgspec.ValidationError as error:
@@ -159,8 +185,20 @@ def _reason(setting: Setting, error: msgspec.ValidationError) -> str:
     return str(error)
 
 
+def _entries(text: str, given_as: str) -> tuple[str, ...]:
+    """Split at commas; a value that may be a secret is not repeated in the message."""
+    entries = tuple(entry.strip() for entry in text.split(","))
+    if not all(entries):
+        raise SettingsError(f"{given_as} has an empty entry: separate the entries by single commas")
+    return entries
+
+
 def _is_path(annotated: Any) -> bool:
-    return getattr(annotated, "__origin__", None) is Path
+    return getattr(annotated, "__origin__", None) in {Path, Path | None}
+
+
+def _is_list(annotated: Any) -> bool:
+    return getattr(annotated, "__origin__", None) == tuple[str, ...]
 
 
 def _description(annotated: Any) -> str:

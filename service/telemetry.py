@@ -18,7 +18,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from service.job import Stages
+from service.job import Stages, Usage
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 DOCUMENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -54,6 +54,16 @@ class Metrics:
         self.tokens = Counter(
             "rerank_tokens_total", "Tokens given to the model, special tokens included.", registry=self._registry
         )
+        self.search_units = Counter(
+            "rerank_search_units_total",
+            "Queries with up to 100 documents each, as Cohere bills them.",
+            registry=self._registry,
+        )
+        self.cost_usd = Counter(
+            "rerank_cost_usd_total",
+            "The tokens at the price of the model's card; 0 where it has none.",
+            registry=self._registry,
+        )
 
     def watch(self, name: str, title: str, read: Callable[[], float]) -> None:
         """Read a gauge off the object that it describes whenever somebody scrapes."""
@@ -64,10 +74,12 @@ class Metrics:
         self.requests.labels(route, str(status)).inc()
         self.request_seconds.labels(route).observe(seconds)
 
-    def observe(self, documents: int, tokens: int, stages: Stages) -> None:
+    def observe(self, documents: int, usage: Usage, stages: Stages) -> None:
         """Count one answered rerank request."""
         self.documents.observe(documents)
-        self.tokens.inc(tokens)
+        self.tokens.inc(usage.tokens)
+        self.search_units.inc(usage.search_units)
+        self.cost_usd.inc(usage.usd or 0)
         self.stage_seconds.labels("tokenise").observe(stages.tokenise_s)
         self.stage_seconds.labels("queue").observe(stages.queue_s)
         self.stage_seconds.labels("inference").observe(stages.inference_s)

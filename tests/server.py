@@ -22,11 +22,19 @@ START_TIMEOUT_S = 60
 class Server:
     """A running `rerank serve`; a with block starts and stops it."""
 
-    def __init__(self, *flags: str, environ: Mapping[str, str] | None = None, wait_ready: bool = True) -> None:
+    def __init__(
+        self,
+        *flags: str,
+        environ: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        wait_ready: bool = True,
+        rerank: Path = RERANK,
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._flags = flags
+        self._command = [str(rerank), "serve", "--port", str(self.port), *flags]
         self._environ = clean_environ() | dict(environ or {})
+        self._headers = dict(headers or {})
         self._wait_ready = wait_ready
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self._tls = ssl.create_default_context()  # never used, but each client would else load its own
@@ -37,14 +45,15 @@ class Server:
     def client(self) -> httpx.Client:
         """The calling thread's own client: a pool shared by threads may close a connection that another still reads."""
         if not hasattr(self._local, "client"):
-            self._local.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False, verify=self._tls)
+            self._local.client = httpx.Client(
+                base_url=self.url, headers=self._headers, timeout=60, trust_env=False, verify=self._tls
+            )
             self._clients.append(self._local.client)
         client: httpx.Client = self._local.client
         return client
 
     def __enter__(self) -> "Server":
-        command = [str(RERANK), "serve", "--port", str(self.port), *self._flags]
-        self.process = subprocess.Popen(command, env=self._environ, stderr=self._stderr)
+        self.process = subprocess.Popen(self._command, env=self._environ, stderr=self._stderr)
         if self._wait_ready:
             self.wait_ready()
         return self

@@ -5,6 +5,7 @@ The artefact is loaded and checked and the port is bound before anything is serv
 
 import contextlib
 import errno
+import ipaddress
 import logging
 import os
 import signal
@@ -17,6 +18,7 @@ import uvicorn
 from models.artefact import ArtefactError
 from models.scorer import Scorer
 from service.app import DOCS, create_app
+from service.auth import ApiKeys, KeyFileError
 from service.commands.prepare import find_or_prepare
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
@@ -44,11 +46,12 @@ def serve(**flags: str | None) -> None:
     try:
         settings = load(flags)
         configure_logging(settings.log_level)
+        keys = ApiKeys(settings.api_keys, settings.api_keys_file)
         scorer = open_scorer(settings)
         listener = _listen(settings.host, settings.port)
-    except (SettingsError, ArtefactError) as error:
+    except (SettingsError, KeyFileError, ArtefactError) as error:
         raise Refusal(str(error)) from None
-    failure = _run(scorer, settings, listener)
+    failure = _run(scorer, settings, keys, listener)
     if failure is not None:
         raise Refusal(str(failure))
 
@@ -78,7 +81,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"cannot listen on {host}: it is not a host name") from None
 
 
-def _run(scorer: Scorer, settings: Settings, listener: socket.socket) -> ArtefactError | None:
+def _run(scorer: Scorer, settings: Settings, keys: ApiKeys, listener: socket.socket) -> ArtefactError | None:
     """Serve until told to stop; return why the warm-up failed, if it did."""
     failures: list[ArtefactError] = []
 
@@ -86,7 +89,7 @@ def _run(scorer: Scorer, settings: Settings, listener: socket.socket) -> Artefac
         failures.append(error)
         server.should_exit = True
 
-    app = create_app(scorer, settings, give_up)
+    app = create_app(scorer, settings, keys, give_up)
     config = uvicorn.Config(
         app,
         backlog=BACKLOG,
@@ -102,6 +105,8 @@ def _run(scorer: Scorer, settings: Settings, listener: socket.socket) -> Artefac
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     log.info("serving %s on http://%s:%d (API page: %s)", scorer.artefact.manifest.name, shown, port, DOCS)
+    if not keys.required and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        log.warning("ANYBODY WHO REACHES %s MAY ASK: there are no API keys (--api-keys, --api-keys-file)", shown)
     try:
         with contextlib.closing(listener):
             server.run(sockets=[listener])

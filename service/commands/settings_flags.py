@@ -34,4 +34,5 @@ def _metavar(setting: Setting) -> str:
 
 def _help(setting: Setting) -> str:
     default = str(setting.default).lower() if isinstance(setting.default, bool) else setting.default
+    default = "none" if default in {None, ()} else default
     return f"{setting.help} [{setting.variable}; default: {default}]"

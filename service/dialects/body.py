@@ -3,7 +3,7 @@
 Generous in what real clients send: unknown fields are ignored, `"true"` and `"3"` are taken for true and 3, a byte
 order mark is skipped, half a surrogate pair (text cut in the middle of an emoji) becomes U+FFFD. Strict about the rest:
 what is not JSON is a `MalformedBody`, JSON of another shape an `InvalidRequest` that names the field. Nothing is ever
-built of a body but the wanted shape, so ignored fields cost no memory.
+built of a body but the wanted shape, so ignored fields cost no memory; a document that is an object is read whole.
 """
 
 import codecs

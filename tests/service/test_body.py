@@ -52,7 +52,7 @@ def test_explicit_nulls_are_as_absent() -> None:
 )
 def test_booleans_may_be_strings_and_mean_what_they_say(text: bytes, value: bool) -> None:
     """The string "false" is false."""
-    assert read(GOOD + b', "return_documents": ' + text + b"}").return_documents is value
+    assert read(GOOD + b', "raw_scores": ' + text + b"}").raw_scores is value
 
 
 def test_unknown_fields_are_ignored() -> None:
@@ -122,8 +122,8 @@ def test_what_is_not_json_is_told_as_such(body: bytes) -> None:
         (b'{"query": "q", "documents": "a"}', "documents", "expected array, got str"),
         (b'{"query": "q", "documents": ["a", null]}', "documents[1]", "got null"),
         (b'{"query": "q", "documents": [5]}', "documents[0]", "got int"),
-        (b'{"query": "q", "documents": [{"title": "a"}]}', "documents[0]", "missing required field text"),
-        (b'{"query": "q", "documents": [{"text": null}]}', "documents[0].text", "got null"),
+        (b'{"query": "q", "documents": [{"title": "a"}]}', "documents[0]", "an object needs `text`"),
+        (b'{"query": "q", "documents": [{"text": null}]}', "documents[0]", "an object needs `text`"),
         (b'{"query": "q", "documents": ["a"], "top_n": -1}', "top_n", "not -1"),
         (b'{"query": "q", "documents": ["a"], "top_n": "many"}', "top_n", "expected int"),
         (b'{"query": "q", "documents": ["a"], "return_documents": "maybe"}', "return_documents", "expected bool"),
@@ -209,10 +209,12 @@ def test_mending_keeps_everything_else() -> None:
         "query": "q\ufffd",
         "documents": ["a\ufffd", "b"],
         "top_n": 2,
-        "return_documents": False,
         "raw_scores": True,
         "max_chunks_per_doc": 1,
         "overlap_tokens": 0,
+        "max_tokens_per_doc": None,
+        "truncate": True,
+        "keep_end": False,
         "model": None,
     }
 

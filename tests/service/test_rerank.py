@@ -58,7 +58,7 @@ def test_a_job_is_answered_with_its_tokens_and_stages(reranker: Reranker, scorer
     reranker.open()
     ranking = asyncio.run(reranker.rerank(Job(query=QUERY, documents=PASSAGES)))
     assert ranking.results[0].index == BEST
-    assert ranking.tokens == sum(len(pair) for pair in scorer.tokeniser.pairs(QUERY, PASSAGES))
+    assert ranking.usage.tokens == sum(len(pair) for pair in scorer.tokeniser.pairs(QUERY, PASSAGES))
     stages = ranking.stages
     assert 0 < stages.tokenise_s + stages.queue_s + stages.inference_s <= stages.total_s
 
@@ -106,7 +106,7 @@ def test_a_long_document_is_answered_by_its_best_window(reranker: Reranker, scor
     assert np.allclose([scores[0], scores[1]], scorer.logits(QUERY, documents, windows), atol=1e-5)
     pairs, counts = scorer.tokeniser.windows(QUERY, documents, windows)
     assert counts == [1, 3]
-    assert ranking.tokens == sum(len(pair) for pair in pairs)
+    assert ranking.usage.tokens == sum(len(pair) for pair in pairs)
 
 
 def test_windows_count_in_the_limits(reranker: Reranker) -> None:

@@ -7,7 +7,7 @@ from litestar import Litestar, get
 from litestar.testing import TestClient
 
 from service.errors import Overloaded
-from service.routes import on_error
+from service.refusals import on_error
 
 
 @get("/bug", sync_to_thread=False)

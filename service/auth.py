@@ -1,0 +1,107 @@
+"""API keys: who may ask what. Keys come from a setting or from a file that is read again when it changes.
+
+A key is compared in constant time with every known one, by digest, so that neither its length nor its first characters
+can be found out by the clock. A key file that becomes unreadable or empty leaves the last good keys in force, with an
+error in the log: rotating keys must never open a server or shut everybody out.
+"""
+
+import hashlib
+import hmac
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from service.errors import Unauthorized
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+"""A changed file is noticed within this time."""
+SCHEME = "bearer "
+
+
+class KeyFileError(Exception):
+    """A key file that holds no keys or cannot be read."""
+
+
+class ApiKeys:
+    """The keys in force; without any, everybody may ask.
+
+    Args:
+        keys: keys given by a setting.
+        file: a file of more keys, one a line; empty lines and lines that start with # are none.
+
+    Raises:
+        KeyFileError: the file cannot be read or has no key in it.
+    """
+
+    def __init__(self, keys: Iterable[str] = (), file: Path | None = None) -> None:
+        self._given = frozenset(map(_digest, keys))
+        self._file = file
+        self._stamp = _stamp(file)
+        self._of_file = frozenset[bytes]() if file is None else _read(file)
+        self._looked = time.monotonic()
+
+    @property
+    def required(self) -> bool:
+        """Is a key needed at all?"""
+        return bool(self._given or self._file)
+
+    def check(self, authorization: str | None) -> None:
+        """Raise Unauthorized unless an Authorization header carries a key: `Bearer KEY`, `bearer KEY` or `KEY`."""
+        if not self.required:
+            return
+        self._look_again()
+        key = (authorization or "").strip()
+        if key.lower().startswith(SCHEME):
+            key = key[len(SCHEME) :].strip()
+        if not key:
+            raise Unauthorized("an API key is needed: send it as Authorization: Bearer KEY")
+        digest = _digest(key)
+        matches = [hmac.compare_digest(digest, known) for known in self._given | self._of_file]
+        if not any(matches):
+            raise Unauthorized("this API key is not known here")
+
+    def _look_again(self) -> None:
+        """Read the file again if it changed, at most once in `LOOK_EVERY_S`."""
+        now = time.monotonic()
+        if self._file is None or now - self._looked < LOOK_EVERY_S:
+            return
+        self._looked = now
+        stamp = _stamp(self._file)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._of_file = _read(self._file)
+        except KeyFileError as error:
+            log.error("%s: the keys that were read before stay in force", error)
+        else:
+            log.info("%d API keys read again from %s", len(self._of_file), self._file)
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode(errors="surrogateescape")).digest()
+
+
+def _stamp(file: Path | None) -> tuple[int, ...] | None:
+    """What tells that a file changed: also when another one took its place within a clock tick."""
+    if file is None:
+        return None
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read(file: Path) -> frozenset[bytes]:
+    try:
+        lines = file.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyFileError(f"the API key file {file} cannot be read: {error}") from None
+    keys = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    if not keys:
+        raise KeyFileError(f"the API key file {file} has no key in it: write one on a line")
+    return frozenset(map(_digest, keys))

@@ -1,0 +1,66 @@
+"""`/v2/rerank` as Cohere's API has it: documents are strings, none comes back, what is wrong is a 400 with `message`.
+
+Cohere's v1 is one of those that `unified.py` speaks.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from service.dialects.fields import Document, at_least, document_texts, query_text, top_n
+from service.dialects.result import RerankResponse, result_object
+from service.errors import InvalidRequest, RerankError
+from service.job import Job, Ranking
+
+
+class CohereRerankRequest(msgspec.Struct, kw_only=True):
+    """A query and the documents to order by their relevance to it."""
+
+    query: Annotated[str, Meta(description="What is searched for; not empty.")]
+    documents: Annotated[list[Document], Meta(description="Strings, or objects with `text`; at least one.")]
+    model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
+    top_n: Annotated[int | None, Meta(description="How many results to return; all when absent, null or 0.")] = None
+    max_tokens_per_doc: Annotated[
+        int | None, Meta(description="Tokens of a document that are read at most; as many as fit when absent.")
+    ] = None
+
+
+class CohereError(msgspec.Struct, kw_only=True):
+    """Cohere's error body."""
+
+    message: str
+
+
+EXAMPLE = CohereRerankRequest(
+    model="rerank-v3.5",
+    query="what do giant pandas eat?",
+    documents=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
+    top_n=1,
+)
+
+
+def job(request: CohereRerankRequest) -> Job:
+    """Check a request and free it of its dialect; raise InvalidRequest."""
+    return Job(
+        query=query_text(request.query),
+        documents=document_texts(request.documents, None),
+        top_n=top_n(request.top_n),
+        max_tokens_per_doc=at_least(0, "max_tokens_per_doc", request.max_tokens_per_doc, means="for all") or None,
+        model=request.model,
+    )
+
+
+def answer(request: CohereRerankRequest, ranking: Ranking, served_model: str) -> RerankResponse:
+    """Frame a ranking as the result object, without documents."""
+    return result_object(ranking, request.model or served_model)
+
+
+def status(error: RerankError) -> int:
+    """Cohere says 400 to what this server calls 422."""
+    return 400 if isinstance(error, InvalidRequest) else error.status
+
+
+def error_body(error: RerankError) -> CohereError:
+    """Frame an error as Cohere does."""
+    return CohereError(message=f"invalid request: {error.message}" if status(error) == 400 else error.message)

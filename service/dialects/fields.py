@@ -1,0 +1,64 @@
+"""What the dialects' requests have in common: queries, documents, counts, and the checks on them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from service.errors import EmptyInput, InvalidRequest
+
+Document = str | dict[str, Any]
+"""A document as clients send it: its text, or an object with `text` or with fields that `rank_fields` names."""
+
+
+def query_text(query: str, field: str = "query") -> str:
+    """Check a query; raise EmptyInput."""
+    if not query.strip():
+        raise EmptyInput(f"{field}: must not be empty", param=field)
+    return query
+
+
+def not_empty(documents: Sequence[Any], field: str = "documents") -> None:
+    """Raise EmptyInput unless there is a document."""
+    if not documents:
+        raise EmptyInput(f"{field}: list of documents must not be empty", param=field)
+
+
+def document_texts(documents: Sequence[Document], rank_fields: Sequence[str] | None) -> list[str]:
+    """Texts to rank by, in the documents' order; raise EmptyInput or InvalidRequest that names the document."""
+    not_empty(documents)
+    return [
+        document if isinstance(document, str) else _object_text(document, rank_fields, f"documents[{index}]")
+        for index, document in enumerate(documents)
+    ]
+
+
+def document_object(document: Document, rank_fields: Sequence[str] | None) -> dict[str, Any]:
+    """Give a document back as an object that surely has `text`: clients read that field."""
+    if isinstance(document, str):
+        return {"text": document}
+    given = {field: value for field, value in document.items() if value is not None}
+    return {"text": _object_text(document, rank_fields, "documents")} | given
+
+
+def _object_text(document: Mapping[str, Any], rank_fields: Sequence[str] | None, where: str) -> str:
+    fields = rank_fields or ["text"]
+    values = [document[field] for field in fields if document.get(field) is not None]
+    if not values:
+        wanted = " or ".join(fields) if rank_fields else "`text`, or rank_fields that name what to rank by"
+        raise InvalidRequest(f"{where}: an object needs {wanted}", param=where)
+    if not rank_fields and not isinstance(values[0], str):
+        raise InvalidRequest(f"{where}.text: expected str", param=f"{where}.text")
+    return "\n".join(value if isinstance(value, str) else msgspec.json.encode(value).decode() for value in values)
+
+
+def at_least(least: int, field: str, value: int | None, *, means: str) -> int:
+    """Check a number; null and absent are the least, which `means` puts in words."""
+    if value is not None and value < least:
+        raise InvalidRequest(f"{field}: must be {least} ({means}) or more, not {value}", param=field)
+    return least if value is None else value
+
+
+def top_n(value: int | None, field: str = "top_n") -> int | None:
+    """Check how many results are wanted; absent, null and 0 are None, for all."""
+    return at_least(0, field, value, means="for all") or None

@@ -1,0 +1,100 @@
+"""`/infinity/rerank`: Infinity to the letter, where a returned document is a plain string.
+
+On `/rerank` and `/v1/rerank` the clients of four servers meet, most of which want an object with `text` there; a client
+that insists on Infinity's string gets the base URL `http://HOST/infinity`.
+"""
+
+import time
+import uuid
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from service.dialects.fields import document_texts, query_text, top_n
+from service.dialects.result import ErrorDetail, TokenUsage, error_detail, token_usage
+from service.errors import RerankError
+from service.job import Job, Ranking
+
+
+class InfinityRerankRequest(msgspec.Struct, kw_only=True):
+    """A query and the documents to order by their relevance to it."""
+
+    query: Annotated[str, Meta(description="What is searched for; not empty.")]
+    documents: Annotated[list[str], Meta(description="At least one.")]
+    return_documents: Annotated[bool | None, Meta(description="Give each result its document.")] = None
+    raw_scores: Annotated[bool | None, Meta(description="Give logits rather than scores between 0 and 1.")] = None
+    top_n: Annotated[int | None, Meta(description="How many results to return; all when absent, null or 0.")] = None
+    model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
+
+
+class InfinityResult(msgspec.Struct, kw_only=True):
+    """One document's place in the ranking."""
+
+    relevance_score: float
+    index: int
+    document: str | None
+
+
+class InfinityRerankResponse(msgspec.Struct, kw_only=True):
+    """The documents, best first."""
+
+    object: str
+    results: list[InfinityResult]
+    model: str
+    usage: TokenUsage
+    id: str
+    created: int
+
+
+class InfinityError(msgspec.Struct, kw_only=True):
+    """Infinity's error body."""
+
+    error: ErrorDetail
+
+
+EXAMPLE = InfinityRerankRequest(
+    query="what do giant pandas eat?",
+    documents=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
+    return_documents=True,
+)
+
+
+def job(request: InfinityRerankRequest) -> Job:
+    """Check a request and free it of its dialect; raise InvalidRequest."""
+    return Job(
+        query=query_text(request.query),
+        documents=document_texts(request.documents, None),
+        top_n=top_n(request.top_n),
+        raw_scores=bool(request.raw_scores),
+        model=request.model,
+    )
+
+
+def answer(request: InfinityRerankRequest, ranking: Ranking, served_model: str) -> InfinityRerankResponse:
+    """Frame a ranking as Infinity does."""
+    return InfinityRerankResponse(
+        object="rerank",
+        results=[
+            InfinityResult(
+                relevance_score=place.score,
+                index=place.index,
+                document=request.documents[place.index] if request.return_documents else None,
+            )
+            for place in ranking.results
+        ],
+        model=request.model or served_model,
+        usage=token_usage(ranking.usage),
+        id=f"infinity-{uuid.uuid4()}",
+        created=int(time.time()),
+    )
+
+
+def status(error: RerankError) -> int:
+    """The error's own status."""
+    return error.status
+
+
+def error_body(error: RerankError) -> InfinityError:
+    """Frame an error as Infinity does."""
+    return InfinityError(error=error_detail(error, error.status))

@@ -1,0 +1,100 @@
+"""`/v1/ranking` as NVIDIA's NeMo Retriever NIM has it: passages in, logits out, best first."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from service.dialects.fields import not_empty, query_text
+from service.errors import RerankError
+from service.job import Job, Ranking
+
+
+class NimText(msgspec.Struct, kw_only=True):
+    """A text in its frame."""
+
+    text: str
+
+
+class RankingRequest(msgspec.Struct, kw_only=True):
+    """A query and the passages to order by their relevance to it."""
+
+    query: Annotated[NimText, Meta(description="What is searched for; not empty.")]
+    passages: Annotated[list[NimText], Meta(description="At least one.")]
+    model: Annotated[str | None, Meta(description="As on `/v1/rerank`, but not echoed.")] = None
+    truncate: Annotated[
+        Literal["NONE", "END", "START"] | None,
+        Meta(description="NONE refuses what does not fit the window; START cuts a passage's start off; else its end."),
+    ] = None
+
+
+class NimRanking(msgspec.Struct, kw_only=True):
+    """One passage's place in the ranking."""
+
+    index: int
+    logit: float
+
+
+class NimUsage(msgspec.Struct, kw_only=True):
+    """Tokens that the model was given."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class RankingResponse(msgspec.Struct, kw_only=True):
+    """The passages, best first."""
+
+    rankings: list[NimRanking]
+    usage: NimUsage
+
+
+class NimError(msgspec.Struct, kw_only=True):
+    """NIM's error body."""
+
+    object: str
+    message: str
+    detail: str
+    type: str
+
+
+EXAMPLE = RankingRequest(
+    model="nvidia/llama-nemotron-rerank-1b-v2",
+    query=NimText(text="what do giant pandas eat?"),
+    passages=[
+        NimText(text="A panda car was built in Italy."),
+        NimText(text="The giant panda eats almost nothing but bamboo."),
+    ],
+    truncate="END",
+)
+
+
+def job(request: RankingRequest) -> Job:
+    """Check a request and free it of its dialect; raise InvalidRequest."""
+    not_empty(request.passages, "passages")
+    return Job(
+        query=query_text(request.query.text, "query.text"),
+        documents=[passage.text for passage in request.passages],
+        raw_scores=True,
+        truncate=request.truncate != "NONE",
+        keep_end=request.truncate == "START",
+        model=request.model,
+    )
+
+
+def answer(ranking: Ranking) -> RankingResponse:
+    """Frame a ranking as NIM does."""
+    return RankingResponse(
+        rankings=[NimRanking(index=place.index, logit=place.score) for place in ranking.results],
+        usage=NimUsage(prompt_tokens=ranking.usage.tokens, total_tokens=ranking.usage.tokens),
+    )
+
+
+def status(error: RerankError) -> int:
+    """The error's own status."""
+    return error.status
+
+
+def error_body(error: RerankError) -> NimError:
+    """Frame an error as NIM does."""
+    return NimError(object="error", message=error.message, detail=error.message, type=error.type)

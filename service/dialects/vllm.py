@@ -1,0 +1,118 @@
+"""`/score` and `/v1/score` as vLLM has them: pairs of texts in, a score for each out, in the order of the request.
+
+One text against many, or as many against as many. `queries` and `documents` are other names for `text_1` and `text_2`.
+vLLM's own rerank routes are among those that `unified.py` speaks.
+"""
+
+import itertools
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from service.dialects.fields import not_empty, query_text
+from service.dialects.result import ErrorDetail, TokenUsage, error_detail, token_usage
+from service.errors import InvalidRequest, RerankError
+from service.job import Job, Ranking
+
+Texts = str | list[str] | None
+
+
+class ScoreRequest(msgspec.Struct, kw_only=True):
+    """Two texts to score as a pair, or a text and a list, or two lists of one length."""
+
+    text_1: Annotated[Texts, Meta(description="A query, or one for each text of `text_2`.")] = None
+    text_2: Annotated[Texts, Meta(description="A document, or several.")] = None
+    queries: Annotated[Texts, Meta(description="Another name for `text_1`.")] = None
+    documents: Annotated[Texts, Meta(description="Another name for `text_2`.")] = None
+    model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
+    use_activation: Annotated[bool | None, Meta(description="false gives logits rather than scores.")] = None
+
+
+class Score(msgspec.Struct, kw_only=True):
+    """One pair's score."""
+
+    index: int
+    object: str
+    score: float
+
+
+class ScoreResponse(msgspec.Struct, kw_only=True):
+    """A score for each pair, in the request's order."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    data: list[Score]
+    usage: TokenUsage
+
+
+class VllmError(msgspec.Struct, kw_only=True):
+    """vLLM's error body."""
+
+    error: ErrorDetail
+
+
+EXAMPLE = ScoreRequest(
+    text_1="what do giant pandas eat?",
+    text_2=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
+)
+
+
+def jobs(request: ScoreRequest) -> list[Job]:
+    """Check a request and make a job of each run of pairs with one query; raise InvalidRequest."""
+    queries = _texts(("text_1", request.text_1), ("queries", request.queries))
+    documents = _texts(("text_2", request.text_2), ("documents", request.documents))
+    if len(queries) not in {1, len(documents)}:
+        raise InvalidRequest(
+            f"text_1: {len(queries)} texts cannot be paired with the {len(documents)} of text_2: send one, or as many",
+            param="text_1",
+        )
+    if len(queries) == 1:
+        queries = [*queries] * len(documents)
+    return [
+        Job(
+            query=query_text(query, "text_1"),
+            documents=[document for _, document in pairs],
+            raw_scores=request.use_activation is False,
+            model=request.model,
+        )
+        for query, pairs in itertools.groupby(zip(queries, documents, strict=True), key=lambda pair: pair[0])
+    ]
+
+
+def _texts(*given: tuple[str, Texts]) -> Sequence[str]:
+    """Take the one that is there as a list of texts."""
+    for name, texts in given:
+        if texts is not None:
+            several = [texts] if isinstance(texts, str) else texts
+            not_empty(several, name)
+            return several
+    name = given[0][0]
+    raise InvalidRequest(f"{name}: is missing: send a text or a list of texts", param=name)
+
+
+def answer(request: ScoreRequest, ranking: Ranking, served_model: str) -> ScoreResponse:
+    """Frame the scores as vLLM does."""
+    return ScoreResponse(
+        id=f"score-{uuid.uuid4().hex}",
+        object="list",
+        created=int(time.time()),
+        model=request.model or served_model,
+        data=[Score(index=place.index, object="score", score=place.score) for place in ranking.results],
+        usage=token_usage(ranking.usage),
+    )
+
+
+def status(error: RerankError) -> int:
+    """VLLM says 400 to what this server calls 422."""
+    return 400 if isinstance(error, InvalidRequest) else error.status
+
+
+def error_body(error: RerankError) -> VllmError:
+    """Frame an error as vLLM does."""
+    return VllmError(error=error_detail(error, status(error)))

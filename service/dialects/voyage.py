@@ -1,0 +1,100 @@
+"""`/voyage/v1/rerank` as Voyage has it (base URL `http://HOST/voyage/v1`): `top_k`, `data`, a document as a string.
+
+A route of its own, since Voyage's clients use `/v1/rerank` too and read another answer there.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from service.dialects.fields import document_texts, query_text, top_n
+from service.errors import InvalidRequest, RerankError
+from service.job import Job, Ranking
+
+
+class VoyageRerankRequest(msgspec.Struct, kw_only=True):
+    """A query and the documents to order by their relevance to it."""
+
+    query: Annotated[str, Meta(description="What is searched for; not empty.")]
+    documents: Annotated[list[str], Meta(description="At least one.")]
+    model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
+    top_k: Annotated[int | None, Meta(description="How many results to return; all when absent, null or 0.")] = None
+    return_documents: Annotated[bool | None, Meta(description="Give each result its document.")] = None
+    truncation: Annotated[bool | None, Meta(description="false refuses what does not fit the window.")] = None
+
+
+class VoyageResult(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One document's place in the ranking."""
+
+    index: int
+    relevance_score: float
+    document: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class VoyageUsage(msgspec.Struct, kw_only=True):
+    """Tokens that the model was given."""
+
+    total_tokens: int
+
+
+class VoyageRerankResponse(msgspec.Struct, kw_only=True):
+    """The documents, best first."""
+
+    object: str
+    data: list[VoyageResult]
+    model: str
+    usage: VoyageUsage
+
+
+class VoyageError(msgspec.Struct, kw_only=True):
+    """Voyage's error body."""
+
+    detail: str
+
+
+EXAMPLE = VoyageRerankRequest(
+    model="rerank-2.5",
+    query="what do giant pandas eat?",
+    documents=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
+    top_k=1,
+    return_documents=True,
+)
+
+
+def job(request: VoyageRerankRequest) -> Job:
+    """Check a request and free it of its dialect; raise InvalidRequest."""
+    return Job(
+        query=query_text(request.query),
+        documents=document_texts(request.documents, None),
+        top_n=top_n(request.top_k, "top_k"),
+        truncate=request.truncation is not False,
+        model=request.model,
+    )
+
+
+def answer(request: VoyageRerankRequest, ranking: Ranking, served_model: str) -> VoyageRerankResponse:
+    """Frame a ranking as Voyage does."""
+    return VoyageRerankResponse(
+        object="list",
+        data=[
+            VoyageResult(
+                index=place.index,
+                relevance_score=place.score,
+                document=request.documents[place.index] if request.return_documents else msgspec.UNSET,
+            )
+            for place in ranking.results
+        ],
+        model=request.model or served_model,
+        usage=VoyageUsage(total_tokens=ranking.usage.tokens),
+    )
+
+
+def status(error: RerankError) -> int:
+    """Voyage says 400 to what this server calls 422."""
+    return 400 if isinstance(error, InvalidRequest) else error.status
+
+
+def error_body(error: RerankError) -> VoyageError:
+    """Frame an error as Voyage does."""
+    return VoyageError(detail=error.message)

@@ -1,0 +1,28 @@
+"""The key check in front of the routes: before a body is read, so that a stranger costs a header's reading only."""
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from service.auth import ApiKeys
+
+OPEN = "open"
+"""Key of a route's `opt`: which setting may leave it open where keys are needed."""
+HEALTH, METRICS, MODELS, ALWAYS = "health", "metrics", "models", "always"
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Guard = Callable[[Connection, BaseRouteHandler], None]
+
+
+def key_guard(keys: ApiKeys, *, open_health: bool, open_metrics: bool, open_models: bool) -> Guard:
+    """Make Litestar's guard of the keys; it raises Unauthorized."""
+    chosen = ((HEALTH, open_health), (METRICS, open_metrics), (MODELS, open_models), (ALWAYS, True))
+    left_open = {kind for kind, is_open in chosen if is_open}
+
+    def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+        if handler.opt.get(OPEN) not in left_open:
+            keys.check(connection.headers.get("authorization"))
+
+    return guard

@@ -1,0 +1,88 @@
+"""The one place where an error becomes an answer: in the error body, and with the status, of the route's dialect.
+
+A route says which dialect that is by `opt`; a path that does not exist has none and is told in the union's body. A bug
+is logged with its trace and told without.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
+
+from service.dialects import unified
+from service.errors import (
+    BodyTooLarge,
+    InternalError,
+    InvalidRequest,
+    MalformedBody,
+    NotFound,
+    RerankError,
+    Unauthorized,
+    WrongMethod,
+)
+from service.request import DIALECT
+
+log = logging.getLogger(__name__)
+
+
+class Dialect(Protocol):
+    """How a dialect tells an error; its modules have these two functions."""
+
+    def status(self, error: RerankError) -> int:
+        """The answer's status."""
+
+    def error_body(self, error: RerankError) -> msgspec.Struct:
+        """The answer's body."""
+
+
+class Spoken(NamedTuple):
+    """A dialect's two functions: a route's `opt` is copied deeply, which a module does not stand."""
+
+    status: Callable[[RerankError], int]
+    error_body: Callable[[RerankError], msgspec.Struct]
+
+
+def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[msgspec.Struct]:
+    """Answer any exception."""
+    told = _told(request, error)
+    dialect = _dialect(request)
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if told.retry_after_s is not None:
+        headers["Retry-After"] = str(told.retry_after_s)
+    if isinstance(told, Unauthorized):
+        headers["WWW-Authenticate"] = "Bearer"
+    body, status = dialect.error_body(told), dialect.status(told)
+    return Response(body, status_code=status, headers=headers, media_type=MediaType.JSON)
+
+
+def _dialect(request: Request[Any, Any, Any]) -> Dialect:
+    """Find the dialect of the body, else of the route, else the union."""
+    handler = request.scope.get("route_handler")
+    of_route = handler.opt.get(DIALECT, unified) if handler is not None else unified
+    dialect: Dialect = request.scope.get("state", {}).get(DIALECT, of_route)
+    return dialect
+
+
+def _told(request: Request[Any, Any, Any], error: Exception) -> RerankError:
+    """Say in our words what the framework, or a bug, raised."""
+    if isinstance(error, RerankError):
+        return error
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    path = request.url.path
+    if status == 404:
+        return NotFound(f"there is nothing at {path}: GET /docs lists what there is")
+    if status == 405:
+        return WrongMethod(f"{path} does not take {request.method}: GET /docs tells which method it takes")
+    if status == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+        limit = request.app.request_max_body_size
+        return BodyTooLarge(f"the body is larger than {limit} bytes (max_body_bytes): send fewer or shorter documents")
+    if status == 400 and isinstance(error, HTTPException):
+        return MalformedBody("the body is empty: send a JSON object")
+    if status < 500 and isinstance(error, HTTPException):
+        return InvalidRequest(error.detail)
+    log.error("%s %s failed", request.method, path, exc_info=error)
+    return InternalError("the server failed on this request; its log tells why")

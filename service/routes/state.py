@@ -1,0 +1,91 @@
+"""The routes that tell of the server: alive, ready, the model, the metrics."""
+
+import msgspec
+from litestar import MediaType, Response, get, head
+from litestar.openapi.datastructures import ResponseSpec
+
+from service.dialects import unified
+from service.dialects.xinference import ListedModel, ModelList, NeedsKey
+from service.errors import NotReady
+from service.guard import ALWAYS, HEALTH, METRICS, MODELS, OPEN
+from service.info import ModelInfo, ServedModel
+from service.rerank import Reranker
+from service.routes.described import documented
+from service.telemetry import Metrics
+
+ERRORS = documented(unified)
+NOT_READY: dict[int, ResponseSpec] = {status: ERRORS[status] for status in (401, 503)}
+NOT_KNOWN: dict[int, ResponseSpec] = {status: ERRORS[status] for status in (400, 401, 404)}
+NO_KEY: dict[int, ResponseSpec] = {401: ERRORS[401]}
+
+
+class Alive(msgspec.Struct, kw_only=True):
+    """The state of the server."""
+
+    status: str
+
+
+@get(["/health", "/ping", "/v1/health/live"], summary="Is the server alive?", responses=NO_KEY, opt={OPEN: HEALTH})
+async def health() -> Alive:
+    """Answer 200 as long as the process can answer at all."""
+    return Alive(status="ok")
+
+
+@get(["/ready", "/v1/health/ready"], summary="Is the model warmed up?", responses=NOT_READY, opt={OPEN: HEALTH})
+async def ready(reranker: Reranker) -> Alive:
+    """Answer 200 once the model is warmed up, 503 before; a server that shuts down takes no connections."""
+    _check_ready(reranker)
+    return Alive(status="ready")
+
+
+@head(["/health", "/ping", "/v1/health/live"], include_in_schema=False, opt={OPEN: HEALTH})
+async def health_without_body() -> None:
+    """Answer load balancers that probe with HEAD."""
+
+
+@head(["/ready", "/v1/health/ready"], include_in_schema=False, opt={OPEN: HEALTH})
+async def ready_without_body(reranker: Reranker) -> None:
+    """Answer load balancers that probe with HEAD."""
+    _check_ready(reranker)
+
+
+def _check_ready(reranker: Reranker) -> None:
+    if not reranker.ready:
+        raise NotReady("the model is still warming up", retry_after_s=1)
+
+
+@get("/info", summary="The served model and the limits", responses=NO_KEY)
+async def info(served: ServedModel) -> ModelInfo:
+    """Describe the served model and the limits, in the words of text-embeddings-inference where it has them."""
+    return served.info
+
+
+@get(["/v1/models", "/models"], summary="The model, as OpenAI lists models", responses=NO_KEY, opt={OPEN: MODELS})
+async def models(served: ServedModel) -> ModelList:
+    """List the served model under its name and its aliases."""
+    return served.listing
+
+
+@get("/v1/models/{model:path}", summary="One model, as Xinference describes it", responses=NOT_KNOWN)
+async def model_by_name(model: str, served: ServedModel) -> ListedModel:
+    """Describe the served model under the name that is asked for."""
+    return served.listed(model.removeprefix("/"))
+
+
+@get("/v1/cluster/auth", summary="Are API keys needed? (Xinference's clients ask first)", opt={OPEN: ALWAYS})
+async def needs_key(served: ServedModel) -> NeedsKey:
+    """Tell whether the other routes want a key."""
+    return NeedsKey(auth=served.keys_required)
+
+
+@get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics", responses=NO_KEY, opt={OPEN: METRICS})
+async def prometheus(metrics: Metrics) -> Response[bytes]:
+    """Give every metric in Prometheus' text format."""
+    return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+STATE_ROUTES = [
+    *(health, health_without_body, ready, ready_without_body),
+    *(info, models, model_by_name, needs_key),
+    prometheus,
+]
