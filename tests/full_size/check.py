@@ -84,7 +84,8 @@ def main(
     _show(record)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        (out / f"{device}.json").write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+        file = out / f"{_name(device, record['machine'])}.json"
+        file.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
 
 
 def _stand_in(shape: Path, work: Path) -> str:
@@ -163,6 +164,11 @@ def _machine(device: str) -> str:
     flags = next(line.split(":")[1].split() for line in lines if line.startswith("flags"))
     kinds = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8") if flag in flags]
     return f"{len(os.sched_getaffinity(0))} x {name}, {' '.join(kinds)}"
+
+
+def _name(device: str, machine: str) -> str:
+    """Name a record after the kind of device, so that those of another kind are not overwritten."""
+    return device if device == "cuda" else "cpu-vnni" if "vnni" in machine else "cpu-avx2"
 
 
 def _show(record: dict[str, Any]) -> None:
