@@ -85,8 +85,9 @@ class Tokeniser:
             TooLong: the windows forbid to cut, and a text would have to be; no pair was made.
         """
         one_more = 0 if windows.truncate else 1  # read where nothing may be cut, to see whether it would have to be
-        query_ids = self._encode([query], self.max_query_tokens + one_more)[0]
-        if len(query_ids) > self.max_query_tokens:
+        most = self.max_query_tokens if windows.truncate else self.max_tokens - self._layout.special_tokens - 1
+        query_ids = self._encode([query], most + one_more)[0]
+        if len(query_ids) > most:
             raise TooLong(None)
         room = self.max_tokens - len(query_ids) - self._layout.special_tokens
         if max_pairs is not None:  # one window too many is enough to refuse, so no document is read beyond it

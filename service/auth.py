@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from service.errors import Unauthorized
@@ -19,10 +19,12 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 """A changed file is noticed within this time."""
 SCHEME = "bearer "
+SENDABLE = "use ASCII letters, digits and signs"
+"""Headers are ASCII; clients encode the rest in different ways."""
 
 
-class KeyFileError(Exception):
-    """A key file that holds no keys or cannot be read."""
+class ApiKeysError(Exception):
+    """Keys that cannot be: a file that has none or cannot be read, or a key that cannot be sent."""
 
 
 class ApiKeys:
@@ -33,10 +35,12 @@ class ApiKeys:
         file: a file of more keys, one a line; empty lines and lines that start with # are none.
 
     Raises:
-        KeyFileError: the file cannot be read or has no key in it.
+        ApiKeysError: the file cannot be read or has no key in it, or a key cannot be sent in a header.
     """
 
-    def __init__(self, keys: Iterable[str] = (), file: Path | None = None) -> None:
+    def __init__(self, keys: Sequence[str] = (), file: Path | None = None) -> None:
+        if not all(map(_is_sendable, keys)):
+            raise ApiKeysError(f"an API key has characters that no client can send: {SENDABLE}")
         self._given = frozenset(map(_digest, keys))
         self._file = file
         self._stamp = _stamp(file)
@@ -75,10 +79,14 @@ class ApiKeys:
         self._stamp = stamp
         try:
             self._of_file = _read(self._file)
-        except KeyFileError as error:
+        except ApiKeysError as error:
             log.error("%s: the keys that were read before stay in force", error)
         else:
             log.info("%d API keys read again from %s", len(self._of_file), self._file)
+
+
+def _is_sendable(key: str) -> bool:
+    return key.isascii() and key.isprintable() and " " not in key
 
 
 def _digest(key: str) -> bytes:
@@ -98,10 +106,12 @@ def _stamp(file: Path | None) -> tuple[int, ...] | None:
 
 def _read(file: Path) -> frozenset[bytes]:
     try:
-        lines = file.read_text().splitlines()
+        lines = file.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyFileError(f"the API key file {file} cannot be read: {error}") from None
+        raise ApiKeysError(f"the API key file {file} cannot be read: {error}") from None
     keys = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
+    if not all(map(_is_sendable, keys)):
+        raise ApiKeysError(f"the API key file {file} has a key with characters that no client can send: {SENDABLE}")
     if not keys:
-        raise KeyFileError(f"the API key file {file} has no key in it: write one on a line")
+        raise ApiKeysError(f"the API key file {file} has no key in it: write one on a line")
     return frozenset(map(_digest, keys))

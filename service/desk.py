@@ -17,6 +17,7 @@ class Desk:
         self._reranker = reranker
         self._metrics = metrics
         self.served = served
+        self.max_documents = served.info.max_client_batch_size
 
     async def rerank(self, request: JsonRequest, job: Job) -> Ranking:
         """Rank one job's documents, best first; raises what `Reranker.rerank` raises."""

@@ -9,7 +9,8 @@
     ├── BodyTooLarge           413
     ├── WrongContentType       415
     ├── InvalidRequest         422  JSON, but not a rerank request; carries the field's name
-    │   └── EmptyInput              nothing to rank, or nothing to rank by
+    │   ├── EmptyInput              nothing to rank, or nothing to rank by
+    │   └── TooManyDocuments        more than a request may have
     ├── Overloaded             429  the queue is full; carries Retry-After
     ├── ClientGone             499  the client hung up; for the metrics, as nobody reads the answer
     ├── ModelFailed            500  the model failed on one of this request's pairs
@@ -93,6 +94,17 @@ class InvalidRequest(RerankError):
 
 class EmptyInput(InvalidRequest):
     """There is nothing to rank, or nothing to rank by."""
+
+
+class TooManyDocuments(InvalidRequest):
+    """A request has more documents than this server takes at a time."""
+
+    def __init__(self, count: int, most: int) -> None:
+        super().__init__(
+            f"the request has {count} documents, more than the {most} that this server takes at a time: send them in "
+            "several requests",
+            param="documents",
+        )
 
 
 class Overloaded(RerankError):

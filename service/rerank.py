@@ -18,7 +18,7 @@ from models.pair import Logits, Pair
 from models.scorer import sigmoid
 from models.windows import TooLong, TooManyWindows, WindowedPairs, Windows, best_windows
 from service.batcher import Batcher, Scored
-from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded, UnknownModel
+from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded, TooManyDocuments, UnknownModel
 from service.job import Job, Ranked, Ranking, Stages, Usage
 
 TOKENISE_THREADS = 2
@@ -170,11 +170,7 @@ class Reranker:
         self._check_model(jobs[0].model)
         documents = sum(len(job.documents) for job in jobs)
         if documents > self._max_documents:
-            raise InvalidRequest(
-                f"documents has {documents} entries, more than the {self._max_documents} that this server "
-                "takes in one request: send them in several",
-                param="documents",
-            )
+            raise TooManyDocuments(documents, self._max_documents)
         if self.in_flight >= self._max_concurrent_requests:
             raise Overloaded(
                 f"{self.in_flight} requests are being answered, as many as this server takes at a time: try later",

@@ -18,7 +18,7 @@ import uvicorn
 from models.artefact import ArtefactError
 from models.scorer import Scorer
 from service.app import DOCS, create_app
-from service.auth import ApiKeys, KeyFileError
+from service.auth import ApiKeys, ApiKeysError
 from service.commands.prepare import find_or_prepare
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
@@ -49,7 +49,7 @@ def serve(**flags: str | None) -> None:
         keys = ApiKeys(settings.api_keys, settings.api_keys_file)
         scorer = open_scorer(settings)
         listener = _listen(settings.host, settings.port)
-    except (SettingsError, KeyFileError, ArtefactError) as error:
+    except (SettingsError, ApiKeysError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     failure = _run(scorer, settings, keys, listener)
     if failure is not None:
@@ -99,6 +99,7 @@ def _run(scorer: Scorer, settings: Settings, keys: ApiKeys, listener: socket.soc
         timeout_graceful_shutdown=settings.shutdown_grace_s,
         server_header=False,
         lifespan="on",
+        ws="none",
     )
     server = uvicorn.Server(config)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

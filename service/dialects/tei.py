@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from service.dialects.fields import not_empty, query_text, top_n
-from service.errors import EmptyInput, InvalidRequest, ModelFailed, RerankError
+from service.errors import EmptyInput, InvalidRequest, ModelFailed, RerankError, TooManyDocuments
 from service.job import Job, Ranking
 
 LABEL = "LABEL_0"
@@ -101,8 +101,13 @@ def answer(request: TeiRerankRequest, ranking: Ranking) -> list[Rank]:
     return [Rank(index=place.index, score=place.score, text=text(place.index)) for place in ranking.results]
 
 
-def predict_jobs(request: PredictRequest) -> list[Job]:
-    """Check a request and make a job of each run of pairs with one query; raise InvalidRequest."""
+def predict_jobs(request: PredictRequest, max_pairs: int) -> list[Job]:
+    """Check a request and make a job of each run of pairs with one query; raise InvalidRequest.
+
+    The pairs are counted before anything is made of them: each may be a job of its own.
+    """
+    if _is_batch(request.inputs) and len(request.inputs) > max_pairs:
+        raise TooManyDocuments(len(request.inputs), max_pairs)
     pairs = _pairs(request.inputs)
     not_empty(pairs, "inputs")
     return [

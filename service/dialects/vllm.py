@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from service.dialects.fields import not_empty, query_text
 from service.dialects.result import ErrorDetail, TokenUsage, error_detail, token_usage
-from service.errors import InvalidRequest, RerankError
+from service.errors import InvalidRequest, RerankError, TooManyDocuments
 from service.job import Job, Ranking
 
 Texts = str | list[str] | None
@@ -63,10 +63,15 @@ EXAMPLE = ScoreRequest(
 )
 
 
-def jobs(request: ScoreRequest) -> list[Job]:
-    """Check a request and make a job of each run of pairs with one query; raise InvalidRequest."""
+def jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
+    """Check a request and make a job of each run of pairs with one query; raise InvalidRequest.
+
+    The pairs are counted before anything is made of them: each may be a job of its own.
+    """
     queries = _texts(("text_1", request.text_1), ("queries", request.queries))
     documents = _texts(("text_2", request.text_2), ("documents", request.documents))
+    if len(documents) > max_pairs:
+        raise TooManyDocuments(len(documents), max_pairs)
     if len(queries) not in {1, len(documents)}:
         raise InvalidRequest(
             f"text_1: {len(queries)} texts cannot be paired with the {len(documents)} of text_2: send one, or as many",

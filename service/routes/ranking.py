@@ -73,7 +73,7 @@ async def predict(
     data: Annotated[tei.PredictRequest, body_like(tei.PREDICT_EXAMPLE)], request: JsonRequest, desk: Desk
 ) -> Response[Predictions]:
     """Score a pair, or each of several, in their order."""
-    jobs = tei.predict_jobs(data)
+    jobs = tei.predict_jobs(data, desk.max_documents)
     ranking = await desk.score(request, jobs)
     headers = tei.headers(jobs, ranking, desk.served.info.device)
     return Response(tei.prediction(data, ranking), headers=headers | _timed(ranking))
@@ -114,7 +114,7 @@ async def score(
     data: Annotated[vllm.ScoreRequest, body_like(vllm.EXAMPLE)], request: JsonRequest, desk: Desk
 ) -> Response[vllm.ScoreResponse]:
     """Score one text against many, or as many against as many, in their order."""
-    ranking = await desk.score(request, vllm.jobs(data))
+    ranking = await desk.score(request, vllm.jobs(data, desk.max_documents))
     return Response(vllm.answer(data, ranking, desk.served.name), headers=_timed(ranking))
 
 

@@ -81,7 +81,7 @@ async def needs_key(served: ServedModel) -> NeedsKey:
 @get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics", responses=NO_KEY, opt={OPEN: METRICS})
 async def prometheus(metrics: Metrics) -> Response[bytes]:
     """Give every metric in Prometheus' text format."""
-    return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 STATE_ROUTES = [

@@ -83,9 +83,9 @@ def test_what_fits_to_the_token_is_not_refused_and_one_more_is() -> None:
     with pytest.raises(TooLong) as told:
         tokeniser.windows(QUERY, [fits, "a", too_long, too_long], WHOLE)
     assert told.value.document == 2
-    assert len(tokeniser.windows("panda " * 48, ["a"], WHOLE).pairs) == 1
+    assert len(tokeniser.windows("panda " * 59, ["a"], WHOLE).pairs[0]) == 64  # beyond three quarters, and it fits
     with pytest.raises(TooLong) as told:
-        tokeniser.windows("panda " * 49, ["a"], WHOLE)
+        tokeniser.windows("panda " * 60, [""], WHOLE)
     assert told.value.document is None
 
 

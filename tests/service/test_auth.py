@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service import auth
-from service.auth import ApiKeys, KeyFileError
+from service.auth import ApiKeys, ApiKeysError
 from service.errors import Unauthorized
 
 
@@ -110,8 +110,27 @@ def test_a_file_without_keys_does_not_start(tmp_path: Path, content: bytes | Non
     path = tmp_path / "keys"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(KeyFileError, match=word):
+    with pytest.raises(ApiKeysError, match=word):
         ApiKeys(file=path)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
+    """Editors on Windows write one."""
+    path = tmp_path / "keys"
+    path.write_bytes(b"\xef\xbb\xbfone\n")
+    assert knows(ApiKeys(file=path), "Bearer one")
+
+
+@pytest.mark.parametrize("key", ["schlüssel", "two words", "tab\tbed"])
+def test_a_key_that_no_client_can_send_does_not_start(tmp_path: Path, key: str) -> None:
+    """From both sources, without repeating it."""
+    path = tmp_path / "keys"
+    path.write_text(key)
+    with pytest.raises(ApiKeysError, match="no client can send") as told:
+        ApiKeys([key])
+    with pytest.raises(ApiKeysError, match="no client can send") as told_of_file:
+        ApiKeys(file=path)
+    assert key not in str(told.value) + str(told_of_file.value)
 
 
 def test_every_known_key_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ def test_a_body_of_neither_dialect_is_told_both() -> None:
 
 
 def vllm_jobs(**fields: Any) -> list[tuple[str, list[str]]]:
-    jobs = vllm.jobs(decode(json.dumps(fields).encode(), vllm.ScoreRequest))
+    jobs = vllm.jobs(decode(json.dumps(fields).encode(), vllm.ScoreRequest), 3)
     return [(job.query, job.documents) for job in jobs]
 
 
@@ -162,6 +162,7 @@ def test_texts_are_paired(fields: dict[str, Any], jobs: list[tuple[str, list[str
         ({"text_1": ["q", "r"], "text_2": "a"}, "text_1: 2 texts cannot be paired with the 1 of text_2"),
         ({"text_1": "q"}, "text_2: is missing"),
         ({"text_2": "a"}, "text_1: is missing"),
+        ({"text_1": "q", "text_2": ["a", "b", "c", "d"]}, "the request has 4 documents, more than the 3"),
         ({"text_1": [], "text_2": ["a"]}, "text_1: list of documents must not be empty"),
         ({"text_1": ["q", ""], "text_2": ["a", "b"]}, "text_1: must not be empty"),
     ],
@@ -192,6 +193,7 @@ def test_a_lone_pair_is_answered_with_a_list_and_several_with_lists() -> None:
         ([["q", "a"], "alone"], "inputs[1]: a reranker scores pairs"),
         ([["q", "a"], ["alone"]], "inputs[1]: a reranker scores pairs"),
         (["q", "a", "b"], "inputs: a reranker scores pairs"),
+        ([["q", "a"]] * 4, "the request has 4 documents, more than the 3"),
         ([], "inputs: list of documents must not be empty"),
         ("", "inputs: list of documents must not be empty"),
         ([["", "a"]], "query: must not be empty"),
@@ -200,7 +202,7 @@ def test_a_lone_pair_is_answered_with_a_list_and_several_with_lists() -> None:
 def test_what_is_no_pair_is_refused(inputs: Any, message: str) -> None:
     """By its place."""
     with pytest.raises(InvalidRequest) as told:
-        tei.predict_jobs(predict(inputs))
+        tei.predict_jobs(predict(inputs), 3)
     assert told.value.message.startswith(message)
 
 

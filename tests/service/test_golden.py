@@ -49,11 +49,11 @@ SPOKEN = {
     ),
     "tei": Spoken(tei, tei.TeiRerankRequest, lambda r: [tei.job(r)], lambda r: tei.answer(r, RANKED)),
     "tei-text": Spoken(tei, tei.TeiRerankRequest, lambda r: [tei.job(r)], lambda r: tei.answer(r, RANKED)),
-    "predict": Spoken(tei, tei.PredictRequest, tei.predict_jobs, lambda r: tei.prediction(r, SCORED)),
+    "predict": Spoken(tei, tei.PredictRequest, lambda r: tei.predict_jobs(r, 2), lambda r: tei.prediction(r, SCORED)),
     "infinity": Spoken(
         infinity, infinity.InfinityRerankRequest, lambda r: [infinity.job(r)], lambda r: infinity.answer(r, RANKED, "x")
     ),
-    "vllm": Spoken(vllm, vllm.ScoreRequest, vllm.jobs, lambda r: vllm.answer(r, SCORED, "x")),
+    "vllm": Spoken(vllm, vllm.ScoreRequest, lambda r: vllm.jobs(r, 2), lambda r: vllm.answer(r, SCORED, "x")),
     "voyage": Spoken(
         voyage, voyage.VoyageRerankRequest, lambda r: [voyage.job(r)], lambda r: voyage.answer(r, RANKED, "x")
     ),

@@ -73,7 +73,7 @@ def test_before_the_warm_up_nothing_is_taken(reranker: Reranker) -> None:
 def test_too_many_documents_are_refused(reranker: Reranker) -> None:
     """The message gives both counts."""
     reranker.open()
-    with pytest.raises(InvalidRequest, match="documents has 6 entries, more than the 5"):
+    with pytest.raises(InvalidRequest, match="the request has 6 documents, more than the 5"):
         asyncio.run(reranker.rerank(Job(query=QUERY, documents=[*PASSAGES, "one more"])))
 
 
