@@ -51,7 +51,7 @@ USER 10001:10001
 EXPOSE 8000
 # http.client, because urllib would go through the proxy that Docker's client may put into the environment
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('localhost', int(os.environ['RERANK_PORT']), timeout=4); c.request('GET', '/health'); sys.exit(c.getresponse().status != 200)"]
+    CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('localhost', int(os.environ['RERANK_PORT']), timeout=4); c.request('GET', '/health'); sys.exit(c.getresponse().status not in (200, 401))"]
 ENTRYPOINT ["rerank"]
 CMD ["serve"]
 

@@ -22,6 +22,8 @@ Input is checked before the queue, so a batch never fails for a neighbour's inpu
 them into answers; a dialect frames them in its own body, some with another status.
 """
 
+from collections.abc import Collection
+
 
 class RerankError(Exception):
     """The root: what the user is told, with the status of the answer."""
@@ -63,6 +65,9 @@ class UnknownModel(RerankError):
     status = 404
     type = "model_not_found"
 
+    def __init__(self, model: str, names: Collection[str]) -> None:
+        super().__init__(f"model {model!r} is not served here: ask for {', '.join(names)}", param="model")
+
 
 class WrongMethod(RerankError):
     """The path exists, but not with this method."""
@@ -99,11 +104,11 @@ class EmptyInput(InvalidRequest):
 class TooManyDocuments(InvalidRequest):
     """A request has more documents than this server takes at a time."""
 
-    def __init__(self, count: int, most: int) -> None:
+    def __init__(self, count: int, most: int, *, param: str = "documents") -> None:
         super().__init__(
             f"the request has {count} documents, more than the {most} that this server takes at a time: send them in "
             "several requests",
-            param="documents",
+            param=param,
         )
 
 

@@ -74,7 +74,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     def listed(self, model: str) -> ListedModel:
         """Describe the model by the name that it is asked for by; raise UnknownModel where that is strict."""
         if self.strict and model not in self.names:
-            raise UnknownModel(f"model {model!r} is not served here: ask for {', '.join(self.names)}", param="model")
+            raise UnknownModel(model, self.names)
         return msgspec.structs.replace(self.listing.data[0], id=model, model_name=model, model_uid=model)
 
 

@@ -1,6 +1,7 @@
 """The OpenAPI document and its page, which Litestar makes from the handlers."""
 
-from litestar._openapi.schema_generation import SchemaCreator
+from typing import TYPE_CHECKING
+
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, Schema, SecurityScheme
@@ -9,6 +10,9 @@ from litestar.typing import FieldDefinition
 
 from service.dialects.either import EitherErrors, TextsOrDocuments
 from service.info import own_version
+
+if TYPE_CHECKING:
+    from litestar._openapi.schema_generation import SchemaCreator
 
 
 class EitherSchema(OpenAPISchemaPlugin):
@@ -19,7 +23,7 @@ class EitherSchema(OpenAPISchemaPlugin):
         """Take the bodies of the route where dialects meet."""
         return value in {TextsOrDocuments, EitherErrors}
 
-    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> Schema:
         """Name each choice."""
         choices = field_definition.annotation.choices
         return Schema(

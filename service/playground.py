@@ -6,8 +6,9 @@ again for the files each time, so that a new server never runs with the old page
 """
 
 from pathlib import Path
+from typing import Any
 
-from litestar import Router, get, head
+from litestar import Response, Router, get, head
 from litestar.datastructures import CacheControlHeader
 from litestar.response import File
 from litestar.static_files import create_static_files_router
@@ -37,7 +38,15 @@ async def page_without_body() -> None:
     """Answer those who probe the root with HEAD."""
 
 
+async def _guarded(response: Response[Any]) -> Response[Any]:
+    """The same headers on the files: the page is one of them."""
+    response.headers.update(HEADERS)
+    return response
+
+
 def playground() -> Router:
     """Make the routes of the page and of its style sheet, scripts and icon."""
-    assets = create_static_files_router(ASSETS, [PAGE], name="playground", cache_control=ALWAYS_ASK_AGAIN)
+    assets = create_static_files_router(
+        ASSETS, [PAGE], name="playground", cache_control=ALWAYS_ASK_AGAIN, after_request=_guarded
+    )
     return Router("/", route_handlers=[page, page_without_body, assets])

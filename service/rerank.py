@@ -184,8 +184,7 @@ class Reranker:
 
     def _check_model(self, model: str | None) -> None:
         if model and self._models is not None and model not in self._models:
-            served = ", ".join(sorted(self._models))
-            raise UnknownModel(f"model {model!r} is not served here: ask for {served}", param="model")
+            raise UnknownModel(model, self._models)
 
 
 def rank(logits: Logits, *, top_n: int | None, raw_scores: bool) -> list[Ranked]:

@@ -8,6 +8,7 @@ of the service that reads the environment.
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ import msgspec
 from msgspec import Meta
 
 PREFIX = "RERANK_"
+ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 NOT_OURS = frozenset({"RERANK_DATA"})
 """Variables with our prefix that belong to the bench and the tests."""
 
@@ -139,6 +141,9 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
         elif variable is not None:
             values[setting.name] = _convert(setting, variable, setting.variable)
     settings = Settings(**values)
+    for origin in settings.cors_origins:
+        if not ORIGIN.fullmatch(origin):
+            raise SettingsError(f"{origin!r} of cors_origins is no origin: give scheme://host[:port], or *")
     return msgspec.structs.replace(settings, models_dir=_expanded(settings.models_dir))
 
 

@@ -5,6 +5,7 @@ The artefact is loaded and checked and the port is bound before anything is serv
 
 import contextlib
 import errno
+import gc
 import ipaddress
 import logging
 import os
@@ -103,6 +104,7 @@ def _run(scorer: Scorer, settings: Settings, keys: ApiKeys, listener: socket.soc
     )
     server = uvicorn.Server(config)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    _collect_rarely()
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     log.info("serving %s on http://%s:%d (API page: %s)", scorer.artefact.manifest.name, shown, port, DOCS)
@@ -115,6 +117,15 @@ def _run(scorer: Scorer, settings: Settings, keys: ApiKeys, listener: socket.soc
         if server.force_exit:  # a second Ctrl-C: the lanes are inside the model, and Python would abort on them
             os._exit(INTERRUPTED)
     return failures[0] if failures else None
+
+
+def _collect_rarely() -> None:
+    """Spare the event loop the collector's passes over a body's millions of lists while they are being decoded.
+
+    What was loaded up to here stays for good and is not looked at again (docs/decisions/0001).
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _leave(*_: object) -> NoReturn:

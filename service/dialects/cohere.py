@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from service.dialects.fields import Document, at_least, document_texts, query_text, top_n
+from service.dialects.fields import Document, at_least, check_count, document_texts, query_text, top_n
 from service.dialects.result import RerankResponse, result_object
 from service.errors import InvalidRequest, RerankError
 from service.job import Job, Ranking
@@ -40,8 +40,9 @@ EXAMPLE = CohereRerankRequest(
 )
 
 
-def job(request: CohereRerankRequest) -> Job:
+def job(request: CohereRerankRequest, max_documents: int) -> Job:
     """Check a request and free it of its dialect; raise InvalidRequest."""
+    check_count(request.documents, max_documents)
     return Job(
         query=query_text(request.query),
         documents=document_texts(request.documents, None),

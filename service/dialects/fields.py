@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from service.errors import EmptyInput, InvalidRequest
+from service.errors import EmptyInput, InvalidRequest, TooManyDocuments
 
 Document = str | dict[str, Any]
 """A document as clients send it: its text, or an object with `text` or with fields that `rank_fields` names."""
@@ -18,15 +18,19 @@ def query_text(query: str, field: str = "query") -> str:
     return query
 
 
-def not_empty(documents: Sequence[Any], field: str = "documents") -> None:
-    """Raise EmptyInput unless there is a document."""
+def check_count(documents: Sequence[Any], most: int, field: str = "documents") -> None:
+    """Raise EmptyInput unless there is a document, TooManyDocuments if there are more than `most`.
+
+    Before anything is made of them: a body may hold millions.
+    """
     if not documents:
         raise EmptyInput(f"{field}: list of documents must not be empty", param=field)
+    if len(documents) > most:
+        raise TooManyDocuments(len(documents), most, param=field)
 
 
 def document_texts(documents: Sequence[Document], rank_fields: Sequence[str] | None) -> list[str]:
-    """Texts to rank by, in the documents' order; raise EmptyInput or InvalidRequest that names the document."""
-    not_empty(documents)
+    """Texts to rank by, in the documents' order; raise InvalidRequest that names the document."""
     return [
         document if isinstance(document, str) else _object_text(document, rank_fields, f"documents[{index}]")
         for index, document in enumerate(documents)

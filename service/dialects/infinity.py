@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from service.dialects.fields import document_texts, query_text, top_n
+from service.dialects.fields import check_count, document_texts, query_text, top_n
 from service.dialects.result import ErrorDetail, TokenUsage, error_detail, token_usage
 from service.errors import RerankError
 from service.job import Job, Ranking
@@ -60,8 +60,9 @@ EXAMPLE = InfinityRerankRequest(
 )
 
 
-def job(request: InfinityRerankRequest) -> Job:
+def job(request: InfinityRerankRequest, max_documents: int) -> Job:
     """Check a request and free it of its dialect; raise InvalidRequest."""
+    check_count(request.documents, max_documents)
     return Job(
         query=query_text(request.query),
         documents=document_texts(request.documents, None),

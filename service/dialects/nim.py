@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from service.dialects.fields import not_empty, query_text
+from service.dialects.fields import check_count, query_text
 from service.errors import RerankError
 from service.job import Job, Ranking
 
@@ -69,9 +69,9 @@ EXAMPLE = RankingRequest(
 )
 
 
-def job(request: RankingRequest) -> Job:
+def job(request: RankingRequest, max_documents: int) -> Job:
     """Check a request and free it of its dialect; raise InvalidRequest."""
-    not_empty(request.passages, "passages")
+    check_count(request.passages, max_documents, "passages")
     return Job(
         query=query_text(request.query.text, "query.text"),
         documents=[passage.text for passage in request.passages],

@@ -16,7 +16,7 @@ from service.errors import RerankError
 from service.job import Ranking, Usage
 
 
-class RerankResult(msgspec.Struct, omit_defaults=True, kw_only=True):
+class RerankResult(msgspec.Struct, kw_only=True):
     """One document's place in the ranking."""
 
     index: Annotated[int, Meta(ge=0, description="The document's place in the request.")]
@@ -27,7 +27,7 @@ class RerankResult(msgspec.Struct, omit_defaults=True, kw_only=True):
     ] = msgspec.UNSET
 
 
-class TokenUsage(msgspec.Struct, omit_defaults=True, kw_only=True):
+class TokenUsage(msgspec.Struct, kw_only=True):
     """Tokens that the model was given, special tokens included, summed over all pairs; what they cost, if priced."""
 
     prompt_tokens: int

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from service.dialects.fields import not_empty, query_text, top_n
-from service.errors import EmptyInput, InvalidRequest, ModelFailed, RerankError, TooManyDocuments
+from service.dialects.fields import check_count, query_text, top_n
+from service.errors import EmptyInput, InvalidRequest, ModelFailed, RerankError
 from service.job import Job, Ranking
 
 LABEL = "LABEL_0"
@@ -40,7 +40,7 @@ class TeiRerankRequest(msgspec.Struct, kw_only=True):
     return_text: Annotated[bool | None, Meta(description="Give each result its text.")] = None
 
 
-class Rank(msgspec.Struct, omit_defaults=True, kw_only=True):
+class Rank(msgspec.Struct, kw_only=True):
     """One text's place in the ranking."""
 
     index: int
@@ -86,9 +86,9 @@ PREDICT_EXAMPLE = PredictRequest(
 )
 
 
-def job(request: TeiRerankRequest) -> Job:
+def job(request: TeiRerankRequest, max_documents: int) -> Job:
     """Check a request and free it of its dialect; raise InvalidRequest."""
-    not_empty(request.texts, "texts")
+    check_count(request.texts, max_documents, "texts")
     return msgspec.structs.replace(_job(request.query, request.texts, request), top_n=top_n(request.top_n))
 
 
@@ -106,10 +106,8 @@ def predict_jobs(request: PredictRequest, max_pairs: int) -> list[Job]:
 
     The pairs are counted before anything is made of them: each may be a job of its own.
     """
-    if _is_batch(request.inputs) and len(request.inputs) > max_pairs:
-        raise TooManyDocuments(len(request.inputs), max_pairs)
+    check_count(request.inputs if _is_batch(request.inputs) else request.inputs[:1], max_pairs, "inputs")
     pairs = _pairs(request.inputs)
-    not_empty(pairs, "inputs")
     return [
         _job(query, [text for _, text in same], request)
         for query, same in itertools.groupby(pairs, lambda pair: pair[0])
@@ -137,8 +135,6 @@ def _is_batch(inputs: Inputs) -> bool:
 
 
 def _pairs(inputs: Inputs) -> list[tuple[str, str]]:
-    if not inputs:
-        return []
     if isinstance(inputs, list) and _is_batch(inputs):
         return [_pair(entry, f"inputs[{index}]") for index, entry in enumerate(inputs)]
     return [_pair(inputs, "inputs")]

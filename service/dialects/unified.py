@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from service.dialects.fields import Document, at_least, document_object, document_texts, query_text, top_n
+from service.dialects.fields import Document, at_least, check_count, document_object, document_texts, query_text, top_n
 from service.dialects.result import ErrorBody, RerankResponse, error_detail, result_object
 from service.errors import RerankError
 from service.job import Job, Ranking
@@ -72,8 +72,9 @@ EXAMPLE = RerankRequest(
 )
 
 
-def job(request: RerankRequest) -> Job:
+def job(request: RerankRequest, max_documents: int) -> Job:
     """Check a request and free it of its dialect; raise InvalidRequest."""
+    check_count(request.documents, max_documents)
     return Job(
         query=query_text(request.query),
         documents=document_texts(request.documents, request.rank_fields),

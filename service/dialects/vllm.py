@@ -13,9 +13,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from service.dialects.fields import not_empty, query_text
+from service.dialects.fields import check_count, query_text
 from service.dialects.result import ErrorDetail, TokenUsage, error_detail, token_usage
-from service.errors import InvalidRequest, RerankError, TooManyDocuments
+from service.errors import InvalidRequest, RerankError
 from service.job import Job, Ranking
 
 Texts = str | list[str] | None
@@ -70,8 +70,8 @@ def jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
     """
     queries = _texts(("text_1", request.text_1), ("queries", request.queries))
     documents = _texts(("text_2", request.text_2), ("documents", request.documents))
-    if len(documents) > max_pairs:
-        raise TooManyDocuments(len(documents), max_pairs)
+    check_count(documents, max_pairs, "text_2")
+    check_count(queries, max_pairs, "text_1")
     if len(queries) not in {1, len(documents)}:
         raise InvalidRequest(
             f"text_1: {len(queries)} texts cannot be paired with the {len(documents)} of text_2: send one, or as many",
@@ -92,11 +92,9 @@ def jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
 
 def _texts(*given: tuple[str, Texts]) -> Sequence[str]:
     """Take the one that is there as a list of texts."""
-    for name, texts in given:
+    for _, texts in given:
         if texts is not None:
-            several = [texts] if isinstance(texts, str) else texts
-            not_empty(several, name)
-            return several
+            return [texts] if isinstance(texts, str) else texts
     name = given[0][0]
     raise InvalidRequest(f"{name}: is missing: send a text or a list of texts", param=name)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from service.dialects.fields import document_texts, query_text, top_n
+from service.dialects.fields import check_count, document_texts, query_text, top_n
 from service.errors import InvalidRequest, RerankError
 from service.job import Job, Ranking
 
@@ -24,7 +24,7 @@ class VoyageRerankRequest(msgspec.Struct, kw_only=True):
     truncation: Annotated[bool | None, Meta(description="false refuses what does not fit the window.")] = None
 
 
-class VoyageResult(msgspec.Struct, omit_defaults=True, kw_only=True):
+class VoyageResult(msgspec.Struct, kw_only=True):
     """One document's place in the ranking."""
 
     index: int
@@ -62,8 +62,9 @@ EXAMPLE = VoyageRerankRequest(
 )
 
 
-def job(request: VoyageRerankRequest) -> Job:
+def job(request: VoyageRerankRequest, max_documents: int) -> Job:
     """Check a request and free it of its dialect; raise InvalidRequest."""
+    check_count(request.documents, max_documents)
     return Job(
         query=query_text(request.query),
         documents=document_texts(request.documents, None),

@@ -32,7 +32,7 @@ from service.request import DIALECT
 SAMPLES: tuple[tuple[RerankError, str], ...] = (
     (MalformedBody("the body is not JSON: it ends too early"), "The body is not JSON."),
     (Unauthorized("an API key is needed: send it as Authorization: Bearer KEY"), "No API key, or an unknown one."),
-    (UnknownModel("model 'x' is not served here: ask for embedded", param="model"), "Another model, where strict."),
+    (UnknownModel("x", ["embedded"]), "Another model, where strict."),
     (BodyTooLarge("the body is larger than 33554432 bytes (max_body_bytes)"), "The body is over the limit."),
     (WrongContentType("the body is declared as text/plain"), "The body is not declared as JSON."),
     (EmptyInput("documents: list of documents must not be empty", param="documents"), "Nothing to rank."),

@@ -35,7 +35,7 @@ async def rerank(
     data: Annotated[unified.RerankRequest, body_like(unified.EXAMPLE)], request: JsonRequest, desk: Desk
 ) -> Response[RerankResponse]:
     """Order documents by their relevance to a query, best first."""
-    ranking = await desk.rerank(request, unified.job(data))
+    ranking = await desk.rerank(request, unified.job(data, desk.max_documents))
     return Response(unified.answer(data, ranking, desk.served.name), headers=_timed(ranking))
 
 
@@ -56,9 +56,9 @@ async def rerank_either(
     """Answer a body with `texts` as text-embeddings-inference does, one with `documents` as `/v1/rerank` does."""
     asked = data.request
     if isinstance(asked, unified.RerankRequest):
-        ranking = await desk.rerank(request, unified.job(asked))
+        ranking = await desk.rerank(request, unified.job(asked, desk.max_documents))
         return Response(unified.answer(asked, ranking, desk.served.name), headers=_timed(ranking))
-    job = tei.job(asked)
+    job = tei.job(asked, desk.max_documents)
     ranking = await desk.rerank(request, job)
     headers = tei.headers([job], ranking, desk.served.info.device)
     return Response(tei.answer(asked, ranking), headers=headers | _timed(ranking))
@@ -88,7 +88,7 @@ async def cohere_rerank(
     data: Annotated[cohere.CohereRerankRequest, body_like(cohere.EXAMPLE)], request: JsonRequest, desk: Desk
 ) -> Response[RerankResponse]:
     """Order documents by their relevance to a query, best first."""
-    ranking = await desk.rerank(request, cohere.job(data))
+    ranking = await desk.rerank(request, cohere.job(data, desk.max_documents))
     return Response(cohere.answer(data, ranking, desk.served.name), headers=_timed(ranking))
 
 
@@ -101,7 +101,7 @@ async def infinity_rerank(
     data: Annotated[infinity.InfinityRerankRequest, body_like(infinity.EXAMPLE)], request: JsonRequest, desk: Desk
 ) -> Response[infinity.InfinityRerankResponse]:
     """Order documents by their relevance to a query, best first; a returned document is a plain string."""
-    ranking = await desk.rerank(request, infinity.job(data))
+    ranking = await desk.rerank(request, infinity.job(data, desk.max_documents))
     return Response(infinity.answer(data, ranking, desk.served.name), headers=_timed(ranking))
 
 
@@ -127,7 +127,7 @@ async def voyage_rerank(
     data: Annotated[voyage.VoyageRerankRequest, body_like(voyage.EXAMPLE)], request: JsonRequest, desk: Desk
 ) -> Response[voyage.VoyageRerankResponse]:
     """Order documents by their relevance to a query, best first."""
-    ranking = await desk.rerank(request, voyage.job(data))
+    ranking = await desk.rerank(request, voyage.job(data, desk.max_documents))
     return Response(voyage.answer(data, ranking, desk.served.name), headers=_timed(ranking))
 
 
@@ -136,7 +136,7 @@ async def nim_ranking(
     data: Annotated[nim.RankingRequest, body_like(nim.EXAMPLE)], request: JsonRequest, desk: Desk
 ) -> Response[nim.RankingResponse]:
     """Order passages by their relevance to a query, best first; scores are logits."""
-    ranking = await desk.rerank(request, nim.job(data))
+    ranking = await desk.rerank(request, nim.job(data, desk.max_documents))
     return Response(nim.answer(ranking), headers=_timed(ranking))
 
 

@@ -82,6 +82,22 @@ def test_health_and_metrics_are_open_or_closed(keyed: Server, closed: Server, pa
     assert closed.client.get(path).status_code == 200
 
 
+def test_models_are_listed_without_a_key_only_where_a_setting_opens_them(keyed: Server) -> None:
+    """MTEB's client sends none there."""
+    with Server("--api-keys", "k", "--open-models", "true") as running:
+        assert running.client.get("/v1/models").status_code == 200
+        assert running.client.get("/info").status_code == 401
+
+
+def test_whether_a_key_is_needed_is_told_to_everybody(keyed: Server, server: Server, tmp_path: Path) -> None:
+    """Xinference's clients ask before they send one; keys of a file count too."""
+    assert keyed.client.get("/v1/cluster/auth").json() == {"auth": True}
+    assert server.client.get("/v1/cluster/auth").json() == {"auth": False}
+    (tmp_path / "keys").write_text("k\n")
+    with Server("--api-keys-file", str(tmp_path / "keys")) as running:
+        assert running.client.get("/v1/cluster/auth").json() == {"auth": True}
+
+
 def test_pages_are_open(closed: Server) -> None:
     """The API page and the playground show nothing of the model."""
     for path in ("/", "/docs", "/docs/openapi.json"):

@@ -3,6 +3,7 @@
 import hmac
 import logging
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A key file that is looked at on every check."""
     monkeypatch.setattr(auth, "LOOK_EVERY_S", 0)
     path = tmp_path / "keys"
-    path.write_text("# the team's\n\n  one  \ntwo\n")
+    path.write_text("# the team's\n\n  one  \n  # indented\ntwo\n")
     return path
 
 
@@ -67,13 +68,28 @@ def test_a_header_that_is_not_utf8_is_refused() -> None:
 def test_both_sources_count(file: Path) -> None:
     """Comments and empty lines of the file are no keys."""
     keys = ApiKeys(["zero"], file)
-    assert [knows(keys, key) for key in ("zero", "one", "two", "# the team's", "")] == [True, True, True, False, False]
+    assert [knows(keys, key) for key in ("zero", "one", "two", "# indented", "")] == [True, True, True, False, False]
 
 
 def test_a_changed_file_is_read_again(file: Path) -> None:
     """A new key is taken, an old one is not, without a restart."""
     keys = ApiKeys(file=file)
     file.write_text("three\n")
+    assert [knows(keys, key) for key in ("one", "three")] == [False, True]
+
+
+def test_a_change_is_noticed_within_a_second_and_not_looked_for_more_often(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the README says; a request in between costs no look at the disk."""
+    monkeypatch.undo()
+    looked = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: looked)
+    keys = ApiKeys(file=file)
+    file.write_text("three\n")
+    looked = 100.9
+    assert [knows(keys, key) for key in ("one", "three")] == [True, False]
+    looked = 101.0
     assert [knows(keys, key) for key in ("one", "three")] == [False, True]
 
 

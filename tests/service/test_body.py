@@ -19,7 +19,7 @@ GOOD = b'{"query": "q", "documents": ["a", {"text": "b"}]'
 
 
 def read(body: bytes) -> Any:
-    return job(decode(body, RerankRequest))
+    return job(decode(body, RerankRequest), 99)
 
 
 def test_strings_and_objects_are_documents() -> None:
@@ -205,7 +205,7 @@ def test_mending_keeps_everything_else() -> None:
     """A body with a half pair is read like any other."""
     body = json.dumps({"query": "q\ud800", "documents": ["a\udfff", {"text": "b"}], "top_n": "2", "raw_scores": "true"})
     request = decode(body.encode(), RerankRequest)
-    assert msgspec.to_builtins(job(request)) == {
+    assert msgspec.to_builtins(job(request, 99)) == {
         "query": "q\ufffd",
         "documents": ["a\ufffd", "b"],
         "top_n": 2,

@@ -21,7 +21,7 @@ def ranking(usd: float | None = None) -> Ranking:
 
 def unified_job(**fields: Any) -> Job:
     body = {"query": "q", "documents": ["a"]} | fields
-    return unified.job(decode(json.dumps(body).encode(), unified.RerankRequest))
+    return unified.job(decode(json.dumps(body).encode(), unified.RerankRequest), 9)
 
 
 def test_documents_are_strings_or_objects_with_text() -> None:
@@ -83,6 +83,7 @@ def test_no_top_n_means_all(top_n: Any) -> None:
         ({"max_tokens_per_doc": -3}, "max_tokens_per_doc: must be 0"),
         ({"query": " \n"}, "query: must not be empty"),
         ({"documents": []}, "documents: list of documents must not be empty"),
+        ({"documents": [{}] * 10}, "the request has 10 documents, more than the 9"),
     ],
 )
 def test_numbers_and_texts_out_of_bounds_are_named(fields: dict[str, Any], message: str) -> None:
@@ -225,11 +226,11 @@ def test_only_an_explicit_no_forbids_to_cut() -> None:
     """Voyage's false, NIM's NONE, text-embeddings-inference's false; null and absent cut."""
     cut = {"query": "q", "documents": ["a"]}
     for value, truncate in ((None, True), (True, True), (False, False)):
-        assert voyage.job(voyage.VoyageRerankRequest(**cut, truncation=value)).truncate is truncate  # type: ignore[arg-type]
-        assert tei.job(tei.TeiRerankRequest(query="q", texts=["a"], truncate=value)).truncate is truncate
+        assert voyage.job(voyage.VoyageRerankRequest(**cut, truncation=value), 9).truncate is truncate  # type: ignore[arg-type]
+        assert tei.job(tei.TeiRerankRequest(query="q", texts=["a"], truncate=value), 9).truncate is truncate
     text = nim.NimText(text="a")
     jobs = {
-        side: nim.job(nim.RankingRequest(query=text, passages=[text], truncate=side))
+        side: nim.job(nim.RankingRequest(query=text, passages=[text], truncate=side), 9)
         for side in (None, "END", "START", "NONE")
     }
     assert {side: (job.truncate, job.keep_end) for side, job in jobs.items()} == {

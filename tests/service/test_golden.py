@@ -42,22 +42,25 @@ class Spoken(NamedTuple):
 
 SPOKEN = {
     "unified": Spoken(
-        unified, unified.RerankRequest, lambda r: [unified.job(r)], lambda r: unified.answer(r, RANKED, "x")
+        unified, unified.RerankRequest, lambda r: [unified.job(r, 2)], lambda r: unified.answer(r, RANKED, "x")
     ),
     "cohere": Spoken(
-        cohere, cohere.CohereRerankRequest, lambda r: [cohere.job(r)], lambda r: cohere.answer(r, RANKED, "x")
+        cohere, cohere.CohereRerankRequest, lambda r: [cohere.job(r, 2)], lambda r: cohere.answer(r, RANKED, "x")
     ),
-    "tei": Spoken(tei, tei.TeiRerankRequest, lambda r: [tei.job(r)], lambda r: tei.answer(r, RANKED)),
-    "tei-text": Spoken(tei, tei.TeiRerankRequest, lambda r: [tei.job(r)], lambda r: tei.answer(r, RANKED)),
+    "tei": Spoken(tei, tei.TeiRerankRequest, lambda r: [tei.job(r, 2)], lambda r: tei.answer(r, RANKED)),
+    "tei-text": Spoken(tei, tei.TeiRerankRequest, lambda r: [tei.job(r, 2)], lambda r: tei.answer(r, RANKED)),
     "predict": Spoken(tei, tei.PredictRequest, lambda r: tei.predict_jobs(r, 2), lambda r: tei.prediction(r, SCORED)),
     "infinity": Spoken(
-        infinity, infinity.InfinityRerankRequest, lambda r: [infinity.job(r)], lambda r: infinity.answer(r, RANKED, "x")
+        infinity,
+        infinity.InfinityRerankRequest,
+        lambda r: [infinity.job(r, 2)],
+        lambda r: infinity.answer(r, RANKED, "x"),
     ),
     "vllm": Spoken(vllm, vllm.ScoreRequest, lambda r: vllm.jobs(r, 2), lambda r: vllm.answer(r, SCORED, "x")),
     "voyage": Spoken(
-        voyage, voyage.VoyageRerankRequest, lambda r: [voyage.job(r)], lambda r: voyage.answer(r, RANKED, "x")
+        voyage, voyage.VoyageRerankRequest, lambda r: [voyage.job(r, 2)], lambda r: voyage.answer(r, RANKED, "x")
     ),
-    "nim": Spoken(nim, nim.RankingRequest, lambda r: [nim.job(r)], lambda _: nim.answer(RANKED)),
+    "nim": Spoken(nim, nim.RankingRequest, lambda r: [nim.job(r, 2)], lambda _: nim.answer(RANKED)),
 }
 every = pytest.mark.parametrize("name", SPOKEN)
 

@@ -39,6 +39,9 @@ def test_booleans_are_read_by_their_meaning(text: str, value: bool) -> None:
         ({"RERANK_DEVICE": "gpu"}, "it must be one of auto, cpu, cuda"),
         ({"RERANK_ACCESS_LOG": "yes"}, "it must be true or false"),
         ({"RERANK_MODEL": ""}, "RERANK_MODEL='' cannot be used"),
+        ({"RERANK_MODEL_ALIASES": "a,,b"}, "RERANK_MODEL_ALIASES has an empty entry"),
+        ({"RERANK_CORS_ORIGINS": "app.example"}, "'app.example' of cors_origins is no origin"),
+        ({"RERANK_CORS_ORIGINS": "https://app.example/"}, "is no origin: give scheme://host[:port], or *"),
     ],
 )
 def test_what_cannot_be_used_is_named(environ: dict[str, str], message: str) -> None:
@@ -46,6 +49,14 @@ def test_what_cannot_be_used_is_named(environ: dict[str, str], message: str) -> 
     with pytest.raises(SettingsError) as error:
         load({}, environ)
     assert message in str(error.value)
+
+
+def test_lists_are_split_at_commas_and_paths_at_home() -> None:
+    """Spaces around an entry are none of it."""
+    settings = load({"cors_origins": "https://a.example, http://b.example:81"}, {"RERANK_API_KEYS_FILE": "~/keys"})
+    assert settings.cors_origins == ("https://a.example", "http://b.example:81")
+    assert settings.api_keys_file == Path("~/keys").expanduser()
+    assert load({"cors_origins": "*"}, {}).cors_origins == ("*",)
 
 
 def test_a_bad_flag_is_named_as_it_was_typed() -> None:
