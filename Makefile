@@ -15,12 +15,14 @@ STAND_IN ?=
 FULL_SIZE = $(BIN)/python -m tests.full_size.check --peer $(PEER)/bin/python --out bench/results/full-size \
 	$(if $(STAND_IN),--stand-in "$(STAND_IN)",--model "$(MODEL)") $(if $(DATA),--data "$(DATA)")
 PEER := .venv/peer
+CLIENTS := clients clients-2 clients-3
+CLIENTS_PIP_clients-3 := --no-deps
 
 # An environment that is half made, or whose Python is gone or of another version, is made anew.
 $(shell test ! -e .venv || $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv)
 
 .NOTPARALLEL: # every set goes into the one .venv
-.PHONY: help serve prepare test test-prepare check bench full-size gpu-check embedded clean
+.PHONY: help serve prepare test test-prepare test-clients fuzz check bench full-size gpu-check embedded clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +39,13 @@ test: .venv/.test ## run the whole test suite (RERANK_DATA=DIR adds the tests ov
 
 test-prepare: .venv/.test-prepare ## run the tests that need torch
 	$(BIN)/pytest -m prepare $(ARGS)
+
+test-clients: .venv/.serve $(CLIENTS:%=.venv/%/.installed) ## run other makers' clients against the server
+	@for set in $(CLIENTS); do \
+		.venv/$$set/bin/python -m pytest -c tests/clients/pytest.ini tests/clients $(ARGS) || [ $$? = $(if $(ARGS),5,-) ] || exit 1; done
+
+fuzz: .venv/.test ## send thousands of generated requests and hold every answer against the OpenAPI document
+	$(BIN)/pytest -m fuzz $(ARGS)
 
 check: .venv/.test ## lint, format and type checks, as CI runs them
 	$(BIN)/ruff check .
@@ -98,4 +107,12 @@ $(PEER)/.installed: bench/peers/sentence-transformers.txt | .venv/bin/python
 	@echo "installing sentence-transformers into $(PEER) (once)"
 	@$(BIN)/python -m venv $(PEER)
 	@$(PEER)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	@touch $@
+
+# the clients have environments of their own: some want other versions than the rest
+.venv/%/.installed: tests/clients/%.txt | .venv/bin/python
+	@echo "installing the clients of $< into .venv/$* (once)"
+	@rm -rf .venv/$*
+	@$(BIN)/python -m venv .venv/$*
+	@.venv/$*/bin/python -m pip install --disable-pip-version-check --quiet --no-compile $(CLIENTS_PIP_$*) --requirement $<
 	@touch $@

@@ -23,7 +23,7 @@ from service.auth import ApiKeys
 from service.batcher import Batcher
 from service.desk import Desk
 from service.guard import key_guard
-from service.info import ServedModel, describe
+from service.info import describe
 from service.meter import Meter
 from service.openapi import EitherSchema, openapi
 from service.playground import playground
@@ -84,7 +84,7 @@ def create_app(
             create_static_files_router(f"{DOCS}/assets", [SWAGGER_UI], include_in_schema=False),
             playground(),
         ],
-        dependencies=_provide(reranker, metrics, served),
+        dependencies=_provide(reranker, metrics, Desk(reranker, metrics, served, settings.max_documents)),
         cors_config=_cors(settings.cors_origins),
         exception_handlers={Exception: on_error},
         lifespan=[_lifespan(scorer, reranker, on_failure)],
@@ -106,13 +106,12 @@ def _metrics(batcher: Batcher, reranker: Reranker) -> Metrics:
     return metrics
 
 
-def _provide(reranker: Reranker, metrics: Metrics, served: ServedModel) -> dict[str, Provide]:
+def _provide(reranker: Reranker, metrics: Metrics, desk: Desk) -> dict[str, Provide]:
     """Hand the app's objects to the handlers by the names of their parameters."""
-    desk = Desk(reranker, metrics, served)
     return {
         "reranker": Provide(lambda: reranker, sync_to_thread=False),
         "metrics": Provide(lambda: metrics, sync_to_thread=False),
-        "served": Provide(lambda: served, sync_to_thread=False),
+        "served": Provide(lambda: desk.served, sync_to_thread=False),
         "desk": Provide(lambda: desk, sync_to_thread=False),
     }
 

@@ -13,11 +13,11 @@ from service.telemetry import Metrics
 class Desk:
     """The spine and the metrics behind every ranking route."""
 
-    def __init__(self, reranker: Reranker, metrics: Metrics, served: ServedModel) -> None:
+    def __init__(self, reranker: Reranker, metrics: Metrics, served: ServedModel, max_documents: int) -> None:
         self._reranker = reranker
         self._metrics = metrics
         self.served = served
-        self.max_documents = served.info.max_client_batch_size
+        self.max_documents = max_documents
 
     async def rerank(self, request: JsonRequest, job: Job) -> Ranking:
         """Rank one job's documents, best first; raises what `Reranker.rerank` raises."""

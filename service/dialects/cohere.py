@@ -10,7 +10,8 @@ from msgspec import Meta
 
 from service.dialects.fields import Document, at_least, check_count, document_texts, query_text, top_n
 from service.dialects.result import RerankResponse, result_object
-from service.errors import InvalidRequest, RerankError
+from service.dialects.statuses import bad_request
+from service.errors import RerankError
 from service.job import Job, Ranking
 
 
@@ -57,9 +58,7 @@ def answer(request: CohereRerankRequest, ranking: Ranking, served_model: str) ->
     return result_object(ranking, request.model or served_model)
 
 
-def status(error: RerankError) -> int:
-    """Cohere says 400 to what this server calls 422."""
-    return 400 if isinstance(error, InvalidRequest) else error.status
+status = bad_request
 
 
 def error_body(error: RerankError) -> CohereError:

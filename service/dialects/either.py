@@ -12,6 +12,7 @@ import msgspec
 from service.dialects import tei, unified
 from service.dialects.body import decode
 from service.dialects.result import ErrorBody
+from service.dialects.statuses import own
 from service.errors import InvalidRequest, RerankError
 
 
@@ -62,9 +63,7 @@ def _is_given(value: msgspec.Raw) -> bool:
     return start not in {b"", b"null"}
 
 
-def status(error: RerankError) -> int:
-    """The error's own status."""
-    return error.status
+status = own
 
 
 def error_body(error: RerankError) -> EitherError:

@@ -24,7 +24,7 @@ def check_count(documents: Sequence[Any], most: int, field: str = "documents") -
     Before anything is made of them: a body may hold millions.
     """
     if not documents:
-        raise EmptyInput(f"{field}: list of documents must not be empty", param=field)
+        raise EmptyInput(f"{field}: list of {field} must not be empty", param=field)
     if len(documents) > most:
         raise TooManyDocuments(len(documents), most, param=field)
 
@@ -41,8 +41,8 @@ def document_object(document: Document, rank_fields: Sequence[str] | None) -> di
     """Give a document back as an object that surely has `text`: clients read that field."""
     if isinstance(document, str):
         return {"text": document}
-    given = {field: value for field, value in document.items() if value is not None}
-    return {"text": _object_text(document, rank_fields, "documents")} | given
+    has_text = isinstance(document.get("text"), str)
+    return document if has_text else document | {"text": _object_text(document, rank_fields, "documents")}
 
 
 def _object_text(document: Mapping[str, Any], rank_fields: Sequence[str] | None, where: str) -> str:

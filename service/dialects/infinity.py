@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from service.dialects.fields import check_count, document_texts, query_text, top_n
 from service.dialects.result import ErrorDetail, TokenUsage, error_detail, token_usage
+from service.dialects.statuses import own
 from service.errors import RerankError
 from service.job import Job, Ranking
 
@@ -91,9 +92,7 @@ def answer(request: InfinityRerankRequest, ranking: Ranking, served_model: str) 
     )
 
 
-def status(error: RerankError) -> int:
-    """The error's own status."""
-    return error.status
+status = own
 
 
 def error_body(error: RerankError) -> InfinityError:

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from service.dialects.fields import check_count, query_text
+from service.dialects.statuses import own
 from service.errors import RerankError
 from service.job import Job, Ranking
 
@@ -90,9 +91,7 @@ def answer(ranking: Ranking) -> RankingResponse:
     )
 
 
-def status(error: RerankError) -> int:
-    """The error's own status."""
-    return error.status
+status = own
 
 
 def error_body(error: RerankError) -> NimError:

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from service.dialects.fields import Document, at_least, check_count, document_object, document_texts, query_text, top_n
 from service.dialects.result import ErrorBody, RerankResponse, error_detail, result_object
+from service.dialects.statuses import own
 from service.errors import RerankError
 from service.job import Job, Ranking
 
@@ -96,9 +97,7 @@ def answer(request: RerankRequest, ranking: Ranking, served_model: str) -> Reran
     return result_object(ranking, request.model or served_model, document if request.return_documents else None)
 
 
-def status(error: RerankError) -> int:
-    """The error's own status."""
-    return error.status
+status = own
 
 
 def error_body(error: RerankError) -> ErrorBody:

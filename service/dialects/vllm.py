@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from service.dialects.fields import check_count, query_text
 from service.dialects.result import ErrorDetail, TokenUsage, error_detail, token_usage
+from service.dialects.statuses import bad_request
 from service.errors import InvalidRequest, RerankError
 from service.job import Job, Ranking
 
@@ -68,20 +69,21 @@ def jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
 
     The pairs are counted before anything is made of them: each may be a job of its own.
     """
-    queries = _texts(("text_1", request.text_1), ("queries", request.queries))
-    documents = _texts(("text_2", request.text_2), ("documents", request.documents))
-    check_count(documents, max_pairs, "text_2")
-    check_count(queries, max_pairs, "text_1")
+    asked_by, queries = _texts(("text_1", request.text_1), ("queries", request.queries))
+    asked_of, documents = _texts(("text_2", request.text_2), ("documents", request.documents))
+    check_count(documents, max_pairs, asked_of)
+    check_count(queries, max_pairs, asked_by)
     if len(queries) not in {1, len(documents)}:
         raise InvalidRequest(
-            f"text_1: {len(queries)} texts cannot be paired with the {len(documents)} of text_2: send one, or as many",
-            param="text_1",
+            f"{asked_by}: {len(queries)} texts cannot be paired with the {len(documents)} of {asked_of}: "
+            "send one, or as many",
+            param=asked_by,
         )
     if len(queries) == 1:
         queries = [*queries] * len(documents)
     return [
         Job(
-            query=query_text(query, "text_1"),
+            query=query_text(query, asked_by),
             documents=[document for _, document in pairs],
             raw_scores=request.use_activation is False,
             model=request.model,
@@ -90,11 +92,11 @@ def jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
     ]
 
 
-def _texts(*given: tuple[str, Texts]) -> Sequence[str]:
-    """Take the one that is there as a list of texts."""
-    for _, texts in given:
+def _texts(*given: tuple[str, Texts]) -> tuple[str, Sequence[str]]:
+    """Take the one that is there: its name, and a list of texts."""
+    for name, texts in given:
         if texts is not None:
-            return [texts] if isinstance(texts, str) else texts
+            return name, [texts] if isinstance(texts, str) else texts
     name = given[0][0]
     raise InvalidRequest(f"{name}: is missing: send a text or a list of texts", param=name)
 
@@ -111,9 +113,7 @@ def answer(request: ScoreRequest, ranking: Ranking, served_model: str) -> ScoreR
     )
 
 
-def status(error: RerankError) -> int:
-    """VLLM says 400 to what this server calls 422."""
-    return 400 if isinstance(error, InvalidRequest) else error.status
+status = bad_request
 
 
 def error_body(error: RerankError) -> VllmError:

@@ -9,7 +9,8 @@ import msgspec
 from msgspec import Meta
 
 from service.dialects.fields import check_count, document_texts, query_text, top_n
-from service.errors import InvalidRequest, RerankError
+from service.dialects.statuses import bad_request
+from service.errors import RerankError
 from service.job import Job, Ranking
 
 
@@ -91,9 +92,7 @@ def answer(request: VoyageRerankRequest, ranking: Ranking, served_model: str) ->
     )
 
 
-def status(error: RerankError) -> int:
-    """Voyage says 400 to what this server calls 422."""
-    return 400 if isinstance(error, InvalidRequest) else error.status
+status = bad_request
 
 
 def error_body(error: RerankError) -> VoyageError:

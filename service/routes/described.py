@@ -89,17 +89,21 @@ def _given(example: msgspec.Struct) -> Mapping[str, Any]:
     return builtins
 
 
-def documented(dialect: Dialect, *others: Dialect, body: type | None = None) -> dict[int, ResponseSpec]:
+def documented(
+    dialect: Dialect, *others: Dialect, body: type | None = None, names_model: bool = True
+) -> dict[int, ResponseSpec]:
     """Describe a ranking route's errors for the OpenAPI document: the samples, as the dialects of the route tell them.
 
     Args:
         dialect: of the route.
         others: those that the route speaks besides.
         body: the type of the error bodies, where they are not all of one.
+        names_model: can its requests name a model?
     """
+    samples = [sample for sample in SAMPLES if names_model or not isinstance(sample[0], UnknownModel)]
     specs: dict[int, ResponseSpec] = {}
     for spoken in (dialect, *others):
-        for error, description in SAMPLES:
+        for error, description in samples:
             told = spoken.error_body(error)
             spec = specs.setdefault(
                 spoken.status(error),

@@ -6,6 +6,7 @@ A handler names the shape of its body (`data`) and of its answer, from which the
 from typing import Annotated
 
 from litestar import Response, post
+from litestar.di import NamedDependency
 
 from service.desk import Desk
 from service.dialects import cohere, either, infinity, nim, tei, unified, vllm, voyage
@@ -18,6 +19,7 @@ from service.telemetry import server_timing
 RerankAnswer = RerankResponse | list[tei.Rank]
 Predictions = list[tei.Prediction] | list[list[tei.Prediction]]
 EITHER_ERRORS = documented(either, tei, unified, body=either.EitherErrors)
+AtDesk = NamedDependency[Desk]
 MODEL = "embedded"
 """What the examples are answered by."""
 
@@ -32,7 +34,9 @@ def _timed(ranking: Ranking) -> dict[str, str]:
     **ranking_route(unified, RerankResponse, unified.answer(unified.EXAMPLE, BEST, MODEL)),
 )
 async def rerank(
-    data: Annotated[unified.RerankRequest, body_like(unified.EXAMPLE)], request: JsonRequest, desk: Desk
+    data: Annotated[unified.RerankRequest, body_like(unified.EXAMPLE)],
+    request: JsonRequest,
+    desk: AtDesk,
 ) -> Response[RerankResponse]:
     """Order documents by their relevance to a query, best first."""
     ranking = await desk.rerank(request, unified.job(data, desk.max_documents))
@@ -51,7 +55,9 @@ async def rerank(
     ),
 )
 async def rerank_either(
-    data: Annotated[either.TextsOrDocuments, body_like(tei.EXAMPLE, unified.EXAMPLE)], request: JsonRequest, desk: Desk
+    data: Annotated[either.TextsOrDocuments, body_like(tei.EXAMPLE, unified.EXAMPLE)],
+    request: JsonRequest,
+    desk: AtDesk,
 ) -> Response[RerankAnswer]:
     """Answer a body with `texts` as text-embeddings-inference does, one with `documents` as `/v1/rerank` does."""
     asked = data.request
@@ -67,10 +73,17 @@ async def rerank_either(
 @post(
     "/predict",
     summary="Score pairs: text-embeddings-inference",
-    **ranking_route(tei, Predictions, tei.prediction(tei.PREDICT_EXAMPLE, SCORED)),
+    **ranking_route(
+        tei,
+        Predictions,
+        tei.prediction(tei.PREDICT_EXAMPLE, SCORED),
+        errors=documented(tei, names_model=False),
+    ),
 )
 async def predict(
-    data: Annotated[tei.PredictRequest, body_like(tei.PREDICT_EXAMPLE)], request: JsonRequest, desk: Desk
+    data: Annotated[tei.PredictRequest, body_like(tei.PREDICT_EXAMPLE)],
+    request: JsonRequest,
+    desk: AtDesk,
 ) -> Response[Predictions]:
     """Score a pair, or each of several, in their order."""
     jobs = tei.predict_jobs(data, desk.max_documents)
@@ -85,7 +98,9 @@ async def predict(
     **ranking_route(cohere, RerankResponse, cohere.answer(cohere.EXAMPLE, BEST, MODEL)),
 )
 async def cohere_rerank(
-    data: Annotated[cohere.CohereRerankRequest, body_like(cohere.EXAMPLE)], request: JsonRequest, desk: Desk
+    data: Annotated[cohere.CohereRerankRequest, body_like(cohere.EXAMPLE)],
+    request: JsonRequest,
+    desk: AtDesk,
 ) -> Response[RerankResponse]:
     """Order documents by their relevance to a query, best first."""
     ranking = await desk.rerank(request, cohere.job(data, desk.max_documents))
@@ -98,7 +113,9 @@ async def cohere_rerank(
     **ranking_route(infinity, infinity.InfinityRerankResponse, infinity.answer(infinity.EXAMPLE, RANKED, MODEL)),
 )
 async def infinity_rerank(
-    data: Annotated[infinity.InfinityRerankRequest, body_like(infinity.EXAMPLE)], request: JsonRequest, desk: Desk
+    data: Annotated[infinity.InfinityRerankRequest, body_like(infinity.EXAMPLE)],
+    request: JsonRequest,
+    desk: AtDesk,
 ) -> Response[infinity.InfinityRerankResponse]:
     """Order documents by their relevance to a query, best first; a returned document is a plain string."""
     ranking = await desk.rerank(request, infinity.job(data, desk.max_documents))
@@ -111,7 +128,7 @@ async def infinity_rerank(
     **ranking_route(vllm, vllm.ScoreResponse, vllm.answer(vllm.EXAMPLE, SCORED, MODEL)),
 )
 async def score(
-    data: Annotated[vllm.ScoreRequest, body_like(vllm.EXAMPLE)], request: JsonRequest, desk: Desk
+    data: Annotated[vllm.ScoreRequest, body_like(vllm.EXAMPLE)], request: JsonRequest, desk: AtDesk
 ) -> Response[vllm.ScoreResponse]:
     """Score one text against many, or as many against as many, in their order."""
     ranking = await desk.score(request, vllm.jobs(data, desk.max_documents))
@@ -124,7 +141,9 @@ async def score(
     **ranking_route(voyage, voyage.VoyageRerankResponse, voyage.answer(voyage.EXAMPLE, BEST, MODEL)),
 )
 async def voyage_rerank(
-    data: Annotated[voyage.VoyageRerankRequest, body_like(voyage.EXAMPLE)], request: JsonRequest, desk: Desk
+    data: Annotated[voyage.VoyageRerankRequest, body_like(voyage.EXAMPLE)],
+    request: JsonRequest,
+    desk: AtDesk,
 ) -> Response[voyage.VoyageRerankResponse]:
     """Order documents by their relevance to a query, best first."""
     ranking = await desk.rerank(request, voyage.job(data, desk.max_documents))
@@ -133,7 +152,7 @@ async def voyage_rerank(
 
 @post("/v1/ranking", summary="Rerank: NVIDIA NIM", **ranking_route(nim, nim.RankingResponse, nim.answer(RANKED)))
 async def nim_ranking(
-    data: Annotated[nim.RankingRequest, body_like(nim.EXAMPLE)], request: JsonRequest, desk: Desk
+    data: Annotated[nim.RankingRequest, body_like(nim.EXAMPLE)], request: JsonRequest, desk: AtDesk
 ) -> Response[nim.RankingResponse]:
     """Order passages by their relevance to a query, best first; scores are logits."""
     ranking = await desk.rerank(request, nim.job(data, desk.max_documents))

@@ -2,7 +2,9 @@
 
 import msgspec
 from litestar import MediaType, Response, get, head
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from service.dialects import unified
 from service.dialects.xinference import ListedModel, ModelList, NeedsKey
@@ -32,7 +34,7 @@ async def health() -> Alive:
 
 
 @get(["/ready", "/v1/health/ready"], summary="Is the model warmed up?", responses=NOT_READY, opt={OPEN: HEALTH})
-async def ready(reranker: Reranker) -> Alive:
+async def ready(reranker: NamedDependency[Reranker]) -> Alive:
     """Answer 200 once the model is warmed up, 503 before; a server that shuts down takes no connections."""
     _check_ready(reranker)
     return Alive(status="ready")
@@ -44,7 +46,7 @@ async def health_without_body() -> None:
 
 
 @head(["/ready", "/v1/health/ready"], include_in_schema=False, opt={OPEN: HEALTH})
-async def ready_without_body(reranker: Reranker) -> None:
+async def ready_without_body(reranker: NamedDependency[Reranker]) -> None:
     """Answer load balancers that probe with HEAD."""
     _check_ready(reranker)
 
@@ -55,31 +57,31 @@ def _check_ready(reranker: Reranker) -> None:
 
 
 @get("/info", summary="The served model and the limits", responses=NO_KEY)
-async def info(served: ServedModel) -> ModelInfo:
+async def info(served: NamedDependency[ServedModel]) -> ModelInfo:
     """Describe the served model and the limits, in the words of text-embeddings-inference where it has them."""
     return served.info
 
 
 @get(["/v1/models", "/models"], summary="The model, as OpenAI lists models", responses=NO_KEY, opt={OPEN: MODELS})
-async def models(served: ServedModel) -> ModelList:
+async def models(served: NamedDependency[ServedModel]) -> ModelList:
     """List the served model under its name and its aliases."""
     return served.listing
 
 
 @get("/v1/models/{model:path}", summary="One model, as Xinference describes it", responses=NOT_KNOWN)
-async def model_by_name(model: str, served: ServedModel) -> ListedModel:
+async def model_by_name(model: FromPath[str], served: NamedDependency[ServedModel]) -> ListedModel:
     """Describe the served model under the name that is asked for."""
     return served.listed(model.removeprefix("/"))
 
 
 @get("/v1/cluster/auth", summary="Are API keys needed? (Xinference's clients ask first)", opt={OPEN: ALWAYS})
-async def needs_key(served: ServedModel) -> NeedsKey:
+async def needs_key(served: NamedDependency[ServedModel]) -> NeedsKey:
     """Tell whether the other routes want a key."""
     return NeedsKey(auth=served.keys_required)
 
 
 @get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics", responses=NO_KEY, opt={OPEN: METRICS})
-async def prometheus(metrics: Metrics) -> Response[bytes]:
+async def prometheus(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """Give every metric in Prometheus' text format."""
     return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 

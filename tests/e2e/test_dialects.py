@@ -11,6 +11,7 @@ import pytest
 from models.artefact import seal
 from models.scorer import Scorer, sigmoid
 from models.windows import Windows
+from tests.e2e.test_keys import BODIES
 from tests.server import Server
 from tests.texts import BEST, PASSAGES, QUERY
 from tests.tiny import make_artefact
@@ -103,14 +104,18 @@ def error(message: str, param: str, code: int) -> dict[str, Any]:
     return {"message": message, "type": "invalid_request", "param": param, "code": code}
 
 
-EMPTY = "list of documents must not be empty"
 UNCUT = (
     "the document with index 0 does not fit the model's window beside the other text, and the request forbids to cut it"
 )
 LONG = {"query": {"text": "q"}, "passages": [{"text": "word " * 600}], "truncate": "NONE"}
 NO_TEXT = "text_2: is missing: send a text or a list of texts"
 REFUSALS: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
-    ("/rerank", {"query": "q", "texts": []}, 400, {"error": f"texts: {EMPTY}", "error_type": "Empty"}),
+    (
+        "/rerank",
+        {"query": "q", "texts": []},
+        400,
+        {"error": "texts: list of texts must not be empty", "error_type": "Empty"},
+    ),
     (
         *("/rerank", {"query": "q", "texts": [7]}, 422),
         {"error": "texts[0]: expected str, got int", "error_type": "Validation"},
@@ -123,7 +128,12 @@ REFUSALS: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [
         *("/v2/rerank", {"query": "", "documents": ["a"]}, 400),
         {"message": "invalid request: query: must not be empty"},
     ),
-    ("/voyage/v1/rerank", {"query": "q", "documents": []}, 400, {"detail": f"documents: {EMPTY}"}),
+    (
+        "/voyage/v1/rerank",
+        {"query": "q", "documents": []},
+        400,
+        {"detail": "documents: list of documents must not be empty"},
+    ),
     ("/v1/score", {"text_1": "q"}, 400, {"error": error(NO_TEXT, "text_2", 400)}),
     (
         *("/infinity/rerank", {"query": "", "documents": ["a"]}, 422),
@@ -205,3 +215,69 @@ def test_millions_of_documents_are_counted_before_anything_is_made_of_them(serve
         refused = server.client.post(path, json=body)
         assert refused.status_code in {400, 422}, path
         assert "the request has 400000 documents, more than the 1000" in refused.text
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_every_ranking_route_times_its_stages(server: Server, path: str) -> None:
+    """Server-Timing on all."""
+    headers = server.client.post(path, json=BODIES[path]).headers
+    assert headers["server-timing"].startswith("tokenise;dur=")
+
+
+def test_once_the_body_has_told_the_dialect_errors_are_in_it(server: Server) -> None:
+    """On the route where two meet: one's fields, the other's, and both where neither is spoken."""
+
+    def post(body: object) -> tuple[int, set[str]]:
+        answer = server.client.post("/rerank", json=body)
+        return answer.status_code, set(answer.json())
+
+    assert post({"query": "q", "texts": []}) == (400, {"error", "error_type"})
+    assert post({"query": "q", "documents": []}) == (422, {"error", "message", "detail"})
+    assert post({"query": "q"}) == (422, {"error", "error_type", "message", "detail"})
+
+
+def test_documents_come_back_only_when_asked_for(server: Server) -> None:
+    """Left out, or null where Infinity has null."""
+    body = {"query": "q", "documents": ["a"]}
+    assert "document" not in server.client.post("/v1/rerank", json=body).json()["results"][0]
+    assert "document" not in server.client.post("/voyage/v1/rerank", json=body).json()["data"][0]
+    assert server.client.post("/infinity/rerank", json=body).json()["results"][0]["document"] is None
+
+
+def test_nothing_to_rank_is_refused_everywhere(server: Server) -> None:
+    """Empty queries and lists, in each shape; no bound on tokens is none."""
+    for path, body in (
+        ("/v1/ranking", {"query": {"text": " "}, "passages": [{"text": "a"}]}),
+        ("/v1/ranking", {"query": {"text": "q"}, "passages": []}),
+        ("/infinity/rerank", {"query": "q", "documents": []}),
+    ):
+        assert server.client.post(path, json=body).status_code == 422
+    unbounded = {"query": "q", "documents": ["a"], "max_tokens_per_doc": 0}
+    assert server.client.post("/v2/rerank", json=unbounded).status_code == 200
+
+
+def test_logits_instead_of_scores_on_request(server: Server) -> None:
+    """vLLM's name for it."""
+    raw = server.client.post("/score", json={"text_1": "q", "text_2": "a", "use_activation": False}).json()
+    assert raw["data"][0]["score"] == server.scores("q", ["a"], raw_scores=True)[0]
+
+
+def test_any_name_is_described_where_names_are_not_strict(server: Server) -> None:
+    """With what Xinference's and Dify's clients look for."""
+    told = server.client.get("/v1/models/org/any").json()
+    assert {told[field] for field in ("id", "model_name", "model_uid")} == {"org/any"}
+    assert (told["model_type"], told["max_tokens"], told["context_length"]) == ("rerank", 512, 512)
+
+
+def test_metrics_count_every_pair_and_label_by_template(server: Server) -> None:
+    """Documents of all queries; a path's parameter is no label."""
+
+    def value(name: str) -> float:
+        lines = server.client.get("/metrics").text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+    documents, units = value("rerank_documents_sum"), value("rerank_search_units_total")
+    server.client.post("/predict", json={"inputs": [["q", "a"], ["q", "b"], ["r", "c"]]})
+    server.client.get("/v1/models/any-name")
+    assert (value("rerank_documents_sum") - documents, value("rerank_search_units_total") - units) == (3, 2)
+    assert "any-name" not in server.client.get("/metrics").text

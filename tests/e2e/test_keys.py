@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from service.app import EXPOSED
 from tests.server import Server, run_rerank
 
 BODIES: dict[str, Any] = {
@@ -74,6 +75,20 @@ def test_what_tells_of_the_model_wants_a_key(keyed: Server, path: str) -> None:
     assert keyed.client.get(path, headers={"Authorization": "bearer second"}).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_probes_with_head_are_open_or_closed_alike(keyed: Server, closed: Server, path: str) -> None:
+    """Load balancers send them."""
+    assert keyed.client.head(path).status_code == 200
+    assert closed.client.head(path, headers={"Authorization": ""}).status_code == 401
+
+
+def test_the_hub_id_is_a_name_of_the_model(keyed: Server) -> None:
+    """Where names are strict."""
+    hub_id = keyed.client.get("/info", headers=key()).json()["model_id"]
+    answer = keyed.client.post("/v1/rerank", json=BODIES["/v1/rerank"] | {"model": hub_id}, headers=key())
+    assert (answer.status_code, answer.json()["model"]) == (200, hub_id)
+
+
 @pytest.mark.parametrize("path", ["/health", "/ping", "/ready", "/v1/health/live", "/v1/health/ready", "/metrics"])
 def test_health_and_metrics_are_open_or_closed(keyed: Server, closed: Server, path: str) -> None:
     """Open unless a setting closes them."""
@@ -87,6 +102,7 @@ def test_models_are_listed_without_a_key_only_where_a_setting_opens_them(keyed: 
     with Server("--api-keys", "k", "--open-models", "true") as running:
         assert running.client.get("/v1/models").status_code == 200
         assert running.client.get("/info").status_code == 401
+        assert running.client.get("/v1/models/embedded").status_code == 401
 
 
 def test_whether_a_key_is_needed_is_told_to_everybody(keyed: Server, server: Server, tmp_path: Path) -> None:
@@ -128,7 +144,7 @@ def test_a_page_of_the_named_origin_may_ask(keyed: Server) -> None:
     for headers, status in ((key(), 200), ({}, 401)):
         answer = keyed.client.post("/v1/rerank", json=BODIES["/v1/rerank"], headers=asking | headers)
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, "https://app.example")
-    assert "server-timing" in answer.headers["access-control-expose-headers"].lower()
+    assert set(answer.headers["access-control-expose-headers"].split(", ")) == set(EXPOSED)
     other = keyed.client.post(
         "/v1/rerank", json=BODIES["/v1/rerank"], headers={"Origin": "https://evil.example"} | key()
     )

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from service.dialects import cohere, either, nim, tei, unified, vllm, voyage
+from service.dialects import cohere, either, infinity, nim, tei, unified, vllm, voyage
 from service.dialects.body import decode
 from service.dialects.fields import Document, document_object, document_texts
-from service.errors import EmptyInput, InvalidRequest, MalformedBody
+from service.errors import EmptyInput, InternalError, InvalidRequest, MalformedBody
 from service.job import Job, Ranked, Ranking, Stages, Usage
 
 STAGES = Stages(tokenise_s=0.0011, queue_s=0.0024, inference_s=0.0036, total_s=0.0071)
@@ -66,6 +66,8 @@ def test_an_object_comes_back_with_all_its_fields_and_surely_a_text() -> None:
     assert document_object("a", None) == {"text": "a"}
     assert document_object({"text": "b", "title": "t"}, None) == {"text": "b", "title": "t"}
     assert document_object({"title": "t", "text": None}, ["title"]) == {"text": "t", "title": "t"}
+    assert document_object({"title": "t", "text": 7}, ["title"]) == {"text": "t", "title": "t"}
+    assert document_object({"title": "t", "text": "own"}, ["title"]) == {"text": "own", "title": "t"}
 
 
 @pytest.mark.parametrize("top_n", [None, 0, "0"])
@@ -163,8 +165,9 @@ def test_texts_are_paired(fields: dict[str, Any], jobs: list[tuple[str, list[str
         ({"text_1": ["q", "r"], "text_2": "a"}, "text_1: 2 texts cannot be paired with the 1 of text_2"),
         ({"text_1": "q"}, "text_2: is missing"),
         ({"text_2": "a"}, "text_1: is missing"),
+        ({"queries": ["q", "r"], "documents": ["a"]}, "queries: 2 texts cannot be paired with the 1 of documents"),
         ({"text_1": "q", "text_2": ["a", "b", "c", "d"]}, "the request has 4 documents, more than the 3"),
-        ({"text_1": [], "text_2": ["a"]}, "text_1: list of documents must not be empty"),
+        ({"text_1": [], "text_2": ["a"]}, "text_1: list of text_1 must not be empty"),
         ({"text_1": ["q", ""], "text_2": ["a", "b"]}, "text_1: must not be empty"),
     ],
 )
@@ -195,8 +198,8 @@ def test_a_lone_pair_is_answered_with_a_list_and_several_with_lists() -> None:
         ([["q", "a"], ["alone"]], "inputs[1]: a reranker scores pairs"),
         (["q", "a", "b"], "inputs: a reranker scores pairs"),
         ([["q", "a"]] * 4, "the request has 4 documents, more than the 3"),
-        ([], "inputs: list of documents must not be empty"),
-        ("", "inputs: list of documents must not be empty"),
+        ([], "inputs: list of inputs must not be empty"),
+        ("", "inputs: list of inputs must not be empty"),
         ([["", "a"]], "query: must not be empty"),
     ],
 )
@@ -238,9 +241,27 @@ def test_only_an_explicit_no_forbids_to_cut() -> None:
     }  # fmt: skip
 
 
+def test_the_side_that_is_cut_is_read_in_either_case() -> None:
+    """text-embeddings-inference's clients write it both ways."""
+    for side, keep_end in (("left", True), ("Left", True), ("right", False), ("Right", False), (None, False)):
+        request: tei.TeiRerankRequest = decode(
+            json.dumps({"query": "q", "texts": ["a"], "truncation_direction": side}).encode(), tei.TeiRerankRequest
+        )
+        assert tei.job(request, 9).keep_end is keep_end
+
+
+def test_a_count_is_named_as_the_dialect_names_it() -> None:
+    """Voyage's is top_k."""
+    with pytest.raises(InvalidRequest) as told:
+        voyage.job(voyage.VoyageRerankRequest(query="q", documents=["a"], top_k=-1), 9)
+    assert told.value.param == "top_k"
+    assert infinity.job(infinity.InfinityRerankRequest(query="q", documents=["a"], raw_scores=True), 9).raw_scores
+
+
 def test_empty_input_is_told_apart_only_where_the_dialect_does() -> None:
     """400 for text-embeddings-inference and Cohere, 422 for the others."""
     empty, wrong = EmptyInput("e"), InvalidRequest("w")
     assert [module.status(empty) for module in (tei, cohere, vllm, unified)] == [400, 400, 400, 422]
     assert [module.status(wrong) for module in (tei, cohere, vllm, unified)] == [422, 400, 400, 422]
     assert tei.error_body(wrong).error_type == "Validation"
+    assert tei.error_body(InternalError("bug")).error_type == "Backend"

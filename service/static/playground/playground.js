@@ -7,6 +7,10 @@ const KEY = "rerank-api-key";
 const LONG_TEXT = 500; // characters; a longer passage is first shown cut to some lines
 const STAGES = ["tokenise", "queue", "inference", "total"];
 
+const kept = { // a browser that blocks storage forgets the key on reload, and nothing else
+  get() { try { return sessionStorage.getItem(KEY) ?? ""; } catch { return ""; } },
+  set(key) { try { sessionStorage.setItem(KEY, key); } catch { /* forgotten */ } },
+};
 const at = (id) => document.getElementById(id);
 let model; // the served model's name, once /info has told it
 let sending; // the AbortController of the request under way
@@ -172,10 +176,10 @@ function parsed(text) {
 }
 
 at("dialect").append(...DIALECTS.map(({ name }, index) => new Option(name, index)));
-at("key").value = sessionStorage.getItem(KEY) ?? "";
+at("key").value = kept.get();
 at("ask").addEventListener("input", showForm);
 at("key").addEventListener("change", () => {
-  sessionStorage.setItem(KEY, at("key").value);
+  kept.set(at("key").value);
   showServed();
 });
 at("ask").addEventListener("submit", (event) => {
