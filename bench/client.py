@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -48,9 +49,20 @@ class _Reply:
 class Client:
     """A reranker at a URL. Use with `async with`; one client serves any number of concurrent requests."""
 
-    def __init__(self, url: str, *, model: str | None = None, timeout_s: float = 120.0, connections: int = 16) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        model: str | None = None,
+        timeout_s: float = 120.0,
+        connections: int = 16,
+        route: str = here.ROUTE,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
         self.model = model
+        self._route = route
+        self._headers = {"Content-Type": "application/json", **(headers or {})}
         self._started = perf_counter()
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._http = httpx.AsyncClient(timeout=timeout_s, limits=limits, trust_env=False)
@@ -69,16 +81,20 @@ class Client:
         """Seconds since this client was made: the clock of all its samples."""
         return perf_counter() - self._started
 
-    async def rerank(self, query_id: str, query: str, documents: list[str], *, retries: int = 0) -> Answer:
-        """Rerank once, planned for now. Where it was retried, the sample's other times are the last attempt's."""
-        planned_s = self.now_s()
+    async def rerank(
+        self, query_id: str, query: str, documents: list[str], *, retries: int = 0, planned_s: float | None = None
+    ) -> Answer:
+        """Rerank once, planned for now unless told for when. Where it was retried, the sample's other times are the
+        last attempt's.
+        """
+        planned_s = self.now_s() if planned_s is None else planned_s
         body = here.request_body(query, documents, self.model)
         attempt = 1
         while True:
             sent_s = self.now_s()
             sample = Sample(query_id, len(documents), planned_s, sent_s, done_s=sent_s, attempts=attempt)
             try:
-                reply = await self._post(here.ROUTE, body)
+                reply = await self._post(self._route, body)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 return Answer(None, replace(sample, done_s=self.now_s(), error=_why(error)))
             done_s = self.now_s()
@@ -95,6 +111,10 @@ class Client:
             return None
         return answer if isinstance(answer, dict) else None
 
+    async def text(self, route: str) -> str:
+        """What stands at a route, such as /metrics; raises httpx.HTTPError."""
+        return (await self._http.get(self.url + route, headers=self._headers)).raise_for_status().text
+
     async def check(self) -> None:
         """ServerError with one sentence unless a reranker answers a small request."""
         sample = (await self.rerank("check", "What is a panda?", ["A bear.", "A bicycle."], retries=5)).sample
@@ -105,8 +125,7 @@ class Client:
         raise ServerError(f"{self.url} is no usable reranker: POST {here.ROUTE} failed with {sample.error}")
 
     async def _post(self, route: str, body: bytes) -> _Reply:
-        headers = {"Content-Type": "application/json"}
-        async with self._http.stream("POST", self.url + route, content=body, headers=headers) as response:
+        async with self._http.stream("POST", self.url + route, content=body, headers=self._headers) as response:
             first_byte_s = self.now_s()
             return _Reply(response.status_code, response.headers, await response.aread(), first_byte_s)
 

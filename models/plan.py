@@ -11,6 +11,10 @@ ONE_PAIR = 0
 """The token budget that stands for "one pair per batch"."""
 
 
+class DeviceFull(Exception):
+    """A batch does not fit the device's memory; a smaller one may."""
+
+
 def plan(lengths: Sequence[int], max_batch_tokens: int) -> list[list[int]]:
     """Group pairs into batches, longest first.
 

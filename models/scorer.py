@@ -39,6 +39,8 @@ class Scorer:
         threads: int = 0,
         max_tokens: int | None = None,
         max_batch_tokens: int | None = None,
+        token_cache_bytes: int = 0,
+        gpu_memory_bytes: int = 0,
     ) -> "Scorer":
         """Load and check an artefact folder; the first run is slower unless `warm_up` went before.
 
@@ -48,14 +50,22 @@ class Scorer:
             threads: runs at a time on the CPU; 0 for as many as there are usable CPUs.
             max_tokens: a shorter window than the model's own, in tokens.
             max_batch_tokens: padded tokens of a batch; None for the device's own way (see `models.session`).
+            token_cache_bytes: for the token ids of documents that were read last.
+            gpu_memory_bytes: what ONNX Runtime may take of a GPU's memory; 0 for all.
 
         Raises:
             ArtefactError: the folder is damaged, or holds no one-label cross-encoder.
         """
         artefact = load(folder)
         window = min(max_tokens or artefact.manifest.max_tokens, artefact.manifest.max_tokens)
-        tokeniser = Tokeniser.open(artefact.tokenizer, window)
-        session = Session(artefact, device=device, threads=threads, max_batch_tokens=max_batch_tokens)
+        tokeniser = Tokeniser.open(artefact.tokenizer, window, cache_bytes=token_cache_bytes)
+        session = Session(
+            artefact,
+            device=device,
+            threads=threads,
+            max_batch_tokens=max_batch_tokens,
+            gpu_memory_bytes=gpu_memory_bytes,
+        )
         return cls(artefact, tokeniser, session)
 
     def warm_up(self) -> None:
@@ -79,7 +89,8 @@ class Scorer:
         """Score pairs: logits of shape [len(pairs)], float32, in the pairs' order."""
         batches = plan([len(pair) for pair in pairs], self.session.max_batch_tokens)
         logits = np.empty(len(pairs), np.float32)
-        runs = self._threads.map(self.session.run, [[pairs[index] for index in batch] for batch in batches])
+        run = self.session.run_alone if len(batches) == 1 else self.session.run
+        runs = self._threads.map(run, [[pairs[index] for index in batch] for batch in batches])
         for batch, answer in zip(batches, runs, strict=True):
             logits[batch] = answer
         return logits

@@ -1,8 +1,9 @@
 """The ONNX Runtime session: the only place that knows ONNX Runtime.
 
 It opens an artefact's graph on a device, refuses a graph that is no one-label cross-encoder, and turns a batch of pairs
-into fp32 logits. On the CPU every run is single-threaded and `lanes` of them go on at a time; on a GPU one lane owns
-the device and batches are padded to a token budget. The callers see only `lanes`, `max_batch_tokens` and `run`.
+into fp32 logits. On the CPU every run is single-threaded and `lanes` of them go on at a time; a pair that is alone in
+the house is run by all CPUs together instead (`run_alone`), with the same logit. On a GPU one lane owns the device and
+batches are padded to a token budget. The callers see only `lanes`, `max_batch_tokens`, `run` and `run_alone`.
 """
 
 import os
@@ -14,7 +15,7 @@ import numpy as np
 from models.artefact import Artefact, ArtefactError, Precision
 from models.cpus import usable_cpus
 from models.pair import Logits, Pair
-from models.plan import ONE_PAIR
+from models.plan import ONE_PAIR, DeviceFull
 
 # Read by ONNX Runtime's library when it is loaded, so it must stand before the import: reports to its maker are off
 # unless the user turns them on (docs/decisions/0004).
@@ -25,6 +26,10 @@ Device = Literal["auto", "cpu", "cuda"]
 
 GPU_BATCH_TOKENS = 16_384
 """Padded tokens of a batch on a GPU: about 10 TFLOP at 568 M parameters, some tens of milliseconds' work."""
+LENGTHS_OF_A_GPU = 16
+"""Lengths are padded to a multiple of this on a GPU: fewer shapes for the arena and the kernels."""
+OUT_OF_MEMORY = ("Failed to allocate memory", "out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "BFCArena")
+"""What ONNX Runtime says where a batch does not fit."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "logits"
 FATAL_ONLY = 4
@@ -35,24 +40,49 @@ class Session:
     """An open graph. `run` may be called from `lanes` threads at a time."""
 
     def __init__(
-        self, artefact: Artefact, *, device: Device = "auto", threads: int = 0, max_batch_tokens: int | None = None
+        self,
+        artefact: Artefact,
+        *,
+        device: Device = "auto",
+        threads: int = 0,
+        max_batch_tokens: int | None = None,
+        gpu_memory_bytes: int = 0,
     ) -> None:
         has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
         self.device = choose_device(device, artefact.manifest.precision, has_cuda=has_cuda)
         self.lanes = 1 if self.device == "cuda" else threads or usable_cpus()
         self.max_batch_tokens = _budget(artefact, self.device, max_batch_tokens)
-        self._session = _open(artefact, self.device)
+        self._session = _open(artefact, self.device, gpu_memory_bytes)
+        is_shared = self.device == "cpu" and self.lanes > 1 and self.max_batch_tokens == ONE_PAIR
+        self._wide = _open(artefact, self.device, threads=self.lanes) if is_shared else self._session
         self._inputs = _check_graph(artefact, self._session)
         self._pad_token_id = artefact.manifest.pad_token_id
 
     def run(self, batch: Sequence[Pair]) -> Logits:
-        """Score a batch: pairs in, logits of shape [len(batch)] out, float32, in the batch's order."""
-        arrays = _pad(batch, self._pad_token_id)
+        """Score a batch: pairs in, logits of shape [len(batch)] out, float32, in the batch's order.
+
+        Raises:
+            DeviceFull: the batch does not fit the device's memory.
+        """
+        return self._run(self._session, batch)
+
+    def run_alone(self, batch: Sequence[Pair]) -> Logits:
+        """Score as `run` does, with all CPUs on one batch: for when nothing else is to be done."""
+        return self._run(self._wide, batch)
+
+    def _run(self, session: ort.InferenceSession, batch: Sequence[Pair]) -> Logits:
+        multiple = LENGTHS_OF_A_GPU if self.device == "cuda" else 1
+        arrays = _pad(batch, self._pad_token_id, multiple)
         feeds = {name: array for name, array in arrays.items() if name in self._inputs}
-        if self.device == "cuda":
-            return _one_label(run_bound(self._session, feeds, self.device), len(batch))
-        (logits,) = self._session.run([OUTPUT], feeds)
-        return _one_label(logits, len(batch))
+        if self.device != "cuda":
+            (logits,) = session.run([OUTPUT], feeds)
+            return _one_label(logits, len(batch))
+        try:
+            return _one_label(run_bound(session, feeds, self.device), len(batch))
+        except Exception as error:
+            if any(word in str(error) for word in OUT_OF_MEMORY):
+                raise DeviceFull(str(error)) from error
+            raise
 
     def warm_up(self, pair: Pair) -> None:
         """Run one pair so that the first request finds a warm session and a graph that does run.
@@ -62,6 +92,7 @@ class Session:
         """
         try:
             logits = self.run([pair])
+            self.run_alone([pair])
         except ArtefactError:
             raise
         except Exception as error:
@@ -113,17 +144,20 @@ def _budget(artefact: Artefact, device: str, max_batch_tokens: int | None) -> in
     return max_batch_tokens
 
 
-def _open(artefact: Artefact, device: str) -> ort.InferenceSession:
+def _open(artefact: Artefact, device: str, gpu_memory_bytes: int = 0, *, threads: int = 1) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = FATAL_ONLY
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # patterns are kept per shape, and every length is a shape of its own
     providers: list[Any] = ["CPUExecutionProvider"]
     if device == "cuda":
         ort.preload_dlls()
         # kSameAsRequested: the arena grows by what a shape needs, not by powers of two for each new shape
-        providers.insert(0, ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"}))
+        settings: dict[str, Any] = {"arena_extend_strategy": "kSameAsRequested"}
+        if gpu_memory_bytes:
+            settings["gpu_mem_limit"] = gpu_memory_bytes
+        providers.insert(0, ("CUDAExecutionProvider", settings))
     try:
         session = ort.InferenceSession(str(artefact.graph), options, providers=providers)
     except Exception as error:
@@ -152,12 +186,12 @@ def _check_graph(artefact: Artefact, session: ort.InferenceSession) -> frozenset
     return inputs
 
 
-def _pad(batch: Sequence[Pair], pad_token_id: int) -> dict[str, Any]:
+def _pad(batch: Sequence[Pair], pad_token_id: int, multiple: int = 1) -> dict[str, Any]:
     """Lay a batch out as [pairs, longest] int64 arrays, padded on the right; a lone pair is not copied."""
-    if len(batch) == 1:
+    if len(batch) == 1 and len(batch[0]) % multiple == 0:
         ids, types = batch[0].ids[np.newaxis], batch[0].types[np.newaxis]
         return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
-    shape = (len(batch), max(len(pair) for pair in batch))
+    shape = (len(batch), -(-max(len(pair) for pair in batch) // multiple) * multiple)
     feeds = {name: np.zeros(shape, np.int64) for name in INPUTS}
     feeds["input_ids"].fill(pad_token_id)
     for row, pair in enumerate(batch):

@@ -8,15 +8,18 @@ as FlagEmbedding's FlagReranker does. Where the caller wants them, a long docume
 more than a page.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
 from models.artefact import ArtefactError
+from models.cache import ByteCache
 from models.pair import Pair, TokenIds
 from models.windows import TRUNCATION, TooLong, TooManyWindows, WindowedPairs, Windows
 
@@ -48,10 +51,25 @@ class _Layout(NamedTuple):
         return len(self.before.ids) + len(self.between.ids) + len(self.after.ids)
 
 
-class Tokeniser:
-    """A model's tokenizer with its window; safe to call from several threads at once."""
+class _Known(NamedTuple):
+    """Token ids of a document that was read before."""
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int) -> None:
+    ids: npt.NDArray[np.int32]
+    whole: bool
+    """The document has no more than these."""
+
+
+class Tokeniser:
+    """A model's tokenizer with its window; safe to call from several threads at once.
+
+    Args:
+        tokenizer: the model's own.
+        max_tokens: the window of a pair.
+        cache_bytes: for the token ids of documents that were read last, texts included; 0 for none.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, max_tokens: int, *, cache_bytes: int = 0) -> None:
+        self.cache = ByteCache[str, _Known](cache_bytes)
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
@@ -62,10 +80,10 @@ class Tokeniser:
             raise ArtefactError(f"a window of {max_tokens} tokens is too small for a pair: give more max_tokens")
 
     @classmethod
-    def open(cls, path: Path, max_tokens: int) -> "Tokeniser":
+    def open(cls, path: Path, max_tokens: int, *, cache_bytes: int = 0) -> "Tokeniser":
         """Read a tokenizer.json; raise ArtefactError if it is not one."""
         try:
-            return cls(Tokenizer.from_file(str(path)), max_tokens)
+            return cls(Tokenizer.from_file(str(path)), max_tokens, cache_bytes=cache_bytes)
         except ArtefactError:
             raise
         except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
@@ -93,7 +111,7 @@ class Tokeniser:
         if max_pairs is not None:  # one window too many is enough to refuse, so no document is read beyond it
             windows = replace(windows, max_chunks_per_doc=min(windows.max_chunks_per_doc, max_pairs + 1))
         reach = windows.reach(room)
-        encoded = self._encode(documents, reach + one_more, keep_end=windows.keep_end)
+        encoded = self._documents(documents, reach + one_more, keep_end=windows.keep_end)
         for index, ids in enumerate(encoded):
             if len(ids) > reach:
                 raise TooLong(index)
@@ -118,6 +136,27 @@ class Tokeniser:
             )
             for ids in parts
         ]
+
+    def _documents(self, documents: Sequence[str], room: int, *, keep_end: bool) -> Sequence[TokenIds]:
+        """Encode documents, those that were read before from the cache, where there is one."""
+        if self.cache.max_bytes == 0 or keep_end:
+            return self._encode(documents, room, keep_end=keep_end)
+        ids = [self._known(document, room) for document in documents]
+        missing = [place for place, known in enumerate(ids) if known is None]
+        # room varies with the query: read as much as any query would leave, unless far less is asked for
+        wanted = max(room, self.max_tokens) if room > self.max_tokens // 2 else room
+        for place, read in zip(missing, self._encode([documents[place] for place in missing], wanted), strict=True):
+            document, kept = documents[place], read.astype(np.int32)
+            size = sys.getsizeof(document) + kept.nbytes
+            self.cache.put(document, _Known(kept, whole=len(read) < wanted), size)
+            ids[place] = read[:room]
+        return [known for known in ids if known is not None]
+
+    def _known(self, document: str, room: int) -> TokenIds | None:
+        known = self.cache.get(document)
+        if known is None or (len(known.ids) < room and not known.whole):
+            return None
+        return known.ids[:room].astype(np.int64)
 
     def _encode(self, texts: Sequence[str], room: int, *, keep_end: bool = False) -> list[TokenIds]:
         """Encode texts without special tokens, each cut to its first `room` tokens, or to its last."""

@@ -5,7 +5,7 @@ cuts in two is whole in the neighbour where the overlap reaches over it. The sco
 its windows (MaxP of Dai and Callan, "Deeper Text Understanding for IR with Contextual Neural Language Modeling", 2019).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -83,6 +83,13 @@ class WindowedPairs(NamedTuple):
 
     pairs: list[Pair]
     counts: list[int]
+
+    def by_document(self) -> Iterator[list[Pair]]:
+        """Each document's pairs."""
+        start = 0
+        for count in self.counts:
+            yield self.pairs[start : start + count]
+            start += count
 
     def document(self, pair: int) -> int:
         """Index of the document to which a pair belongs."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
@@ -18,6 +19,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 
 from models.artefact import ArtefactError
+from models.cache import ByteCache
 from models.scorer import Scorer
 from service.auth import ApiKeys
 from service.batcher import Batcher
@@ -31,6 +33,7 @@ from service.refusals import on_error
 from service.request import JsonRequest
 from service.rerank import Reranker
 from service.routes import ROUTES
+from service.scores import ScoreCache
 from service.settings import Settings
 from service.telemetry import Metrics
 
@@ -62,16 +65,20 @@ def create_app(
         lanes=scorer.session.lanes,
         max_batch_tokens=scorer.session.max_batch_tokens,
         max_queue_tokens=settings.max_queue_tokens,
+        run_alone=scorer.session.run_alone,
     )
     reranker = Reranker(
         scorer.tokeniser.windows,
         batcher,
         max_documents=settings.max_documents,
         max_concurrent_requests=settings.max_concurrent_requests,
+        max_tokens=scorer.tokeniser.max_tokens,
         models=served.names if settings.strict_model else None,
         usd_per_million_tokens=served.usd_per_million_tokens,
+        scores=ScoreCache(settings.score_cache_mb * 2**20) if settings.score_cache_mb else None,
     )
-    metrics = _metrics(batcher, reranker)
+    metrics = _metrics(batcher, reranker, scorer.tokeniser.cache)
+    desk = Desk(reranker, metrics, served, max_documents=settings.max_documents, deadline_ms=settings.deadline_ms)
     guard = key_guard(
         keys,
         open_health=settings.open_health,
@@ -84,7 +91,7 @@ def create_app(
             create_static_files_router(f"{DOCS}/assets", [SWAGGER_UI], include_in_schema=False),
             playground(),
         ],
-        dependencies=_provide(reranker, metrics, Desk(reranker, metrics, served, settings.max_documents)),
+        dependencies=_provide(reranker, metrics, desk),
         cors_config=_cors(settings.cors_origins),
         exception_handlers={Exception: on_error},
         lifespan=[_lifespan(scorer, reranker, on_failure)],
@@ -97,11 +104,15 @@ def create_app(
     return Meter(litestar, metrics)
 
 
-def _metrics(batcher: Batcher, reranker: Reranker) -> Metrics:
+def _metrics(batcher: Batcher, reranker: Reranker, tokens: ByteCache[Any, Any]) -> Metrics:
     metrics = Metrics()
     metrics.watch("rerank_queue_tokens", "Tokens that wait for the model.", lambda: batcher.queued_tokens)
     metrics.watch("rerank_queue_pairs", "Pairs that wait for the model.", lambda: batcher.queued_pairs)
     metrics.watch("rerank_requests_in_flight", "Rerank requests in the house.", lambda: reranker.in_flight)
+    metrics.watch("rerank_tokens_per_second", "What all lanes together do, measured.", lambda: batcher.tokens_per_s)
+    metrics.watch("rerank_padding_ratio", "Padding among the tokens that were run.", lambda: batcher.padding_ratio)
+    metrics.watch("rerank_token_cache_bytes", "What the cache of token ids holds.", lambda: tokens.bytes)
+    metrics.watch("rerank_token_cache_hit_ratio", "Documents that it knew.", lambda: tokens.hit_ratio)
     metrics.watch("rerank_ready", "1 once the model is warmed up, else 0.", lambda: reranker.ready)
     return metrics
 

@@ -8,9 +8,11 @@ error in the log: rotating keys must never open a server or shut everybody out.
 import hashlib
 import hmac
 import logging
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from service.errors import Unauthorized
 
@@ -27,12 +29,25 @@ class ApiKeysError(Exception):
     """Keys that cannot be: a file that has none or cannot be read, or a key that cannot be sent."""
 
 
+class Caller(NamedTuple):
+    """Who asks, as the queue knows him."""
+
+    name: str
+    """The start of the key's digest; empty where no key is needed."""
+    share: float
+    """Of the turns in the queue, against other keys' shares."""
+
+
+ANYBODY = Caller("", 1.0)
+
+
 class ApiKeys:
     """The keys in force; without any, everybody may ask.
 
     Args:
         keys: keys given by a setting.
-        file: a file of more keys, one a line; empty lines and lines that start with # are none.
+        file: a file of more keys, one a line, each perhaps with its share of the queue after a space (1 without);
+            empty lines and lines that start with # are none.
 
     Raises:
         ApiKeysError: the file cannot be read or has no key in it, or a key cannot be sent in a header.
@@ -41,10 +56,10 @@ class ApiKeys:
     def __init__(self, keys: Sequence[str] = (), file: Path | None = None) -> None:
         if not all(map(_is_sendable, keys)):
             raise ApiKeysError(f"an API key has characters that no client can send: {SENDABLE}")
-        self._given = frozenset(map(_digest, keys))
+        self._given = {_digest(key): 1.0 for key in keys}
         self._file = file
         self._stamp = _stamp(file)
-        self._of_file = frozenset[bytes]() if file is None else _read(file)
+        self._of_file = {} if file is None else _read(file)
         self._looked = time.monotonic()
 
     @property
@@ -52,10 +67,10 @@ class ApiKeys:
         """Is a key needed at all?"""
         return bool(self._given or self._file)
 
-    def check(self, authorization: str | None) -> None:
-        """Raise Unauthorized unless an Authorization header carries a key: `Bearer KEY`, `bearer KEY` or `KEY`."""
+    def check(self, authorization: str | None) -> Caller:
+        """Tell whose key an Authorization header carries (`Bearer KEY`, `bearer KEY` or `KEY`); raise Unauthorized."""
         if not self.required:
-            return
+            return ANYBODY
         self._look_again()
         key = (authorization or "").strip()
         if key.lower().startswith(SCHEME):
@@ -63,9 +78,11 @@ class ApiKeys:
         if not key:
             raise Unauthorized("an API key is needed: send it as Authorization: Bearer KEY")
         digest = _digest(key)
-        matches = [hmac.compare_digest(digest, known) for known in self._given | self._of_file]
-        if not any(matches):
+        known = self._given | self._of_file
+        matches = [one for one in known if hmac.compare_digest(digest, one)]
+        if not matches:
             raise Unauthorized("this API key is not known here")
+        return Caller(matches[0].hex()[:8], known[matches[0]])
 
     def _look_again(self) -> None:
         """Read the file again if it changed, at most once in `LOOK_EVERY_S`."""
@@ -104,14 +121,25 @@ def _stamp(file: Path | None) -> tuple[int, ...] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _read(file: Path) -> frozenset[bytes]:
+def _read(file: Path) -> dict[bytes, float]:
     try:
         lines = file.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ApiKeysError(f"the API key file {file} cannot be read: {error}") from None
-    keys = [line.strip() for line in lines if line.strip() and not line.strip().startswith("#")]
-    if not all(map(_is_sendable, keys)):
-        raise ApiKeysError(f"the API key file {file} has a key with characters that no client can send: {SENDABLE}")
+    keys = dict(_key_and_share(line, file) for line in lines if line.strip() and not line.strip().startswith("#"))
     if not keys:
         raise ApiKeysError(f"the API key file {file} has no key in it: write one on a line")
-    return frozenset(map(_digest, keys))
+    return keys
+
+
+def _key_and_share(line: str, file: Path) -> tuple[bytes, float]:
+    key, _, share = line.strip().partition(" ")
+    if not _is_sendable(key):
+        raise ApiKeysError(f"the API key file {file} has a key with characters that no client can send: {SENDABLE}")
+    try:
+        number = float(share or 1)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise ApiKeysError(f"the API key file {file} has a share that is no positive number after a key")
+    return _digest(key), number

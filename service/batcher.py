@@ -1,90 +1,68 @@
 """The queue before the model: who is let in, who runs next, and who is told when it is done.
 
 `lanes` threads pull from one queue, each with one run of the model going at a time, so the device is never idle while a
-pair waits and a pair waits only while every lane is busy: there is no batching timer. A request is admitted with all of
-its pairs or not at all, and is answered when its last pair is done. A batch that fails is run again pair by pair, so
-only the request whose pair is guilty fails; a lane survives whatever the model raises.
+pair waits and a pair waits only while every lane is busy: there is no batching timer. Whose pair is next says
+`turns.py`. A request is admitted with all of its pairs or not at all, and only if it can be answered by its deadline;
+one whose deadline passes all the same, or whose client is gone, leaves the queue between runs. A batch that fails is
+halved until the guilty pair is alone, so only its request fails; one that does not fit the device's memory is halved
+and the budget with it. A lane survives whatever the model raises.
 
 One lock guards the queue; results cross to the event loop once a request, by `call_soon_threadsafe`.
 """
 
-import asyncio
 import itertools
 import logging
-import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
-from models.pair import Logits, Pair
+from models.pair import Pair
 from models.plan import ONE_PAIR, plan
-from service.errors import ModelFailed, NotReady, Overloaded, RerankError
+from service.ask import Ask, Scored, Terms
+from service.errors import ModelFailed, NotReady, Overloaded, RerankError, TooLate
+from service.pace import Pace
+from service.runs import Run, Runs
+from service.turns import Turns
 
 log = logging.getLogger(__name__)
 
-Run = Callable[[Sequence[Pair]], Logits]
-"""The model: pairs to logits of shape [pairs]; called from every lane's thread."""
+Item = tuple[Ask, int]
+"""One pair: its request and its place there."""
 
-PLANNED_PAIRS = 512
-"""Waiting pairs that a batch is chosen from, oldest first."""
-LONGEST_RETRY_S = 60
-"""What clients honour at most of a Retry-After (the cohere SDK's limit)."""
-
-
-class Scored(NamedTuple):
-    """A finished request: logits of shape [pairs], float32; seconds waited for the first run, and from there to the
-    end.
-    """
-
-    logits: Logits
-    queue_s: float
-    inference_s: float
-
-
-class _Request:
-    """The pairs of one request that are still to be answered, and who waits for them."""
-
-    def __init__(self, pairs: Sequence[Pair]) -> None:
-        self.logits = np.empty(len(pairs), np.float32)
-        self.missing = len(pairs)
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self.loop.create_future()
-        self.error: RerankError | None = None
-        self.admitted = time.perf_counter()
-        self.started = math.inf
-        self.finished = math.inf
-
-    def settle(self) -> None:
-        """Wake the waiter, if it still waits; on the event loop."""
-        if not self.future.done():
-            if self.error is None:
-                self.future.set_result(None)
-            else:
-                self.future.set_exception(self.error)
-
-
-class _Item(NamedTuple):
-    """One waiting pair and its place in its request."""
-
-    request: _Request
-    place: int
-    pair: Pair
+QUEUE_S = 120
+"""What patient clients wait at most; the impatient say so (a deadline), or leave and take their pairs with them."""
+UNMEASURED_TOKENS = 1_000_000
+"""Room in the queue before the first run was timed."""
+MARGIN = 1.15
+"""Of the time that a request is expected to take, where it must be in time: the pace is a mean, and others come."""
+STAGED_BATCHES = 4
+"""Budgets' worth of pairs that a batch is chosen from: more would let the padding be less and the turns be late."""
 
 
 class Batcher:
     """The bounded queue with its lanes; `start` before the first `score`, `close` once at the end."""
 
-    def __init__(self, run: Run, *, lanes: int, max_batch_tokens: int, max_queue_tokens: int) -> None:
-        self._run = run
-        self._max_batch_tokens = max_batch_tokens
-        self._max_queue_tokens = max_queue_tokens
-        self._queue: deque[_Item] = deque()
-        self._queued_tokens = 0
-        self._tokens_per_s = 0.0
+    def __init__(
+        self, run: Run, *, lanes: int, max_batch_tokens: int, max_queue_tokens: int, run_alone: Run | None = None
+    ) -> None:
+        """Make the queue.
+
+        Args:
+            run: the model.
+            lanes: runs at a time.
+            max_batch_tokens: padded tokens of a batch, or `ONE_PAIR`.
+            max_queue_tokens: tokens that may wait; 0 for what is done in `QUEUE_S`.
+            run_alone: the model with all CPUs on one batch, for one that has the house to itself.
+        """
+        self._runs = Runs(run, run_alone or run, max_batch_tokens)
+        self._running = 0
+        self._max_tokens = max_queue_tokens
+        self._turns: Turns[Ask] = Turns()
+        self._staged: list[Item] = []
+        self._running_tokens = 0
+        self._pace = Pace(lanes)
         self._open = True
         self._changed = threading.Condition()
         self._lanes = [threading.Thread(target=self._lane, name=f"lane-{n}", daemon=True) for n in range(lanes)]
@@ -106,131 +84,190 @@ class Batcher:
     @property
     def queued_tokens(self) -> int:
         """Tokens that wait for a lane."""
-        return self._queued_tokens
+        return self._turns.tokens + sum(_length(item) for item in tuple(self._staged))
+
+    @property
+    def max_queue_tokens(self) -> int:
+        """Tokens that may wait: as many as were set, else what the model does in `QUEUE_S` at the measured rate."""
+        return self._max_tokens or round(QUEUE_S * self._pace.tokens_per_s) or UNMEASURED_TOKENS
 
     @property
     def queued_pairs(self) -> int:
         """Pairs that wait for a lane."""
-        return len(self._queue)
+        return self._turns.pairs + len(self._staged)
 
-    async def score(self, pairs: Sequence[Pair]) -> Scored:
+    @property
+    def tokens_per_s(self) -> float:
+        """The measured rate of all lanes together."""
+        return self._pace.tokens_per_s
+
+    @property
+    def padding_ratio(self) -> float:
+        """Padding among the tokens that were run."""
+        return self._runs.padding_ratio
+
+    async def score(self, pairs: Sequence[Pair], terms: Terms | None = None) -> Scored:
         """Queue all pairs of a request and wait for their logits.
 
         Raises:
-            Overloaded: the queue has no room for all of them; none was queued. A request alone always fits.
+            Overloaded: the queue has no room for all of them, or they would be late; none was queued. A request
+                alone always fits.
+            TooLate: the deadline passed in the queue.
             ModelFailed: the model failed on one of these pairs.
             NotReady: the batcher is closed.
         """
         if not pairs:
             return Scored(np.empty(0, np.float32), 0.0, 0.0)
-        request = _Request(pairs)
-        self._admit(request, pairs)
+        ask = Ask(pairs, terms or Terms())
+        self._admit(ask)
         try:
-            await request.future
-        except asyncio.CancelledError:
-            with self._changed:
-                self._forget(request)
-            raise
-        return Scored(request.logits, request.started - request.admitted, request.finished - request.started)
+            return await ask.answered()
+        finally:
+            if ask.missing:
+                with self._changed:
+                    self._forget(ask)
 
-    def _admit(self, request: _Request, pairs: Sequence[Pair]) -> None:
-        lengths = [len(pair) for pair in pairs]
+    def refuse_early(self, tokens: int, terms: Terms) -> None:
+        """Raise Overloaded if a request of about so many tokens would be refused now: before it costs anything."""
+        with self._changed:
+            self._check_room(tokens, terms.priority)
+            self._check_deadline(tokens, terms.priority, terms.deadline)
+
+    def _admit(self, ask: Ask) -> None:
+        lengths = [len(pair) for pair in ask.pairs]
+        tokens = sum(lengths)
         longest_first = itertools.chain.from_iterable(plan(lengths, ONE_PAIR))
-        items = [_Item(request, index, pairs[index]) for index in longest_first]
         with self._changed:
             if not self._open:
                 raise NotReady("the server is shutting down: send the request to another one", retry_after_s=1)
-            if self._queue and self._queued_tokens + sum(lengths) > self._max_queue_tokens:
-                raise self._overloaded(sum(lengths))
-            self._queue.extend(items)
-            self._queued_tokens += sum(lengths)
-            self._changed.notify(len(items))
+            self._check_deadline(tokens, ask.priority, ask.deadline)
+            for lower in self._check_room(tokens, ask.priority):
+                self._fail(lower, self._overloaded(tokens, "made room for a request of higher priority"))
+            self._turns.add(ask, [(place, lengths[place]) for place in longest_first])
+            self._changed.notify(len(lengths))
 
-    def _overloaded(self, tokens: int) -> Overloaded:
-        wait_s = self._queued_tokens / self._tokens_per_s if self._tokens_per_s else 1.0
-        return Overloaded(
-            f"{self._queued_tokens} tokens wait for the model and this request's {tokens} do not fit "
-            f"beside them (max_queue_tokens {self._max_queue_tokens}): try again later",
-            retry_after_s=max(1, min(LONGEST_RETRY_S, math.ceil(wait_s))),
+    def _check_room(self, tokens: int, priority: int) -> list[Ask]:
+        """Find whom of lower priority a request would push out of a full queue; raise Overloaded if that is not enough.
+
+        The caller holds the lock.
+        """
+        waiting = self.queued_tokens
+        if not waiting or waiting + tokens <= self.max_queue_tokens:
+            return []
+        pushed = []
+        for lower, of_lower in self._turns.lower(priority):
+            if lower.missing == len(lower.pairs):  # not begun
+                pushed.append(lower)
+                waiting -= of_lower
+                if waiting + tokens <= self.max_queue_tokens:
+                    return pushed
+        raise self._overloaded(
+            waiting + tokens - self.max_queue_tokens,
+            f"{self.queued_tokens} tokens wait for the model and this request's {tokens} do not fit beside them "
+            f"(max_queue_tokens {self.max_queue_tokens})",
         )
 
+    def _check_deadline(self, tokens: int, priority: int, deadline: float) -> None:
+        """Raise Overloaded if a request cannot be answered in time at the measured rate; the caller holds the lock."""
+        before = self._turns.ahead(priority, tokens) + sum(_length(item) for item in self._staged)
+        needed = MARGIN * self._pace.seconds(before + self._running_tokens // 2 + tokens)
+        late = time.perf_counter() + needed - deadline
+        if late > 0 and before:
+            raise self._overloaded(
+                round(late * self._pace.tokens_per_s),
+                f"{before} tokens are before this request's {tokens}: it cannot be answered by its deadline",
+            )
+
+    def _overloaded(self, tokens: int, why: str) -> Overloaded:
+        return Overloaded(f"{why}: try again later", retry_after_s=self._pace.retry_after_s(tokens))
+
     def _lane(self) -> None:
-        while batch := self._take():
+        while taken := self._take():
+            batch, alone = taken
             start = time.perf_counter()
-            outcome = self._attempt([item.pair for item in batch])
-            if outcome is None and len(batch) > 1:
-                outcomes = [self._attempt([item.pair]) for item in batch]
-            else:
-                outcomes = [None] * len(batch) if outcome is None else [outcome[n : n + 1] for n in range(len(batch))]
-            self._deliver(batch, outcomes, start)
+            outcomes = self._runs.outcomes([ask.pairs[place] for ask, place in batch], alone=alone)
+            self._deliver(batch, outcomes, start, time.perf_counter(), alone=alone)
 
-    def _take(self) -> list[_Item]:
-        """Wait for work and take the batch that holds the oldest pair; empty when closed and nothing is left."""
+    def _take(self) -> tuple[list[Item], bool] | None:
+        """Wait for work and take a batch, and tell whether there is no other; None when closed and nothing is left."""
         with self._changed:
-            while not self._queue:
+            while True:
+                batch = self._next_batch()
+                if batch:
+                    self._running_tokens += sum(map(_length, batch))
+                    self._running += 1
+                    return batch, self._running == 1 and not self._turns and not self._staged
                 if not self._open:
-                    return []
+                    return None
                 self._changed.wait()
-            if self._max_batch_tokens == ONE_PAIR:
-                batch = [self._queue.popleft()]
-            else:
-                batch = self._take_batch()
-            self._queued_tokens -= sum(len(item.pair) for item in batch)
-            return batch
 
-    def _forget(self, request: _Request) -> None:
-        """Drop the waiting pairs of a request that nobody waits for any more; the caller holds the lock."""
-        self._queue = deque(item for item in self._queue if item.request is not request)
-        self._queued_tokens = sum(len(item.pair) for item in self._queue)
-
-    def _take_batch(self) -> list[_Item]:
-        """Plan the oldest waiting pairs and take the batch of the very oldest; the others keep their places."""
-        waiting = [self._queue.popleft() for _ in range(min(len(self._queue), PLANNED_PAIRS))]
-        batches = plan([len(item.pair) for item in waiting], self._max_batch_tokens)
+    def _next_batch(self) -> list[Item]:
+        """Take the pair whose turn it is, with others of like length as far as the budget goes."""
+        if self._runs.budget == ONE_PAIR:
+            item = self._next()
+            return [] if item is None else [item]
+        staged_tokens = sum(map(_length, self._staged))
+        while staged_tokens < STAGED_BATCHES * self._runs.budget and (item := self._next()) is not None:
+            self._staged.append(item)
+            staged_tokens += _length(item)
+        if not self._staged:
+            return []
+        batches = plan([_length(item) for item in self._staged], self._runs.budget)
         chosen = next(set(batch) for batch in batches if 0 in batch)
-        self._queue.extendleft(waiting[place] for place in reversed(range(len(waiting))) if place not in chosen)
-        return [waiting[place] for place in sorted(chosen)]
+        batch = [item for place, item in enumerate(self._staged) if place in chosen]
+        self._staged = [item for place, item in enumerate(self._staged) if place not in chosen]
+        return batch
 
-    def _attempt(self, pairs: list[Pair]) -> Logits | None:
-        """Run the model once; None when it fails or answers with something that is not finite."""
-        try:
-            logits = self._run(pairs)
-        except Exception:
-            log.exception("the model failed on a batch of %d pairs", len(pairs))
-            return None
-        if not np.isfinite(logits).all():
-            log.error("the model gave a logit that is not finite in a batch of %d pairs", len(pairs))
-            return None
-        return logits
+    def _next(self) -> Item | None:
+        """Take the next pair that is still of use."""
+        while self._turns:
+            ask, place, _ = self._turns.take()
+            if time.perf_counter() + self._needed_s(ask) < ask.deadline:
+                return ask, place
+            self._fail(ask, TooLate("the deadline of this request passes before the model can answer it"))
+        return None
 
-    def _deliver(self, batch: list[_Item], outcomes: Sequence[Logits | None], start: float) -> None:
-        end = time.perf_counter()
-        done: set[_Request] = set()
+    def _needed_s(self, ask: Ask) -> float:
+        """What a request must have left to be begun while others wait: what would be late is not begun at all."""
+        others_wait = self._turns.pairs > len(ask.pairs) - 1
+        return self._pace.seconds(ask.tokens) if others_wait and ask.missing == len(ask.pairs) else 0.0
+
+    def _forget(self, ask: Ask) -> None:
+        """Drop the waiting pairs of a request that nobody waits for any more; the caller holds the lock."""
+        self._turns.remove(ask)
+        self._staged = [item for item in self._staged if item[0] is not ask]
+
+    def _fail(self, ask: Ask, error: RerankError) -> None:
+        """End a request with an error; the caller holds the lock."""
+        ask.error = error
+        self._forget(ask)
+        _wake(ask)
+
+    def _deliver(
+        self, batch: list[Item], outcomes: Sequence[float | None], start: float, end: float, *, alone: bool
+    ) -> None:
+        done: list[Ask] = []
         with self._changed:
-            self._measure(sum(len(item.pair) for item in batch), end - start)
-            for item, outcome in zip(batch, outcomes, strict=True):
-                request = item.request
-                request.started = min(request.started, start)
-                request.missing -= 1
-                if outcome is None:
-                    request.error = ModelFailed(f"the model failed on pair {item.place}", pair=item.place)
-                    self._forget(request)
-                else:
-                    request.logits[item.place] = outcome[0]
-                if request.missing == 0 or request.error is not None:
-                    request.finished = end
-                    done.add(request)
-        for request in done:
-            _wake(request)
-
-    def _measure(self, tokens: int, seconds: float) -> None:
-        """Keep a running mean of the tokens per second that all lanes give together."""
-        rate = len(self._lanes) * tokens / max(seconds, 1e-9)
-        self._tokens_per_s = rate if not self._tokens_per_s else 0.95 * self._tokens_per_s + 0.05 * rate
+            tokens = sum(map(_length, batch))
+            self._running_tokens -= tokens
+            self._running -= 1
+            self._pace.measure(tokens, (end - start) * (len(self._lanes) if alone else 1))
+            for (ask, place), outcome in zip(batch, outcomes, strict=True):
+                if outcome is None and ask.error is None:
+                    self._fail(ask, ModelFailed(f"the model failed on pair {place}", pair=place))
+                elif outcome is not None and ask.deliver(place, outcome, start, end):
+                    done.append(ask)
+        for ask in done:
+            _wake(ask)
 
 
-def _wake(request: _Request) -> None:
+def _length(item: Item) -> int:
+    ask, place = item
+    return len(ask.pairs[place])
+
+
+def _wake(ask: Ask) -> None:
     try:
-        request.loop.call_soon_threadsafe(request.settle)
+        ask.wake()
     except RuntimeError:
         log.warning("a request's event loop was closed before its answer")

@@ -14,6 +14,7 @@
     ├── Overloaded             429  the queue is full; carries Retry-After
     ├── ClientGone             499  the client hung up; for the metrics, as nobody reads the answer
     ├── ModelFailed            500  the model failed on one of this request's pairs
+    ├── TooLate                504  its deadline passed in the queue
     ├── InternalError          500  a bug of ours; the trace is in the log, never in the answer
     └── NotReady               503  warming up or shutting down; carries Retry-After
 
@@ -135,6 +136,13 @@ class ModelFailed(RerankError):
     def __init__(self, message: str, *, pair: int) -> None:
         super().__init__(message)
         self.pair = pair
+
+
+class TooLate(RerankError):
+    """The request's deadline passed before it was answered."""
+
+    status = 504
+    type = "too_late"
 
 
 class InternalError(RerankError):

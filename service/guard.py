@@ -12,6 +12,8 @@ OPEN = "open"
 """Key of a route's `opt`: which setting may leave it open where keys are needed."""
 HEALTH, METRICS, MODELS, ALWAYS = "health", "metrics", "models", "always"
 
+CALLER = "caller"
+"""Key of a request's state: whose it is."""
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
@@ -26,6 +28,6 @@ def key_guard(keys: ApiKeys, *, open_health: bool, open_metrics: bool, open_mode
 
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         if handler.opt.get(OPEN) not in left_open:
-            keys.check(connection.headers.get("authorization"))
+            connection.state[CALLER] = keys.check(connection.headers.get("authorization"))
 
     return guard

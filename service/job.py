@@ -21,6 +21,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Cut what is too long; False refuses it."""
     keep_end: bool = False
     """Cut a long document's start off rather than its end."""
+    priority: int = 0
+    """Lower goes first where requests wait."""
     model: str | None = None
     """The model's name as the client wrote it; None: it named none."""
 

@@ -15,15 +15,36 @@ from litestar.exceptions import InternalServerException
 
 from service.dialects import either, tei, unified
 from service.dialects.body import check_headers, decode
-from service.errors import ClientGone, NotReady
+from service.errors import ClientGone, InvalidRequest, NotReady
 
 T = TypeVar("T")
 DIALECT = "dialect"
 """Key of a route's `opt`, and of a request's state where only the body tells: whose words an error is told in."""
 
 
+TIMEOUT_HEADERS = ("x-request-timeout-ms", "x-envoy-expected-rq-timeout-ms")
+"""How long the client, or the gateway before us, waits for the answer."""
+
+
 class JsonRequest(Request[Any, Any, Any]):
     """A request with a JSON body."""
+
+    @property
+    def timeout_ms(self) -> int:
+        """Milliseconds for which the client waits, as a header says; 0 where none does.
+
+        Raises:
+            InvalidRequest: the header is no whole number of milliseconds.
+        """
+        for name in TIMEOUT_HEADERS:
+            value = self.headers.get(name)
+            if value is not None:
+                if not (value.isascii() and value.isdigit() and 0 < int(value) < 10**9):
+                    raise InvalidRequest(
+                        f"the header {name} must be a whole number of milliseconds, not {value[:40]!r}"
+                    )
+                return int(value)
+        return 0
 
     async def json(self) -> Any:
         """Decode the body into the handler's `data` type.

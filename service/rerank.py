@@ -6,25 +6,42 @@ in float32 unless the client asked for raw. `score` is the same for pairs of sev
 """
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from models.pair import Logits, Pair
 from models.scorer import sigmoid
 from models.windows import TooLong, TooManyWindows, WindowedPairs, Windows, best_windows
-from service.batcher import Batcher, Scored
+from service.ask import Scored, Terms
+from service.batcher import Batcher
 from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded, TooManyDocuments, UnknownModel
+from service.estimate import Estimate
 from service.job import Job, Ranked, Ranking, Stages, Usage
+from service.scores import ScoreCache
 
 TOKENISE_THREADS = 2
 """Requests tokenised at a time; the tokenizer itself spreads one request over the cores."""
 PAIRS_PER_SEARCH_UNIT = 100
 """Cohere bills one search unit for a query with up to 100 documents, and counts a long document's chunks apart."""
+
+
+class Read(NamedTuple):
+    """A request after tokenising."""
+
+    windowed: WindowedPairs
+    """Of its different documents."""
+    places: npt.NDArray[np.int64]
+    """Of each of its documents among those, [documents]."""
+    tokens: int
+    """Of all its documents' windows, those that occur twice counted twice."""
+    search_units: int
 
 
 class Tokenise(Protocol):
@@ -46,8 +63,10 @@ class Reranker:
         *,
         max_documents: int,
         max_concurrent_requests: int,
+        max_tokens: int = 8192,
         models: Collection[str] | None = None,
         usd_per_million_tokens: float | None = None,
+        scores: ScoreCache | None = None,
     ) -> None:
         """Put a model behind a queue.
 
@@ -56,8 +75,10 @@ class Reranker:
             batcher: the queue, not yet started.
             max_documents: windows of all documents that a request may have.
             max_concurrent_requests: requests in the house at a time.
+            max_tokens: the window of a pair.
             models: the names by which the model may be asked for; None for any.
             usd_per_million_tokens: the price to tell; None for none.
+            scores: remembers logits; None for none.
         """
         self._tokenise = tokenise
         self._batcher = batcher
@@ -65,6 +86,8 @@ class Reranker:
         self._max_concurrent_requests = max_concurrent_requests
         self._models = models
         self._usd_per_million_tokens = usd_per_million_tokens
+        self._scores = scores
+        self._estimate = Estimate(max_tokens)
         self._threads = ThreadPoolExecutor(TOKENISE_THREADS, thread_name_prefix="tokenise")
         self.in_flight = 0
         self.ready = False
@@ -80,55 +103,70 @@ class Reranker:
         self._batcher.close()
         self._threads.shutdown()
 
-    async def rerank(self, job: Job) -> Ranking:
+    async def rerank(self, job: Job, terms: Terms | None = None) -> Ranking:
         """Answer a job: its documents ranked, best first.
 
         Raises:
             NotReady: the model is not warmed up, or the server is going down.
             UnknownModel: another model is asked for, and this server is strict about that.
             InvalidRequest: too many documents, or too many windows of them, or one too long where none may be cut.
-            Overloaded: too many requests in flight, or no room in the queue.
+            Overloaded: too many requests in flight, no room in the queue, or no answer before the deadline.
+            TooLate: the deadline passed in the queue.
             ModelFailed: the model failed on one of the job's pairs.
         """
-        return await self._answer([job], lambda logits: rank(logits, top_n=job.top_n, raw_scores=job.raw_scores))
+        ranked = functools.partial(rank, top_n=job.top_n, raw_scores=job.raw_scores)
+        return await self._answer([job], terms or Terms(), ranked)
 
-    async def score(self, jobs: Sequence[Job]) -> Ranking:
+    async def score(self, jobs: Sequence[Job], terms: Terms | None = None) -> Ranking:
         """Answer several jobs at once, all or none: a score for each document, in their order; raises as `rerank`."""
-        raw_scores = jobs[0].raw_scores
-        return await self._answer(jobs, lambda logits: in_order(logits, raw_scores=raw_scores))
+        return await self._answer(jobs, terms or Terms(), functools.partial(in_order, raw_scores=jobs[0].raw_scores))
 
-    async def _answer(self, jobs: Sequence[Job], results: Callable[[Logits], list[Ranked]]) -> Ranking:
+    async def _answer(self, jobs: Sequence[Job], terms: Terms, results: Callable[[Logits], list[Ranked]]) -> Ranking:
         with self._admitted(jobs):
             start = time.perf_counter()
+            self._batcher.refuse_early(self._estimate.tokens(jobs), terms)
             loop = asyncio.get_running_loop()
-            windowed, search_units = await loop.run_in_executor(self._threads, self._windowed, jobs)
+            read = await loop.run_in_executor(self._threads, self._read, jobs)
+            self._estimate.learn(jobs, read.tokens)
             tokenised = time.perf_counter()
-            scored = await self._score(windowed)
-            ranked = results(best_windows(scored.logits, windowed.counts))
-            tokens = sum(len(pair) for pair in windowed.pairs)
+            scored = await self._score(read, terms)
+            ranked = results(best_windows(scored.logits, read.windowed.counts)[read.places])
             stages = Stages(
                 tokenise_s=tokenised - start,
                 queue_s=scored.queue_s,
                 inference_s=scored.inference_s,
                 total_s=time.perf_counter() - start,
             )
-            usage = Usage(tokens=tokens, search_units=search_units, usd=self._price(tokens))
+            usage = Usage(tokens=read.tokens, search_units=read.search_units, usd=self._price(read.tokens))
             return Ranking(results=ranked, usage=usage, stages=stages)
 
-    def _windowed(self, jobs: Sequence[Job]) -> tuple[WindowedPairs, int]:
-        """Tokenise all jobs; a window costs what a document costs, so as many are taken. Count the search units too."""
+    def _read(self, jobs: Sequence[Job]) -> Read:
+        """Tokenise all jobs, a document that occurs twice once; a window costs what a document costs, so as many are
+        taken.
+        """
         pairs: list[Pair] = []
         counts: list[int] = []
-        search_units = 0
+        places: list[int] = []
+        tokens = search_units = windows = 0
         for job in jobs:
-            made = self._windows_of(job, max_pairs=self._max_documents - len(pairs), first=len(counts))
-            search_units += -(-len(made.pairs) // PAIRS_PER_SEARCH_UNIT)
+            different = dict.fromkeys(job.documents)
+            made = self._windows_of(job, list(different), max_pairs=self._max_documents - windows, first=len(places))
+            costs = [sum(map(len, of_document)) for of_document in made.by_document()]
+            at = {document: number for number, document in enumerate(different)}
+            own = [at[document] for document in job.documents]
+            of_job = sum(made.counts[place] for place in own)
+            windows += of_job
+            if windows > self._max_documents:
+                raise self._too_many_windows(windows, job)
+            tokens += sum(costs[place] for place in own)
+            search_units += -(-of_job // PAIRS_PER_SEARCH_UNIT)
+            places += [len(counts) + place for place in own]
             pairs += made.pairs
             counts += made.counts
-        return WindowedPairs(pairs, counts), search_units
+        return Read(WindowedPairs(pairs, counts), np.array(places, np.int64), tokens, search_units)
 
-    def _windows_of(self, job: Job, *, max_pairs: int, first: int) -> WindowedPairs:
-        """Tokenise one job; `first` is the index of its first document in the request."""
+    def _windows_of(self, job: Job, documents: list[str], *, max_pairs: int, first: int) -> WindowedPairs:
+        """Tokenise one job's different documents; `first` is the index of its first document in the request."""
         windows = Windows(
             max_chunks_per_doc=job.max_chunks_per_doc,
             overlap_tokens=job.overlap_tokens,
@@ -137,26 +175,32 @@ class Reranker:
             truncate=job.truncate,
         )
         try:
-            return self._tokenise(job.query, job.documents, windows, max_pairs=max_pairs)
+            return self._tokenise(job.query, documents, windows, max_pairs=max_pairs)
         except TooManyWindows as error:
-            raise InvalidRequest(
-                f"documents come to {error.count} windows or more with max_chunks_per_doc {job.max_chunks_per_doc}, "
-                f"more than the {self._max_documents} that this server takes in one request: lower "
-                "max_chunks_per_doc, or send the documents in several requests",
-                param="max_chunks_per_doc",
-            ) from None
+            raise self._too_many_windows(error.count, job) from None
         except TooLong as error:
-            which = "the query" if error.document is None else f"the document with index {first + error.document}"
+            place = None if error.document is None else first + job.documents.index(documents[error.document])
+            which = "the query" if place is None else f"the document with index {place}"
             raise InvalidRequest(
                 f"{which} does not fit the model's window beside the other text, and the request forbids to cut it"
             ) from None
 
-    async def _score(self, windowed: WindowedPairs) -> Scored:
-        """Score all windows; tell a failure by its document."""
+    def _too_many_windows(self, count: int, job: Job) -> InvalidRequest:
+        return InvalidRequest(
+            f"documents come to {count} windows or more with max_chunks_per_doc {job.max_chunks_per_doc}, "
+            f"more than the {self._max_documents} that this server takes in one request: lower "
+            "max_chunks_per_doc, or send the documents in several requests",
+            param="max_chunks_per_doc",
+        )
+
+    async def _score(self, read: Read, terms: Terms) -> Scored:
+        """Score all windows that the cache does not know; tell a failure by its document."""
         try:
-            return await self._batcher.score(windowed.pairs)
+            if self._scores is None:
+                return await self._batcher.score(read.windowed.pairs, terms)
+            return await self._scores.score(read.windowed.pairs, lambda pairs: self._batcher.score(pairs, terms))
         except ModelFailed as error:
-            document = windowed.document(error.pair)
+            document = int(np.flatnonzero(read.places == read.windowed.document(error.pair))[0])
             raise ModelFailed(f"the model failed on the document with index {document}", pair=error.pair) from None
 
     def _price(self, tokens: int) -> float | None:

@@ -57,6 +57,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         Meta(ge=0, description="Padded tokens of a batch; 0 for the device's own way (CPU: one pair a run)."),
     ] = 0
+    gpu_memory_mb: Annotated[
+        int, Meta(ge=0, description="What the model may take of a GPU's memory; 0 for all of it.")
+    ] = 0
     max_documents: Annotated[
         int, Meta(ge=1, description="Documents a request may have, each window of a long one counted.")
     ] = 1000
@@ -67,9 +70,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_queue_tokens: Annotated[
         int,
         Meta(
-            ge=1, description="Tokens that may wait for the model; a request that does not fit beside others gets 429."
+            ge=0,
+            description="Tokens that may wait for the model, a request that does not fit beside others gets 429; "
+            "0 for what the model does in two minutes at the measured rate.",
         ),
-    ] = 1_000_000
+    ] = 0
+    deadline_ms: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Milliseconds in which a request is of use, unless its X-Request-Timeout-Ms says: one that "
+            "cannot be answered by then gets 429 at once; 0 for no limit.",
+        ),
+    ] = 0
+    token_cache_mb: Annotated[
+        int, Meta(ge=0, description="Memory for the token ids of documents that were read last; 0 for none.")
+    ] = 64
+    score_cache_mb: Annotated[
+        int, Meta(ge=0, description="Memory for the scores of pairs that were scored last; 0, the default, for none.")
+    ] = 0
     shutdown_grace_s: Annotated[
         int, Meta(ge=0, description="Seconds that requests in flight may take to finish after SIGTERM.")
     ] = 30

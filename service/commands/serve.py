@@ -65,6 +65,8 @@ def open_scorer(settings: Settings) -> Scorer:
         threads=settings.threads,
         max_tokens=settings.max_tokens or None,
         max_batch_tokens=settings.max_batch_tokens or None,
+        token_cache_bytes=settings.token_cache_mb * 2**20,
+        gpu_memory_bytes=settings.gpu_memory_mb * 2**20,
     )
 
 

@@ -22,6 +22,9 @@ class CohereRerankRequest(msgspec.Struct, kw_only=True):
     documents: Annotated[list[Document], Meta(description="Strings, or objects with `text`; at least one.")]
     model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
     top_n: Annotated[int | None, Meta(description="How many results to return; all when absent, null or 0.")] = None
+    priority: Annotated[
+        int | None, Meta(description="Lower numbers go first where requests wait; 0, the highest, when absent.")
+    ] = None
     max_tokens_per_doc: Annotated[
         int | None, Meta(description="Tokens of a document that are read at most; as many as fit when absent.")
     ] = None
@@ -49,6 +52,7 @@ def job(request: CohereRerankRequest, max_documents: int) -> Job:
         documents=document_texts(request.documents, None),
         top_n=top_n(request.top_n),
         max_tokens_per_doc=at_least(0, "max_tokens_per_doc", request.max_tokens_per_doc, means="for all") or None,
+        priority=request.priority or 0,
         model=request.model,
     )
 

@@ -60,6 +60,9 @@ class RerankRequest(msgspec.Struct, kw_only=True):
             )
         ),
     ] = None
+    priority: Annotated[
+        int | None, Meta(description="Lower numbers go first where requests wait; 0, the highest, when absent.")
+    ] = None
     model: Annotated[
         str | None, Meta(description="Echoed; this server has one model and refuses others if it is strict.")
     ] = None
@@ -84,6 +87,7 @@ def job(request: RerankRequest, max_documents: int) -> Job:
         max_chunks_per_doc=at_least(1, "max_chunks_per_doc", request.max_chunks_per_doc, means="to cut the end off"),
         overlap_tokens=at_least(0, "overlap_tokens", request.overlap_tokens, means="for none"),
         max_tokens_per_doc=at_least(0, "max_tokens_per_doc", request.max_tokens_per_doc, means="for all") or None,
+        priority=request.priority or 0,
         model=request.model,
     )
 

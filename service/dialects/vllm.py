@@ -30,6 +30,9 @@ class ScoreRequest(msgspec.Struct, kw_only=True):
     queries: Annotated[Texts, Meta(description="Another name for `text_1`.")] = None
     documents: Annotated[Texts, Meta(description="Another name for `text_2`.")] = None
     model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
+    priority: Annotated[
+        int | None, Meta(description="Lower numbers go first where requests wait; 0, the highest, when absent.")
+    ] = None
     use_activation: Annotated[bool | None, Meta(description="false gives logits rather than scores.")] = None
 
 
@@ -86,6 +89,7 @@ def jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
             query=query_text(query, asked_by),
             documents=[document for _, document in pairs],
             raw_scores=request.use_activation is False,
+            priority=request.priority or 0,
             model=request.model,
         )
         for query, pairs in itertools.groupby(zip(queries, documents, strict=True), key=lambda pair: pair[0])

@@ -95,7 +95,7 @@ def occupied(narrow: Server) -> Callable[[], AbstractContextManager[Server]]:
 
 @contextlib.contextmanager
 def _occupy(server: Server) -> Iterator[Server]:
-    body = json.dumps({"query": QUERY, "documents": ["bamboo " * 400] * 1000}).encode()
+    body = json.dumps({"query": QUERY, "documents": [f"{n} " + "bamboo " * 400 for n in range(1000)]}).encode()
     head = ["POST /v1/rerank HTTP/1.1", "Host: here", "Content-Type: application/json", f"Content-Length: {len(body)}"]
     with socket.create_connection(("127.0.0.1", server.port)) as guest:
         guest.sendall("\r\n".join([*head, "", ""]).encode() + body)

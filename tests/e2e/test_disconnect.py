@@ -37,7 +37,7 @@ def wait_for(server: Server, line: str, value: float) -> None:
 
 def test_the_work_of_a_client_that_hung_up_is_dropped() -> None:
     """Five clients send 1,000 long documents each and leave: the queue is empty long before that could be computed."""
-    body = json.dumps({"query": QUERY, "documents": ["bamboo " * 400] * 1000}).encode()
+    body = json.dumps({"query": QUERY, "documents": [f"{n} " + "bamboo " * 400 for n in range(1000)]}).encode()
     with Server("--max-queue-tokens", "10000000") as server:
         connections = [send(server, body) for _ in range(5)]
         wait_for(server, "rerank_requests_in_flight", 5)

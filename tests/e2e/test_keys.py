@@ -157,6 +157,15 @@ def test_without_the_setting_no_origin_may_ask(server: Server) -> None:
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+@pytest.mark.parametrize("name", ["X-Request-Timeout-Ms", "X-Envoy-Expected-Rq-Timeout-Ms"])
+def test_how_long_a_client_waits_is_a_number_of_milliseconds(server: Server, name: str) -> None:
+    """What is none is told; an ample one changes nothing."""
+    for value, status in (("60000", 200), ("soon", 422), ("-1", 422), ("0", 422), ("1.5", 422)):
+        answer = server.client.post("/v1/rerank", json=BODIES["/v1/rerank"], headers={name: value})
+        assert answer.status_code == status, value
+    assert "must be a whole number of milliseconds" in answer.text
+
+
 def test_a_changed_key_file_counts_without_a_restart(tmp_path: Path) -> None:
     """Within the second in which it is looked at again."""
     file = tmp_path / "keys"

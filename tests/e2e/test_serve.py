@@ -17,6 +17,9 @@ from tests.server import Server, run_rerank
 from tests.texts import BEST, ODD, PASSAGES, QUERY
 from tests.tiny import make_artefact
 
+DIFFERENT = [f"{number} " + "bamboo " * 600 for number in range(700)]
+"""Seconds of work: a document that occurs twice would be computed once."""
+
 
 def test_five_passages_come_back_in_the_right_order(server: Server) -> None:
     """What the README's first curl does."""
@@ -90,7 +93,7 @@ def test_a_second_ctrl_c_ends_it_while_the_model_runs() -> None:
     import signal
 
     with Server() as server, ThreadPoolExecutor(1) as threads:
-        asked = threads.submit(server.rerank, QUERY, ["bamboo " * 600] * 700)
+        asked = threads.submit(server.rerank, QUERY, DIFFERENT)
         while "rerank_requests_in_flight 1" not in server.client.get("/metrics").text:
             time.sleep(0.005)
         server.process.send_signal(signal.SIGINT)
@@ -172,7 +175,7 @@ def test_sigterm_lets_requests_in_flight_finish_and_exits_with_0() -> None:
         answers: list[httpx.Response] = []
 
         def ask() -> None:
-            answers.append(server.rerank(QUERY, ["bamboo " * 200] * 30))
+            answers.append(server.rerank(QUERY, DIFFERENT[:30]))
 
         clients = [threading.Thread(target=ask) for _ in range(4)]
         for client in clients:
@@ -192,7 +195,7 @@ def test_requests_beyond_the_grace_period_get_503_in_json() -> None:
     """Clients that retry on 503 go to another server; nobody reads a bare text or finds a trace in the log."""
     with Server("--shutdown-grace-s", "1") as server:
         with ThreadPoolExecutor(3) as threads:
-            asked = [threads.submit(server.rerank, QUERY, ["bamboo " * 600] * 700) for _ in range(3)]
+            asked = [threads.submit(server.rerank, QUERY, DIFFERENT) for _ in range(3)]
             while "rerank_requests_in_flight 3" not in server.client.get("/metrics").text:
                 time.sleep(0.005)
             assert server.stop() == 0

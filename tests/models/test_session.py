@@ -1,6 +1,8 @@
 """Sessions: which graphs are refused, and that a batch scores as its pairs do."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -8,9 +10,15 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
+from models import session as session_module
 from models.artefact import Artefact, ArtefactError, seal
+from models.catalog import EMBEDDED
+from models.pair import Pair
+from models.plan import DeviceFull
 from models.scorer import Scorer
 from models.session import Device, Session, choose_device, preferred_precisions, run_bound
+from models.tokenise import Tokeniser
+from tests.texts import PASSAGES, QUERY
 from tests.tiny import Family, make_artefact, make_manifest, make_tokenizer
 
 
@@ -142,3 +150,53 @@ def test_the_device_says_which_precision_comes_first() -> None:
     assert preferred_precisions("cpu") == ("int8", "fp32", "fp16")
     has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
     assert preferred_precisions("auto") == preferred_precisions("cuda" if has_cuda else "cpu")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_all_cpus_on_one_pair_give_its_own_logit(threads: int) -> None:
+    """To the last bit, with one CPU too; a session that runs batches has no second one."""
+    session = Scorer.open(EMBEDDED, device="cpu", threads=threads).session
+    tokeniser = Tokeniser.open(EMBEDDED / "tokenizer.json", 512)
+    for document in [*PASSAGES, "panda " * 600]:
+        (pair,) = tokeniser.pairs(QUERY, [document])
+        assert session.run_alone([pair]).tolist() == session.run([pair]).tolist()
+
+
+def test_a_gpu_without_room_for_a_batch_is_told_apart_from_one_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ONNX Runtime says of the arena is DeviceFull; anything else stays what it is."""
+    session = Session(make_artefact(tmp_path), device="cpu")
+    session.device = "cuda"
+    pair = Pair(np.array([1, 2, 3]), np.zeros(3, np.int64))
+    for message, kind in (
+        ("Available memory of 5 is smaller: Failed to allocate memory for requested buffer of size 7", DeviceFull),
+        ("bfc_arena: BFCArena::AllocateRawInternal", DeviceFull),
+        ("a node fails", RuntimeError),
+    ):
+
+        def fails(*_: object, message: str = message) -> None:
+            raise RuntimeError(message)
+
+        monkeypatch.setattr(session_module, "run_bound", fails)
+        with pytest.raises(kind, match=re.escape(message)):
+            session.run([pair, pair])
+
+
+@pytest.mark.parametrize(("lengths", "padded"), [([3], 16), ([16], 16), ([17, 3], 32)])
+def test_a_gpus_lengths_are_multiples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lengths: list[int], padded: int
+) -> None:
+    """So that few shapes are seen; the mask tells what is padding."""
+    session = Session(make_artefact(tmp_path), device="cpu")
+    session.device = "cuda"
+    fed: list[dict[str, Any]] = []
+
+    def note(_: object, feeds: dict[str, Any], __: str) -> Any:
+        fed.append(feeds)
+        return np.zeros((len(lengths), 1), np.float32)
+
+    monkeypatch.setattr(session_module, "run_bound", note)
+    session.run([Pair(np.ones(length, np.int64), np.zeros(length, np.int64)) for length in lengths])
+    assert fed[0]["input_ids"].shape == (len(lengths), padded)
+    assert fed[0]["attention_mask"].sum(axis=1).tolist() == lengths

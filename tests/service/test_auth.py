@@ -1,5 +1,6 @@
 """API keys: the three forms of the header, two sources, and a file that changes while the server runs."""
 
+import hashlib
 import hmac
 import logging
 import os
@@ -137,7 +138,7 @@ def test_a_byte_order_mark_is_no_part_of_a_key(tmp_path: Path) -> None:
     assert knows(ApiKeys(file=path), "Bearer one")
 
 
-@pytest.mark.parametrize("key", ["schlüssel", "two words", "tab\tbed"])
+@pytest.mark.parametrize("key", ["schlüssel", "tab\tbed"])
 def test_a_key_that_no_client_can_send_does_not_start(tmp_path: Path, key: str) -> None:
     """From both sources, without repeating it."""
     path = tmp_path / "keys"
@@ -147,6 +148,27 @@ def test_a_key_that_no_client_can_send_does_not_start(tmp_path: Path, key: str) 
     with pytest.raises(ApiKeysError, match="no client can send") as told_of_file:
         ApiKeys(file=path)
     assert key not in str(told.value) + str(told_of_file.value)
+
+
+def test_a_key_of_the_file_may_have_a_share_of_the_queue(tmp_path: Path) -> None:
+    """After a space; 1 without. A caller is known by a part of his key's digest, never by the key."""
+    path = tmp_path / "keys"
+    path.write_text("one\ntwo 2.5\n")
+    keys = ApiKeys(["zero"], path)
+    callers = [keys.check(key) for key in ("zero", "one", "Bearer two")]
+    assert [caller.share for caller in callers] == [1, 1, 2.5]
+    assert len({caller.name for caller in callers}) == 3
+    assert callers[1].name == hashlib.sha256(b"one").hexdigest()[:8]
+    assert ApiKeys().check(None).name == ""
+
+
+@pytest.mark.parametrize("line", ["key 0", "key -1", "key much", "key inf", "key nan", "key 1 2"])
+def test_a_share_that_is_none_does_not_start(tmp_path: Path, line: str) -> None:
+    """Positive numbers only."""
+    path = tmp_path / "keys"
+    path.write_text(line)
+    with pytest.raises(ApiKeysError, match="a share that is no positive number"):
+        ApiKeys(file=path)
 
 
 def test_every_known_key_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:

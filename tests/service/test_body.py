@@ -57,7 +57,7 @@ def test_booleans_may_be_strings_and_mean_what_they_say(text: bytes, value: bool
 
 def test_unknown_fields_are_ignored() -> None:
     """Whatever shape they have."""
-    assert read(GOOD + b', "rank_fields": ["text"], "priority": {"x": [1]}}') == read(GOOD + b"}")
+    assert read(GOOD + b', "rank_fields": ["text"], "seed": {"x": [1]}}') == read(GOOD + b"}")
 
 
 @pytest.mark.parametrize("text", [b"0", b"null", b'"0"'])
@@ -215,6 +215,7 @@ def test_mending_keeps_everything_else() -> None:
         "max_tokens_per_doc": None,
         "truncate": True,
         "keep_end": False,
+        "priority": 0,
         "model": None,
     }
 

@@ -143,7 +143,7 @@ def test_every_window_counts_in_the_queue(scorer: Scorer) -> None:
         await asyncio.gather(first, second)
 
     queue = Batcher(model, lanes=1, max_batch_tokens=0, max_queue_tokens=600)
-    made = Reranker(scorer.tokeniser.windows, queue, max_documents=5, max_concurrent_requests=9)
+    made = Reranker(scorer.tokeniser.windows, queue, max_documents=5, max_concurrent_requests=9, max_tokens=512)
     made.open()
     try:
         asyncio.run(asyncio.wait_for(test(), 20))

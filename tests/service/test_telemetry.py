@@ -7,7 +7,7 @@ from litestar.testing import TestClient
 from models.scorer import Scorer
 from service import auth
 from service.app import create_app
-from service.auth import ApiKeys
+from service.auth import ANYBODY, ApiKeys, Caller
 from service.job import Stages, Usage
 from service.settings import Settings
 from service.telemetry import Metrics, server_timing
@@ -40,8 +40,9 @@ def test_keys_are_checked_on_the_event_loop(scorer: Scorer) -> None:
     threads: list[str] = []
 
     class Watched(ApiKeys):
-        def check(self, _: str | None) -> None:
+        def check(self, _: str | None) -> Caller:
             threads.append(threading.current_thread().name)
+            return ANYBODY
 
     app = create_app(scorer, Settings(), Watched(["k"]), lambda _: None)
     with TestClient(app) as client:

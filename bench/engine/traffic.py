@@ -1,0 +1,118 @@
+"""Traffic for the engine's measurements: requests of real pairs, closed and open loops, percentiles of samples.
+
+In an open loop a request is sent when it was planned, whatever the ones before do, and its latency counts from then.
+"""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from msgspec import to_builtins
+
+from bench.client import Answer, Client
+from bench.provenance import gather
+from bench.records import Sample
+from bench.served import served
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request to send."""
+
+    query: str
+    documents: list[str]
+
+
+def asks(pairs: Path, documents: int, count: int, seed: int = 0) -> list[Ask]:
+    """Make requests of a file of [query, passage] pairs: a query with passages drawn from all of them."""
+    read = json.loads(pairs.read_text())
+    passages = [passage for _, passage in read]
+    draw = random.Random(seed)
+    return [Ask(draw.choice(read)[0], draw.sample(passages, min(documents, len(passages)))) for _ in range(count)]
+
+
+async def closed_loop(client: Client, work: Sequence[Ask], clients: int) -> list[Sample]:
+    """Let so many clients each send the next request when the last is answered."""
+    waiting = iter(work)
+    samples: list[Sample] = []
+
+    async def one_client() -> None:
+        for ask in waiting:
+            answer = await client.rerank("", ask.query, ask.documents)
+            samples.append(answer.sample)
+
+    await asyncio.gather(*(one_client() for _ in range(clients)))
+    return samples
+
+
+async def open_loop(client: Client, work: Sequence[Ask], per_s: float, seconds: float, seed: int = 0) -> list[Sample]:
+    """Send requests at random moments (a Poisson process), so many a second on average; wait for the last answer."""
+    draw, begin, at = random.Random(seed), client.now_s(), 0.0
+    tasks: list[asyncio.Task[Answer]] = []
+    while (at := at + draw.expovariate(per_s)) < seconds:
+        await asyncio.sleep(max(0.0, begin + at - client.now_s()))
+        ask = work[len(tasks) % len(work)]
+        tasks.append(asyncio.create_task(client.rerank("", ask.query, ask.documents, planned_s=begin + at)))
+    return [answer.sample for answer in await asyncio.gather(*tasks)]
+
+
+def latency_ms(samples: Sequence[Sample], percentile: float) -> float:
+    """A percentile of the successes' latencies, from the planned moment; NaN without any."""
+    taken = [(sample.done_s - sample.planned_s) * 1000 for sample in samples if sample.error is None]
+    return float(np.percentile(taken, percentile)) if taken else float("nan")
+
+
+def documents_per_s(samples: Sequence[Sample], seconds: float | None = None) -> float:
+    """Documents of successes over the wall time, or over so many seconds."""
+    good = [sample for sample in samples if sample.error is None]
+    wall_s = max(s.done_s for s in samples) - min(s.planned_s for s in samples) if seconds is None else seconds
+    return sum(sample.documents for sample in good) / wall_s
+
+
+@contextlib.contextmanager
+def reranker(url: str | None, command: str) -> Iterator[str]:
+    """The URL that is given, or that of a server started for this."""
+    if url is not None:
+        yield url
+    else:
+        with served(command, start_timeout_s=120) as started:
+            yield started
+
+
+def write(path: Path | None, url: str, server: dict[str, Any] | None, settings: dict[str, Any], found: Any) -> None:
+    """Write a record: what was found, every raw sample in it, and how it was made."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        record = {"provenance": to_builtins(gather(url, server, settings)), "columns": COLUMNS, "found": _rows(found)}
+        path.write_text(json.dumps(record) + "\n")
+        click.echo(f"raw samples: {path}")
+
+
+COLUMNS = ("documents", "planned_s", "sent_s", "first_byte_s", "done_s", "status", "tokens")
+"""Of a sample's row in a record."""
+
+
+def _rows(found: Any) -> Any:
+    """Samples as rows, to a tenth of a millisecond: a record of thousands stays small."""
+    if isinstance(found, dict):
+        return {name: _rows(value) for name, value in found.items()}
+    if isinstance(found, list) and found and isinstance(found[0], Sample):
+        values = ([getattr(sample, column) for column in COLUMNS] for sample in found)
+        return [[round(value, 4) if isinstance(value, float) else value for value in row] for row in values]
+    return to_builtins(found)
+
+
+PAIRS = click.option(
+    "--pairs", type=click.Path(exists=True, path_type=Path), required=True, help="[[query, passage], …]"
+)
+URL = click.option("--url", help="A reranker that runs already, instead of starting one.")
+ROUTE = click.option("--route", default="/v1/rerank", show_default=True, help="Where it takes requests.")
+SERVER = click.option("--server", default="rerank serve", show_default=True, help="The command that starts one.")
+OUT = click.option("--out", type=click.Path(path_type=Path), help="File for the record with every sample.")

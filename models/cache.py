@@ -1,0 +1,60 @@
+"""A cache of what was used last, bounded by bytes; safe to use from several threads."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+ENTRY_BYTES = 250
+"""What an entry costs beside its key and value: dictionary slots, links, object heads."""
+
+
+class ByteCache(Generic[K, V]):
+    """Keeps entries until they come to more than `max_bytes`; then those go that were used longest ago."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.bytes = 0
+        self.hits = 0
+        self.misses = 0
+        self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def hit_ratio(self) -> float:
+        """Look-ups that found something; 0 before the first."""
+        return self.hits / max(1, self.hits + self.misses)
+
+    def get(self, key: K) -> V | None:
+        """Look a key up; None if it is not there."""
+        with self._lock:
+            found = self._entries.get(key)
+            if found is None:
+                self.misses += 1
+                return None
+            self.hits += 1
+            self._entries.move_to_end(key)
+            return found[0]
+
+    def put(self, key: K, value: V, size: int) -> None:
+        """Keep an entry whose key and value take `size` bytes; one that is larger than the cache is not kept."""
+        size += ENTRY_BYTES
+        with self._lock:
+            self._remove(key)
+            if size > self.max_bytes:
+                return
+            self._entries[key] = (value, size)
+            self.bytes += size
+            while self.bytes > self.max_bytes:
+                self._remove(next(iter(self._entries)))
+
+    def _remove(self, key: K) -> None:
+        found = self._entries.pop(key, None)
+        if found is not None:
+            self.bytes -= found[1]
+
+    def __len__(self) -> int:
+        return len(self._entries)

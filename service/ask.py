@@ -1,0 +1,83 @@
+"""A request in the queue: its pairs, what came out of them so far, and who waits for it."""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from models.pair import Logits, Pair
+from service.errors import RerankError
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """On what terms a request is served: before whom, with whom, and by when."""
+
+    priority: int = 0
+    """Lower goes first."""
+    key: str = ""
+    """Who asks; requests of one key share its turns."""
+    share: float = 1.0
+    """Of the turns between keys, against other keys' shares."""
+    deadline: float = math.inf
+    """When the answer is of no use any more, in seconds of `time.perf_counter`."""
+
+
+class Scored(NamedTuple):
+    """A finished request: logits of shape [pairs], float32; seconds waited for the first run, and from there to the
+    end.
+    """
+
+    logits: Logits
+    queue_s: float
+    inference_s: float
+
+
+class Ask:
+    """The pairs of one request that are still to be answered, and who waits for them; compared by identity."""
+
+    def __init__(self, pairs: Sequence[Pair], terms: Terms) -> None:
+        self.pairs = pairs
+        self.priority, self.key, self.share = terms.priority, terms.key, terms.share
+        self.deadline = terms.deadline
+        self.tokens = sum(map(len, pairs))
+        self.logits = np.empty(len(pairs), np.float32)
+        self.missing = len(pairs)
+        self.error: RerankError | None = None
+        self.admitted = time.perf_counter()
+        self.started = math.inf
+        self.finished = math.inf
+        self._loop = asyncio.get_running_loop()
+        self._future: asyncio.Future[None] = self._loop.create_future()
+
+    async def answered(self) -> Scored:
+        """Wait for the last pair; raise what went wrong with one."""
+        await self._future
+        return Scored(self.logits, self.started - self.admitted, self.finished - self.started)
+
+    def deliver(self, place: int, logit: float, started: float, finished: float) -> bool:
+        """Note a pair's logit; True if it was the last."""
+        self.logits[place] = logit
+        self.started = min(self.started, started)
+        self.finished = finished
+        self.missing -= 1
+        return self.missing == 0
+
+    def wake(self) -> None:
+        """Wake the waiter, from any thread.
+
+        Raises:
+            RuntimeError: its event loop is closed.
+        """
+        self._loop.call_soon_threadsafe(self._settle)
+
+    def _settle(self) -> None:
+        if self._future.done():  # nobody waits any more
+            return
+        if self.error is None:
+            self._future.set_result(None)
+        else:
+            self._future.set_exception(self.error)

@@ -1,0 +1,204 @@
+"""Whose pair is next: by priority, then in turns between API keys, then in turns between a key's requests.
+
+Turns are counted in tokens (deficit round robin, Shreedhar and Varghese 1996). A request that has had no turn yet goes
+before those that have, for one quantum (the sparse-flow rule of FQ-CoDel, RFC 8290): a small request is answered at
+once though large ones are under way, and a large one pays no more than that quantum's wait. Old requests keep a
+quarter of the tokens however many new ones come. A structure without threads or clocks: the batcher locks and times.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Generic, Protocol, TypeVar
+
+QUANTUM_TOKENS = 2048
+"""Tokens of a turn: five documents of 400 tokens are served in one."""
+NEW_TO_OLD = 3
+"""Tokens that new requests get for each of the old ones, at most."""
+
+
+class Asker(Protocol):
+    """A request in the queue."""
+
+    @property
+    def priority(self) -> int:
+        """Lower goes first, always."""
+
+    @property
+    def key(self) -> str:
+        """Who asks; requests of one key share its turns."""
+
+    @property
+    def share(self) -> float:
+        """Of the turns between keys, against other keys' shares."""
+
+
+A = TypeVar("A", bound=Asker)
+
+
+class _Flow(Generic[A]):
+    """The waiting pairs of one request, as places and lengths."""
+
+    __slots__ = ("asker", "deficit", "pairs", "tokens")
+
+    def __init__(self, asker: A, pairs: Iterable[tuple[int, int]]) -> None:
+        self.asker = asker
+        self.pairs = deque(pairs)
+        self.tokens = sum(length for _, length in self.pairs)
+        self.deficit = QUANTUM_TOKENS
+
+
+class _Key(Generic[A]):
+    """The requests of one API key: new ones, which had no whole turn yet, and old ones, in a ring."""
+
+    __slots__ = ("deficit", "lead", "new", "old", "share")
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self.new: deque[_Flow[A]] = deque()
+        self.old: deque[_Flow[A]] = deque()
+        self.deficit = 0.0
+        self.lead = 0
+
+    def take(self) -> tuple[A, int, int]:
+        """Take the next pair; there must be one."""
+        while True:
+            is_new = bool(self.new) and (not self.old or self.lead < NEW_TO_OLD * QUANTUM_TOKENS)
+            ring = self.new if is_new else self.old
+            flow = ring[0]
+            if flow.deficit <= 0:
+                flow.deficit += QUANTUM_TOKENS
+                self.old.append(ring.popleft())
+                continue
+            place, length = flow.pairs.popleft()
+            flow.deficit -= length
+            flow.tokens -= length
+            if not flow.pairs:
+                ring.popleft()
+            self._note(length, is_new=is_new)
+            return flow.asker, place, length
+
+    def _note(self, tokens: int, *, is_new: bool) -> None:
+        """Keep what new requests are ahead of the old ones, while there are old ones."""
+        if not self.old:
+            self.lead = 0
+        elif is_new:
+            self.lead += tokens
+        else:
+            self.lead = max(0, self.lead - NEW_TO_OLD * tokens)
+
+    def flows(self) -> Iterator[_Flow[A]]:
+        yield from self.new
+        yield from self.old
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.old)
+
+
+class _Level(Generic[A]):
+    """The keys of one priority, in a ring."""
+
+    __slots__ = ("keys", "ring")
+
+    def __init__(self) -> None:
+        self.keys: dict[str, _Key[A]] = {}
+        self.ring: deque[str] = deque()
+
+    def add(self, flow: _Flow[A]) -> None:
+        name = flow.asker.key
+        if name not in self.keys:
+            self.keys[name] = _Key(flow.asker.share)
+            self.ring.append(name)
+        self.keys[name].new.append(flow)
+
+    def take(self) -> tuple[A, int, int]:
+        while True:
+            name = self.ring[0]
+            key = self.keys[name]
+            if key.deficit <= 0 and len(self.ring) > 1:
+                key.deficit += QUANTUM_TOKENS * key.share
+                self.ring.rotate(-1)
+                continue
+            taken = key.take()
+            key.deficit -= taken[2]
+            if not key:
+                self.drop(name)
+            return taken
+
+    def drop(self, name: str) -> None:
+        del self.keys[name]
+        self.ring.remove(name)
+
+    def remove(self, asker: A) -> _Flow[A] | None:
+        """Drop what waits of a request and return it."""
+        key = self.keys.get(asker.key)
+        flow = next((flow for flow in key.flows() if flow.asker is asker), None) if key is not None else None
+        if key is not None and flow is not None:
+            (key.new if flow in key.new else key.old).remove(flow)
+            if not key:
+                self.drop(asker.key)
+        return flow
+
+
+class Turns(Generic[A]):
+    """The waiting pairs of all requests."""
+
+    def __init__(self) -> None:
+        self._levels: dict[int, _Level[A]] = {}
+        self.tokens = 0
+        self.pairs = 0
+
+    def __bool__(self) -> bool:
+        return self.pairs > 0
+
+    def add(self, asker: A, pairs: Sequence[tuple[int, int]]) -> None:
+        """Queue a request: (place, length in tokens) of each pair, in the order in which they are to be taken."""
+        flow = _Flow(asker, pairs)
+        self._levels.setdefault(asker.priority, _Level()).add(flow)
+        self.tokens += flow.tokens
+        self.pairs += len(flow.pairs)
+
+    def take(self) -> tuple[A, int, int]:
+        """Take the pair whose turn it is: its request, its place there and its length; there must be one."""
+        first = min(self._levels)
+        level = self._levels[first]
+        taken = level.take()
+        self.pairs -= 1
+        self.tokens -= taken[2]
+        if not level.keys:
+            del self._levels[first]
+        return taken
+
+    def remove(self, asker: A) -> None:
+        """Drop what waits of a request, if anything does."""
+        level = self._levels.get(asker.priority)
+        if level is None:
+            return
+        flow = level.remove(asker)
+        if flow is not None:
+            self.tokens -= flow.tokens
+            self.pairs -= len(flow.pairs)
+        if not level.keys:
+            del self._levels[asker.priority]
+
+    def ahead(self, priority: int, tokens: int) -> int:
+        """Tokens that will be served before a new request of so many is done, if no other comes after it.
+
+        What is of higher priority goes first as a whole; of its own priority, turns let each other request have at most
+        as many tokens as it has itself, and what is lower waits.
+        """
+        before = 0
+        for level_priority, level in self._levels.items():
+            if level_priority > priority:
+                continue
+            for key in level.keys.values():
+                for flow in key.flows():
+                    before += flow.tokens if level_priority < priority else min(flow.tokens, tokens)
+        return before
+
+    def lower(self, priority: int) -> Iterator[tuple[A, int]]:
+        """Requests of lower priority with the tokens that wait of each: the lowest first, the newest of those first."""
+        for level_priority in sorted(self._levels, reverse=True):
+            if level_priority > priority:
+                for key in reversed(self._levels[level_priority].keys.values()):
+                    for flow in reversed([*key.old, *key.new]):
+                        yield flow.asker, flow.tokens

@@ -1,0 +1,90 @@
+"""What is not computed twice: a document within a request, and, where the operator wants it, a pair that was scored."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from models.pair import Logits, Pair
+from service.batcher import Batcher
+from service.errors import ModelFailed
+from service.estimate import Estimate
+from service.job import Job
+from service.rerank import Reranker
+from service.scores import ScoreCache
+from tests.service.test_spine import READ, model, tokenise
+
+RAN: list[int] = []
+
+
+def counting(batch: Sequence[Pair]) -> Logits:
+    RAN.extend(len(pair) for pair in batch)
+    if any(len(pair) == 14 for pair in batch):
+        raise RuntimeError("bad pair")
+    return model(batch)
+
+
+def made(scores: ScoreCache | None = None) -> Reranker:
+    queue = Batcher(counting, lanes=1, max_batch_tokens=0, max_queue_tokens=10_000)
+    reranker = Reranker(tokenise, queue, max_documents=99, max_concurrent_requests=9, scores=scores)
+    reranker.open()
+    return reranker
+
+
+@pytest.fixture
+def reranker() -> Iterator[Reranker]:
+    READ.clear()
+    RAN.clear()
+    opened = made()
+    yield opened
+    opened.close()
+
+
+def ask(reranker: Reranker, documents: list[str]) -> list[tuple[int, float]]:
+    ranking = asyncio.run(reranker.rerank(Job(query="q", documents=documents, raw_scores=True)))
+    return [(place.index, place.score) for place in ranking.results]
+
+
+def test_a_document_that_occurs_twice_is_computed_once_and_counted_twice(reranker: Reranker) -> None:
+    """Each place has its score, ties in the request's order; usage counts what was asked."""
+    documents = ["a b", "a", "a b", "c d e", "a"]
+    assert ask(reranker, documents) == [(3, 3.0), (0, 2.0), (2, 2.0), (1, 1.0), (4, 1.0)]
+    assert sorted(RAN) == [2, 3, 4]
+    assert READ[0][1] == ["a b", "a", "c d e"]
+    usage = asyncio.run(reranker.rerank(Job(query="q", documents=documents))).usage
+    assert usage.tokens == 3 + 2 + 3 + 4 + 2
+
+
+def test_a_failure_is_told_by_the_first_of_the_same_documents(reranker: Reranker) -> None:
+    """Its index in the request, not among the different ones."""
+    bad = " ".join("x" * 13)
+    with pytest.raises(ModelFailed, match="the document with index 3"):
+        ask(reranker, ["a", "a", "a b", bad, bad])
+
+
+def test_scores_are_remembered_only_where_they_are_to_be(reranker: Reranker) -> None:
+    """Off: computed again. On: not, also in another request, and another document still is."""
+    for _ in range(2):
+        ask(reranker, ["a b"])
+    assert RAN == [3, 3]
+    RAN.clear()
+    remembering = made(ScoreCache(10_000))
+    first = ask(remembering, ["a b", "a"])
+    assert ask(remembering, ["a b", "a", "a b c"]) == [(2, 3.0), *first]
+    assert RAN == [3, 2, 4]
+    assert ask(remembering, ["a"]) == [(0, 1.0)]
+    with pytest.raises(ModelFailed, match="the document with index 2"):
+        ask(remembering, ["a", "a b", " ".join("x" * 13)])
+    remembering.close()
+
+
+def test_an_estimate_learns_and_stays_below() -> None:
+    """Of texts of four characters a token it comes near that, from below."""
+    estimate, job = Estimate(64), Job(query="abcd", documents=["abcd" * 9] * 10)
+    true = (4 + 36) * 10 // 4
+    assert estimate.tokens([job]) < true
+    for _ in range(60):
+        estimate.learn([job], true)
+    assert 0.85 * true < estimate.tokens([job]) < true
+    assert estimate.tokens([]) == 0
+    assert estimate.tokens([Job(query="q", documents=["a" * 10**6, "b"])]) == 64, "a long document is cut"

@@ -1,0 +1,158 @@
+"""Whose pair is next: priorities, shares, small before large, and nobody starved."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.turns import NEW_TO_OLD, QUANTUM_TOKENS, Turns
+
+
+@dataclass(eq=False)
+class Ask:
+    """A request of so many pairs of one length."""
+
+    name: str
+    pairs: int = 1
+    length: int = 100
+    priority: int = 0
+    key: str = ""
+    share: float = 1.0
+
+
+def queued(*asks: Ask) -> Turns[Ask]:
+    turns: Turns[Ask] = Turns()
+    for ask in asks:
+        turns.add(ask, [(place, ask.length) for place in range(ask.pairs)])
+    return turns
+
+
+def order(turns: Turns[Ask], count: int | None = None) -> list[str]:
+    """Take so many pairs, or all; name their requests."""
+    return [turns.take()[0].name for _ in range(turns.pairs if count is None else count)]
+
+
+def test_a_lone_requests_pairs_keep_their_order() -> None:
+    """As they were queued, with place and length."""
+    turns: Turns[Ask] = Turns()
+    ask = Ask("a")
+    turns.add(ask, [(2, 9), (0, 7), (1, 5)])
+    assert (turns.pairs, turns.tokens, bool(turns)) == (3, 21, True)
+    assert [turns.take() for _ in range(3)] == [(ask, 2, 9), (ask, 0, 7), (ask, 1, 5)]
+    assert (turns.pairs, turns.tokens, bool(turns)) == (0, 0, False)
+
+
+def test_a_small_request_is_served_at_once_though_large_ones_are_under_way() -> None:
+    """Once they have had their first turn, five documents wait for none of theirs."""
+    turns = queued(Ask("large 1", 1000), Ask("large 2", 1000))
+    order(turns, 100)
+    turns.add(small := Ask("small", 5), [(place, 100) for place in range(5)])
+    assert order(turns, 5) == ["small"] * 5
+    assert small.name not in order(turns)
+
+
+def test_large_requests_take_turns_by_tokens() -> None:
+    """Two of different lengths have had as many tokens, not as many pairs, within a turn."""
+    turns = queued(Ask("short", 2000, 50), Ask("long", 400, 500))
+    taken: Counter[str] = Counter()
+    for _ in range(1000):
+        ask, _, length = turns.take()
+        taken[ask.name] += length
+    assert abs(taken["short"] - taken["long"]) <= 2 * QUANTUM_TOKENS + 500
+
+
+def test_small_requests_without_end_leave_a_quarter_to_the_large() -> None:
+    """The sparse-flow rule has a bound."""
+    turns = queued(Ask("large", 10_000))
+    order(turns, QUANTUM_TOKENS // 100 + 1)
+    taken: Counter[str] = Counter()
+    for number in range(2000):
+        turns.add(Ask("small"), [(0, 100)])
+        taken[turns.take()[0].name] += 1
+        if number % 10 == 0:
+            turns.add(Ask("small"), [(0, 100)])
+    share = taken["large"] / sum(taken.values())
+    assert 0.8 / (NEW_TO_OLD + 1) < share < 1.2 / (NEW_TO_OLD + 1)
+
+
+def test_keys_share_and_requests_share_within_a_key() -> None:
+    """A key with ten requests gets as much as a key with one; a key with three shares gets three times as much."""
+    turns = queued(*(Ask("many", 1000, key="m") for _ in range(10)), Ask("one", 1000, key="o"))
+    taken = Counter(order(turns, 1500))
+    assert abs(taken["many"] - taken["one"]) <= 2 * QUANTUM_TOKENS // 100
+    turns = queued(Ask("three", 2000, key="t", share=3), Ask("one", 2000, key="o"))
+    taken = Counter(order(turns, 1600))
+    assert 2.7 < taken["three"] / taken["one"] < 3.3
+
+
+def test_a_higher_priority_goes_first_whoever_asks() -> None:
+    """Lower numbers first, strictly; within one, turns."""
+    turns = queued(Ask("batch", 50, priority=9), Ask("live", 3, priority=0, key="x"), Ask("mid", 2, priority=5))
+    assert order(turns) == ["live"] * 3 + ["mid"] * 2 + ["batch"] * 50
+
+
+def test_a_request_that_is_taken_back_leaves_nothing() -> None:
+    """New or old, alone in its key or not; taking back twice, or what is done, changes nothing."""
+    one, two, three = Ask("one", 100), Ask("two", 100), Ask("three", 3, key="k", priority=2)
+    turns = queued(one, two, three)
+    order(turns, QUANTUM_TOKENS // 100 + 5)
+    for ask in (three, one, one):
+        turns.remove(ask)
+    assert set(order(turns)) == {"two"}
+    turns.remove(two)
+    assert (turns.pairs, turns.tokens, bool(turns)) == (0, 0, False)
+
+
+def test_what_is_ahead_of_a_new_request() -> None:
+    """All of a higher priority, of its own at most as much as it has itself, nothing of a lower."""
+    turns = queued(
+        Ask("urgent", 10, priority=0),
+        Ask("large", 100, priority=1),
+        Ask("small", 2, priority=1),
+        Ask("low", 50, priority=2),
+    )
+    assert turns.ahead(1, 500) == 1000 + 500 + 200
+    assert turns.ahead(0, 5000) == 1000
+    assert turns.ahead(9, 10**6) == turns.tokens
+
+
+def test_who_would_make_room() -> None:
+    """Of lower priority only: the lowest first, and of those the newest."""
+    turns = queued(Ask("a", 1, priority=3), Ask("b", 2, priority=9), Ask("c", 3, priority=9), Ask("d", 4, priority=0))
+    assert [(ask.name, tokens) for ask, tokens in turns.lower(0)] == [("c", 300), ("b", 200), ("a", 100)]
+    assert list(turns.lower(9)) == []
+
+
+asks = st.lists(
+    st.tuples(st.integers(1, 30), st.integers(1, 3000), st.integers(0, 2), st.sampled_from("xyz")), max_size=12
+)
+
+
+@given(asks, st.data())
+def test_every_pair_is_taken_once_and_counted(shapes: Sequence[tuple[int, int, int, str]], data: st.DataObject) -> None:
+    """Whatever is added, taken and taken back in between."""
+    turns: Turns[Ask] = Turns()
+    waiting: Counter[tuple[int, int]] = Counter()
+    made: list[Ask] = []
+    for pairs, length, priority, key in shapes:
+        ask = Ask(str(len(made)), pairs, length, priority, key)
+        made.append(ask)
+        turns.add(ask, [(place, length) for place in range(pairs)])
+        waiting.update((id(ask), place) for place in range(pairs))
+        for _ in range(data.draw(st.integers(0, 5))):
+            if turns:
+                taken, place, _ = turns.take()
+                waiting[id(taken), place] -= 1
+        if data.draw(st.booleans()):
+            gone = data.draw(st.sampled_from(made))
+            turns.remove(gone)
+            waiting = Counter({at: count for at, count in waiting.items() if at[0] != id(gone)})
+        left = +waiting
+        assert turns.pairs == left.total()
+        assert turns.tokens == sum(next(a.length for a in made if id(a) == at[0]) for at in left)
+    while turns:
+        taken, place, _ = turns.take()
+        waiting[id(taken), place] -= 1
+    assert (+waiting).total() == (-waiting).total() == 0
