@@ -17,7 +17,14 @@ from service.job import Job, Ranking
 
 LABEL = "LABEL_0"
 """The one label of a reranker whose config names none."""
-ERROR_TYPES = {401: "Unauthorized", 404: "NotFound", 424: "Backend", 429: "Overloaded", 503: "Unhealthy"}
+ERROR_TYPES = {
+    401: "Unauthorized",
+    404: "NotFound",
+    424: "Backend",
+    429: "Overloaded",
+    503: "Unhealthy",
+    504: "Overloaded",
+}
 
 Inputs = str | list[str | list[str]]
 """A pair, or a list of pairs; a lone text is read so that it can be refused in words."""
