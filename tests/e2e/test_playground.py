@@ -1,6 +1,8 @@
 """The playground in a real browser: ranks, speaks every dialect, by keyboard alone, in both themes, at both widths."""
 
 import json
+import math
+import os
 import re
 import shutil
 import subprocess
@@ -8,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from models.scorer import Scorer
 from tests.server import Server
@@ -87,6 +89,10 @@ class Screen:
             for row in range(rows.count())
         ]
 
+    def figures(self) -> dict[str, str]:
+        names, values = (self.page.locator(f"#figures {tag}").all_inner_texts() for tag in ("dt", "dd"))
+        return dict(zip(names, values, strict=True))
+
     def error(self) -> str:
         with self.page.expect_response(lambda answer: answer.request.method == "POST"):
             self.page.click("#send")
@@ -119,9 +125,7 @@ def test_the_example_is_ranked_with_the_servers_own_scores(screen: Screen, score
     assert [text.strip() for text in screen.page.locator("#ranking .text").all_inner_texts()] == [
         passages[index] for index, _ in found
     ]
-    figures = dict(
-        zip(*(screen.page.locator(f"#figures {tag}").all_inner_texts() for tag in ("dt", "dd")), strict=True)
-    )
+    figures = screen.figures()
     assert list(figures) == ["tokenise", "queue", "inference", "total", "round trip", "tokens"]
     assert all(value.endswith(" ms") for name, value in figures.items() if name != "tokens")
     assert int(figures["tokens"]) == sum(len(pair) for pair in scorer.tokeniser.pairs(query, passages))
@@ -138,10 +142,15 @@ def test_bars_are_as_long_as_the_scores(screen: Screen) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_every_dialect_gives_the_same_order(screen: Screen, dialect: str) -> None:
-    """And its own answer can be read as JSON."""
-    own = [index for index, _ in screen.rank()]
+    """And the same scores (NIM: their logits) and tokens; its own answer can be read as JSON."""
+    own = screen.rank()
+    tokens = screen.figures()["tokens"]
     screen.page.select_option("#dialect", label=dialect)
-    assert [index for index, _ in screen.rank()] == own
+    found = screen.rank()
+    assert [index for index, _ in found] == [index for index, _ in own]
+    scores = [1 / (1 + math.exp(-score)) if dialect == "NVIDIA NIM" else score for _, score in found]
+    assert scores == pytest.approx([score for _, score in own], abs=1e-5)
+    assert screen.figures()["tokens"] == tokens
     assert isinstance(json.loads(screen.page.text_content("#answer") or ""), list if dialect == "TEI" else dict)
 
 
@@ -191,6 +200,34 @@ def test_errors_are_the_servers_sentence(screen: Screen) -> None:
     screen.page.fill("#query", "panda")
     assert screen.rank()
     assert screen.page.is_hidden("#error")
+    screen.page.select_option("#dialect", label="Voyage")
+    screen.page.fill("#top", "-1")
+    assert "top_k: must be 0" in screen.error()
+    assert screen.page.is_hidden("#ranking")
+
+
+def test_a_server_that_is_gone_is_told(screen: Screen) -> None:
+    """Rather than the last ranking left standing."""
+    screen.rank()
+    screen.page.route("**/v1/rerank", lambda route: route.abort())
+    screen.page.click("#send")
+    expect(screen.page.locator("#error")).to_contain_text("No answer")
+    assert screen.page.locator("#ranking").is_hidden()
+
+
+def test_the_newest_request_wins(screen: Screen) -> None:
+    """A slower answer to an earlier one never takes its place."""
+    waiting: list[Route] = []
+    screen.page.route("**/v1/rerank", lambda route: waiting.append(route))
+    with screen.page.expect_event("requestfailed"):  # the page drops the first one itself
+        screen.page.click("#send")
+        screen.page.wait_for_selector("#outcome[aria-busy=true]")
+        screen.page.fill("#passages", "Prune them in winter.")
+        screen.page.click("#send")
+    screen.page.wait_for_function("document.querySelector('#status').textContent.startsWith('Ranking')")
+    for route in reversed(waiting):
+        route.continue_()
+    assert len(screen.ranking()) == 1
 
 
 def test_a_key_is_sent_and_kept_in_the_tab_only(browser: Browser, keyed: Server) -> None:
@@ -202,7 +239,10 @@ def test_a_key_is_sent_and_kept_in_the_tab_only(browser: Browser, keyed: Server)
     assert "not known here" in screen.error()
     screen.page.fill("#key", "right")
     assert screen.rank()
-    assert "right" not in screen.page.inner_text("#curl")
+    command = screen.page.inner_text("#curl")
+    assert "right" not in command
+    done = subprocess.run(["bash", "-c", command], env=os.environ | {"API_KEY": "right"}, capture_output=True)
+    assert len(json.loads(done.stdout)["results"]) == len(screen.ranking())
     screen.page.reload()
     assert screen.page.input_value("#key") == "right"
     other = Screen(context.new_page(), keyed.url)
@@ -221,6 +261,62 @@ def test_the_curl_command_gives_the_same_answer(screen: Screen, dialect: str) ->
     rows = answer if dialect == "TEI" else answer.get("results") or answer["rankings"]
     field = {"TEI": "score", "NVIDIA NIM": "logit"}.get(dialect, "relevance_score")
     assert [(row["index"], row[field]) for row in rows] == [(i, pytest.approx(score)) for i, score in shown]
+
+
+def test_the_curl_command_of_a_long_request_is_one_that_bash_can_run(screen: Screen) -> None:
+    """An argument of a command has at most 128 KiB."""
+    screen.fill("what's $1?", [*ODD, "JSON\nJSON 'x' " + "winter " * 25_000])
+    shown = screen.rank()
+    done = subprocess.run(["bash"], input=(screen.page.text_content("#curl") or "").encode(), capture_output=True)
+    answer: Any = json.loads(done.stdout)
+    assert [row["index"] for row in answer["results"]] == [index for index, _ in shown]
+    assert [row["relevance_score"] for row in answer["results"]] == pytest.approx([score for _, score in shown])
+
+
+@pytest.mark.parametrize("clipboard", ["with a clipboard", "without one, as over plain HTTP"])
+def test_the_command_is_copied_as_it_stands(browser: Browser, server: Server, clipboard: str) -> None:
+    """By the button, which says so."""
+    context = browser.new_context()
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    if clipboard.startswith("without"):
+        context.add_init_script("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    screen = Screen(context.new_page(), server.url)
+    screen.fill("what's that?", ODD)
+    shown = screen.page.text_content("#curl")
+    screen.page.click("#copy")
+    expect(screen.page.locator("#copy")).to_have_text("Copied")
+    screen.page.fill("#query", "")
+    screen.page.focus("#query")
+    screen.page.keyboard.press("Control+V")
+    assert screen.page.input_value("#query") == shown
+    context.close()
+
+
+def test_a_long_passage_is_cut_until_asked_for(screen: Screen) -> None:
+    """By a button that tells its state."""
+    screen.fill("winter", ["Prune apple trees in winter. " * 60, "Short."])
+    screen.rank()
+    button = screen.page.get_by_role("button", name="Show all")
+    assert button.count() == 1
+    assert button.get_attribute("aria-expanded") == "false"
+    height = "document.querySelector('.text').offsetHeight"
+    cut = screen.page.evaluate(height)
+    button.click()
+    assert screen.page.get_by_role("button", name="Show less").get_attribute("aria-expanded") == "true"
+    assert screen.page.evaluate(height) > 2 * cut
+
+
+def test_everything_has_its_name_for_a_screen_reader(screen: Screen) -> None:
+    """Fields by their labels; what happens is announced, an error at once."""
+    page = screen.page
+    for field in ("Query", "Passages", "Dialect", "Results", "API key"):
+        assert page.get_by_label(field).count() == 1, field
+    for role, name in (("button", "Rank"), ("button", "Copy"), ("region", "Result"), ("heading", "rerank")):
+        assert page.get_by_role(role, name=name, exact=True).count() == 1, name  # type: ignore[arg-type]
+    screen.rank()
+    assert page.get_by_role("status").filter(has_text="6 passages, best first.").count() == 1
+    page.fill("#query", "")
+    assert screen.error() == page.get_by_role("alert").inner_text()
 
 
 def test_texts_are_shown_and_never_run(screen: Screen) -> None:
@@ -257,8 +353,18 @@ def test_it_fits_and_can_be_read(browser: Browser, server: Server, width: int, s
         "#curl",
         "#figures dt",
         "nav a",
+        "#served",
+        "#status",
+        ".rank",
+        "#copy",
+        "summary",
+        "#answer",
     ):
         assert screen.page.locator(selector).first.evaluate(CONTRAST) >= 4.5, selector
+    screen.page.fill("#query", "")
+    screen.error()
+    for selector in ("#error strong", "#error span"):
+        assert screen.page.locator(selector).evaluate(CONTRAST) >= 4.5, selector
     context.close()
 
 
@@ -270,3 +376,20 @@ def test_nothing_is_asked_of_another_host(screen: Screen, server: Server) -> Non
         headers = server.client.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_policy_holds_in_the_browser(browser: Browser, server: Server) -> None:
+    """A script that got into the page could neither run inline nor send anything away."""
+    context = browser.new_context()
+    screen = Screen(context.new_page(), server.url)
+    for attempt, directive in (
+        ("fetch('http://127.0.0.2:9/').catch(() => 0)", "connect-src"),
+        ("document.body.append(Object.assign(document.createElement('script'), {text: '1'}))", "script-src-elem"),
+        ("new Image().src = 'http://127.0.0.2:9/'", "img-src"),
+    ):
+        refused = screen.page.evaluate(
+            "new Promise((refused) => { document.addEventListener('securitypolicyviolation',"
+            f" (event) => refused(event.violatedDirective), {{ once: true }}); {attempt} }})"
+        )
+        assert refused == directive
+    context.close()

@@ -163,7 +163,7 @@ const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
 const milliseconds = (ms) => (ms === undefined ? "–" : `${ms.toFixed(ms < 100 ? 1 : 0)} ms`);
 
 function shortened(score, isLogit) {
-  if (isLogit) return score.toFixed(3);
+  if (isLogit) return score.toFixed(3).replace("-", "−");
   return score === 0 || score >= 0.001 ? score.toFixed(4) : score.toPrecision(3);
 }
 
@@ -193,4 +193,5 @@ document.addEventListener("keydown", (event) => {
   }
 });
 at("copy").addEventListener("click", copy);
+showForm();
 showServed();
