@@ -1,0 +1,1 @@
+"""The bench's commands, one file each; `bench.cli` joins them."""
