@@ -85,15 +85,16 @@ def main(
     out: Path | None,
 ) -> None:
     """Measure and print a table."""
+    checkpoint = _checkpoint(work, shape, tokenizer, seed)
     names = {
-        "checkpoint": _checkpoint(work, shape, tokenizer, seed),
-        "made": work / "models" / folder_name(str((work / "checkpoint").resolve())),
+        "checkpoint": checkpoint,
+        "made": work / "models" / folder_name(str(checkpoint.resolve())),
         "infinity": infinity,
         "python": python,
         "instructions": "avx512_vnni" if "avx512_vnni" in Path("/proc/cpuinfo").read_text() else "avx2",
     }
     chosen = {n: rival for n, rival in RIVALS.items() if not only or any(word in n for word in only)}
-    _prepare(names["checkpoint"], work, chosen)
+    _prepare(checkpoint, work, chosen)
     counts = dict(zip(CLIENTS, map(int, requests.split(",")), strict=True))
     samples: Rounds = {name: {clients: [] for clients in CLIENTS} for name in chosen}
     with contextlib.ExitStack() as stack:
@@ -113,13 +114,8 @@ def main(
                     click.echo(f"round {number + 1}, {clients} clients: {name} {documents_per_s(found):.1f}", err=True)
     _show(samples, scores)
     settings = {"documents": documents, "requests": requests, "shape": json.loads(shape.read_text())}
-    found = {
-        f"{name}, {clients} clients, round {number}": each
-        for name, by in samples.items()
-        for clients, all_ in by.items()
-        for number, each in enumerate(all_)
-    }
-    write(out, "", None, settings, found)
+    named = {f"{name}, {clients} clients": all_ for name, by in samples.items() for clients, all_ in by.items()}
+    write(out, "", None, settings, {name: dict(enumerate(rounds_)) for name, rounds_ in named.items()})
 
 
 def _checkpoint(work: Path, shape: Path, tokenizer: Path, seed: int) -> Path:
