@@ -102,7 +102,7 @@ def create_app(
         dependencies=_provide(reranker, desk, siblings),
         cors_config=_cors(settings.cors_origins),
         exception_handlers={Exception: on_error},
-        lifespan=[_lifespan(scorer, reranker, on_failure), lambda _: siblings.listening()],
+        lifespan=[_lifespan(scorer, batcher, reranker, on_failure), lambda _: siblings.listening()],
         request_class=JsonRequest,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=openapi(DOCS),
@@ -143,7 +143,7 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
 
 
 def _lifespan(
-    scorer: Scorer, reranker: Reranker, on_failure: Callable[[ArtefactError], None]
+    scorer: Scorer, batcher: Batcher, reranker: Reranker, on_failure: Callable[[ArtefactError], None]
 ) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """Warm up while already listening; at the end let nobody in and finish what is queued."""
 
@@ -156,6 +156,7 @@ def _lifespan(
         except Exception as error:  # noqa: BLE001 - else the server would be unready for ever, in silence
             on_failure(ArtefactError(f"the model does not warm up: {error}"))
         else:
+            batcher.retune(scorer.session.max_batch_tokens, scorer.session.run_cost_tokens)
             reranker.open()
             log.info("ready after a warm-up of %.0f ms", 1000 * (time.perf_counter() - start))
 

@@ -65,6 +65,7 @@ class Batcher:
             length_multiple: what a batch's length is padded to, for the padding ratio.
         """
         self._runs = Runs(run, run_alone or run, max_batch_tokens, length_multiple)
+        self._run_cost_tokens = RUN_COST_TOKENS
         self._running = 0
         self._max_tokens = max_queue_tokens
         self._turns: Turns[Ask] = Turns()
@@ -79,6 +80,11 @@ class Batcher:
         """Start the lanes."""
         for lane in self._lanes:
             lane.start()
+
+    def retune(self, max_batch_tokens: int, run_cost_tokens: int) -> None:
+        """Set what a batch may be, as the warm-up measured it."""
+        with self._changed:
+            self._runs.budget, self._run_cost_tokens = max_batch_tokens, run_cost_tokens
 
     def close(self) -> None:
         """Let nobody in any more, finish what is queued, and end the lanes."""
@@ -220,7 +226,7 @@ class Batcher:
             staged_tokens += _length(item)
         if not self._staged:
             return []
-        batches = plan([_length(item) for item in self._staged], self._runs.budget, RUN_COST_TOKENS)
+        batches = plan([_length(item) for item in self._staged], self._runs.budget, self._run_cost_tokens)
         chosen = next(set(batch) for batch in batches if 0 in batch)
         batch = [item for place, item in enumerate(self._staged) if place in chosen]
         self._staged = [item for place, item in enumerate(self._staged) if place not in chosen]
