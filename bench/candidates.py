@@ -14,7 +14,8 @@ import bm25s
 import numpy as np
 import Stemmer
 
-from bench.datasets import Dataset, numbered_lines
+from bench.data.beir import numbered_lines
+from bench.data.datasets import Dataset
 from bench.errors import DataError
 from bench.records import CandidatesNote
 

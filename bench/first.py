@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from bench import candidates, datasets, records, stages, tables
+from bench import candidates, records, stages, tables
+from bench.data import datasets
 from bench.errors import BenchError
 from bench.served import served
 from bench.settings import Settings

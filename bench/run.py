@@ -15,7 +15,7 @@ from tqdm import tqdm
 from bench import measures
 from bench.candidates import Candidates
 from bench.client import Client
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.records import AccuracyRecord, Provenance, Ranking, Sample
 
 RETRIES = 8

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from bench import latency, provenance, run
 from bench.candidates import Candidates
 from bench.client import Client
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.records import AccuracyRecord, LatencyRecord
 
 

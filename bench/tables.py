@@ -85,13 +85,10 @@ def _server_lines(record: Record) -> list[str]:
 
 
 def _dataset_lines(note: DatasetNote) -> list[str]:
-    odd = []
-    if note.judgements_outside_corpus:
-        odd.append(f"{note.judgements_outside_corpus} judged passages are not in the corpus")
-    if note.empty_documents:
-        odd.append(f"{note.empty_documents} documents are empty")
     lines = [f"dataset: {note.name} ({note.split}), {note.judged_queries} judged queries, {note.documents} documents"]
-    return lines + ([f"  note: {' and '.join(odd)}"] if odd else [])
+    if note.labels:
+        lines.append(f"  labels: {note.labels}{'' if note.human_labels else ' (NOT human)'}")
+    return [*lines, *(f"  note: {doubt}" for doubt in note.doubts)]
 
 
 def _candidates_line(note: CandidatesNote) -> str:

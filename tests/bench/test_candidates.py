@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import candidates, datasets, measures
+from bench import candidates, measures
+from bench.data import datasets
 from bench.errors import DataError
 
 WriteBeir = Callable[..., Path]
