@@ -1,16 +1,19 @@
 """The environment as the bench reads it, and the only place that reads it.
 
-Owns `RERANK_DATA`, the folder that holds datasets by name, and the environment handed to a server that the bench
-starts. One frozen object, built once by the command line and passed on, so that tests give their own.
+Owns `RERANK_DATA`, the folder that holds datasets by name, `BENCH_MIRROR`, the base URL that datasets are fetched from
+instead of their own, `BENCH_EMBEDDINGS_KEY`, the key of the embeddings server, and the environment handed to a server
+that the bench starts. One frozen object, built once by the command line and passed on, so that tests give their own.
 """
 
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 DATA_VARIABLE = "RERANK_DATA"
+MIRROR_VARIABLE = "BENCH_MIRROR"
+EMBEDDINGS_KEY_VARIABLE = "BENCH_EMBEDDINGS_KEY"
 
 
 @dataclass(frozen=True)
@@ -18,13 +21,19 @@ class Settings:
     """What the bench takes from its surroundings."""
 
     data_root: Path | None = None
+    mirror: str | None = None
+    embeddings_key: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings; an empty variable is an absent one."""
         given = os.environ if environment is None else environment
         root = given.get(DATA_VARIABLE, "")
-        return cls(data_root=Path(root).expanduser() if root else None)
+        return cls(
+            data_root=Path(root).expanduser() if root else None,
+            mirror=given.get(MIRROR_VARIABLE) or None,
+            embeddings_key=given.get(EMBEDDINGS_KEY_VARIABLE) or None,
+        )
 
 
 def server_environment() -> dict[str, str]:

@@ -16,7 +16,7 @@ FEW = 20
 
 def heading(record: Record) -> str:
     """What was measured on what: the lines that every figure below them needs."""
-    return "\n".join([*_server_lines(record), *_dataset_lines(record.dataset)])
+    return "\n".join([*_server_lines(record), *dataset_lines(record.dataset)])
 
 
 def latency_table(record: LatencyRecord) -> str:
@@ -84,7 +84,8 @@ def _server_lines(record: Record) -> list[str]:
     return [f"reranker: {', '.join(told) or 'tells nothing of itself'}, at {record.provenance.url}"]
 
 
-def _dataset_lines(note: DatasetNote) -> list[str]:
+def dataset_lines(note: DatasetNote) -> list[str]:
+    """What a reader of any figure on this dataset must know of it."""
     lines = [f"dataset: {note.name} ({note.split}), {note.judged_queries} judged queries, {note.documents} documents"]
     if note.labels:
         lines.append(f"  labels: {note.labels}{'' if note.human_labels else ' (NOT human)'}")
