@@ -1,8 +1,9 @@
 """The environment as the bench reads it, and the only place that reads it.
 
-Owns `RERANK_DATA`, the folder that holds datasets by name, `BENCH_MIRROR`, the base URL that datasets are fetched from
-instead of their own, `BENCH_EMBEDDINGS_KEY`, the key of the embeddings server, and the environment handed to a server
-that the bench starts. One frozen object, built once by the command line and passed on, so that tests give their own.
+Owns `RERANK_DATA`, the folder that holds datasets by name, `BENCH_MIRROR`, from which they are fetched instead of their
+own addresses, the API keys (every variable that ends in `_API_KEY`; which
+of them is used is the contestant's to say), and the environment handed to a server that the bench starts. One frozen
+object, built once by the command line and passed on, so that tests give their own.
 """
 
 import os
@@ -11,9 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.errors import ContestantError
+
 DATA_VARIABLE = "RERANK_DATA"
 MIRROR_VARIABLE = "BENCH_MIRROR"
-EMBEDDINGS_KEY_VARIABLE = "BENCH_EMBEDDINGS_KEY"
+KEY_SUFFIX = "_API_KEY"
 
 
 @dataclass(frozen=True)
@@ -22,17 +25,24 @@ class Settings:
 
     data_root: Path | None = None
     mirror: str | None = None
-    embeddings_key: str | None = field(default=None, repr=False)
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """API keys by their variable; never printed and never recorded."""
+
+    def key(self, variable: str) -> str | None:
+        """The key in `variable`; ContestantError where no header can carry it."""
+        key = self.keys.get(variable)
+        if key and not (key.isascii() and key.isprintable() and " " not in key):
+            raise ContestantError(f"the key in {variable} holds a space, a line break or a character that no key has")
+        return key
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings; an empty variable is an absent one."""
         given = os.environ if environment is None else environment
         root = given.get(DATA_VARIABLE, "")
+        keys = {name: value.strip() for name, value in given.items() if name.endswith(KEY_SUFFIX) and value.strip()}
         return cls(
-            data_root=Path(root).expanduser() if root else None,
-            mirror=given.get(MIRROR_VARIABLE) or None,
-            embeddings_key=given.get(EMBEDDINGS_KEY_VARIABLE) or None,
+            data_root=Path(root).expanduser() if root else None, mirror=given.get(MIRROR_VARIABLE) or None, keys=keys
         )
 
 

@@ -81,6 +81,15 @@ def find(name: str, data_root: Path | None) -> Path:
     raise DataError(f"no dataset {name!r}: there is no corpus.jsonl and no Parquet corpus in {looked}{hint}{get}")
 
 
+def find_all(data_root: Path | None) -> list[Path]:
+    """All datasets' folders under the data root and its `beir` folder, by name; DataError where there are none."""
+    places = [data_root, data_root / "beir"] if data_root else []
+    folders = [folder for place in places if place.is_dir() for folder in sorted(place.iterdir()) if is_dataset(folder)]
+    if not folders:
+        raise DataError(f"RERANK_DATA names no folder with datasets: {data_root or 'it is not set'}")
+    return folders
+
+
 def load(folder: Path, split: str = "test") -> Dataset:
     """Read and check the dataset in `folder`; DataError with file and line where it is damaged."""
     dataset, findings = examine(folder, split)
