@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bench.commands.candidates import candidates_command
 from bench.commands.data import data_group
 from bench.commands.latency import latency_command
 from bench.commands.run import run_command
@@ -31,6 +32,7 @@ def main() -> None:
 
 
 main.add_command(data_group)
+main.add_command(candidates_command)
 main.add_command(run_command)
 main.add_command(latency_command)
 

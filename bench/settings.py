@@ -17,6 +17,8 @@ from bench.errors import ContestantError
 DATA_VARIABLE = "RERANK_DATA"
 MIRROR_VARIABLE = "BENCH_MIRROR"
 KEY_SUFFIX = "_API_KEY"
+EMBEDDINGS_KEY = "EMBEDDINGS_API_KEY"
+"""Of the server that dense candidates are asked of."""
 
 
 @dataclass(frozen=True)

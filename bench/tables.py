@@ -65,7 +65,7 @@ def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
     width = max(12, *(len(head) for head, _ in rows))
     lines = [
         f"accuracy: {first.queries} of {first.dataset.judged_queries} judged queries; [95 % interval over queries]",
-        _candidates_line(first.candidates),
+        candidates_line(first.candidates),
         *(f"  {head:<{width}} " + " ".join(f"{cell:<24}" for cell in cells).rstrip() for head, cells in rows),
     ]
     for record in best_first:
@@ -85,7 +85,7 @@ def accuracy_heading(records: Sequence[AccuracyRecord]) -> str:
 
 
 def _measure_cells(measures: Mapping[str, Estimate]) -> list[str]:
-    return [_cell(estimate, 4) for estimate in measures.values()]
+    return [measure_cell(estimate) for estimate in measures.values()]
 
 
 def _usd(usd: float | None) -> str:
@@ -99,6 +99,11 @@ def _contestant_lines(record: AccuracyRecord) -> list[str]:
     if record.cost_source:
         lines.append(f"  note: the cost of {name} is by {record.cost_source}")
     return [line.replace("reranker:", f"{name}:", 1) for line in lines]
+
+
+def measure_cell(estimate: Estimate) -> str:
+    """A measure with its interval, as the literature prints it."""
+    return _cell(estimate, 4)
 
 
 def _cell(estimate: Estimate | None, digits: int) -> str:
@@ -127,7 +132,8 @@ def dataset_lines(note: DatasetNote) -> list[str]:
     return [*lines, *(f"  note: {doubt}" for doubt in note.doubts)]
 
 
-def _candidates_line(note: CandidatesNote) -> str:
+def candidates_line(note: CandidatesNote) -> str:
+    """Which lists every contestant was given."""
     without = f", none for {note.queries_without_candidates} queries" if note.queries_without_candidates else ""
     return f"  candidates   top {note.depth} of {note.source} (sha256 {note.sha256[:12]}){without}"
 

@@ -47,7 +47,7 @@ ALL = "all"
 @MODEL
 @TIMEOUT
 @SEED
-@click.option("--depth", type=click.IntRange(min=1), default=50, help="Candidates a query.")
+@click.option("--depth", type=click.IntRange(min=1), help="Candidates a query.  [default: as frozen, else 50]")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many judged queries, drawn by --seed.")
 @click.option(
     "--concurrency",
@@ -65,7 +65,7 @@ def run_command(
     model: str | None,
     timeout_s: float,
     seed: int,
-    depth: int,
+    depth: int | None,
     limit: int | None,
     concurrency: int,
 ) -> None:
