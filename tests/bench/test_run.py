@@ -203,9 +203,9 @@ def test_one_contestant_that_cannot_be_measured_does_not_stop_the_others(
     """Nobody at one URL: the other contestant's table is printed, and the exit code is 1 with the sentence."""
     specs = ["--contestant", f"gone=rerank@{no_one_there}", "--contestant", f"here=rerank@{reranker.url}"]
     result = _run(*specs, "--data", "sample", "--results", str(tmp_path))
-    assert f"no server answers at {no_one_there}" in _error(result)
+    assert f"gone on sample: no server answers at {no_one_there}" in _error(result)
     assert "  here " in result.stdout
-    assert not (tmp_path / "accuracy" / "sample" / "gone.json").exists()
+    assert list((tmp_path / "accuracy" / "sample").glob("gone*")) == []
 
 
 def test_a_missing_key_is_one_sentence_before_any_request(reranker: FakeReranker, tmp_path: Path) -> None:
