@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bench.commands.compare import compare_command
 from bench.commands.latency import latency_command
 from bench.commands.run import run_command
 from bench.errors import BenchError
@@ -31,6 +32,7 @@ def main() -> None:
 
 main.add_command(run_command)
 main.add_command(latency_command)
+main.add_command(compare_command)
 
 if __name__ == "__main__":
     main()
