@@ -38,16 +38,11 @@ def test_a_profile_of_some_thousand_samples_stays_small(tmp_path: Path) -> None:
     """5,000 requests with four stages: below 200 kB on disk."""
     draw = random.Random(1)
 
-    def one(place: int) -> dict[str, object]:
-        stages = {stage: draw.uniform(0, 300) for stage in ("tokenise", "queue", "inference", "total")}
-        return {"server_timing_ms": stages, "query_id": f"query-{place % 43}", "tokens": draw.randint(4000, 9000)}
-
     made = []
     for place in range(5000):
-        fields = one(place)
-        query_id = fields.pop("query_id")
-        of = sample(place * 0.4, draw.uniform(100, 600), late_ms=draw.uniform(0, 1), **fields)
-        made.append(msgspec.structs.replace(of, query_id=str(query_id)))
+        stages = {stage: draw.uniform(0, 300) for stage in ("tokenise", "queue", "inference", "total")}
+        of = sample(place * 0.4, draw.uniform(100, 600), late_ms=draw.uniform(0, 1), server_timing_ms=stages)
+        made.append(msgspec.structs.replace(of, query_id=f"query-{place % 43}", tokens=draw.randint(4000, 9000)))
     samples.write(profile("p", [(plan(5000), [made])]), tmp_path / "p.parquet")
     assert (tmp_path / "p.parquet").stat().st_size < 200_000
 

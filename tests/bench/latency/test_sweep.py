@@ -78,8 +78,6 @@ def test_samples_of_another_measurement_are_not_added_to(
     [first] = _measure(contestants, Sweep(documents=(2,), requests=4), tmp_path)
     path = tmp_path / "latency" / "a.parquet"
     if not other:
-        profile = samples.read(path)
-        (profile.note.provenance.server or {})["model_id"] = "fake"
         reranker.info = {"model_id": "other", "device": "cpu"}
     with pytest.raises(BenchError, match=words):
         _measure(contestants, Sweep(documents=(2, 3), **({"requests": 4} | other)), tmp_path)  # type: ignore[arg-type]
@@ -90,7 +88,18 @@ def test_a_kill_keeps_the_finished_rounds_and_the_same_command_goes_on(reranker:
     """SIGKILL in the middle: what was finished is on disk, is not sent again, and the result is that of a whole run."""
     reranker.delay_s = 0.02
     command = [sys.executable, "-m", "bench.cli", "latency", "--url", reranker.url, "--data", "sample"]
-    command += ["--documents", "2,3", "--requests", "40", "--rounds", "10", "--warm-up", "0", "--results", str(tmp_path)]
+    command += [
+        "--documents",
+        "2,3",
+        "--requests",
+        "40",
+        "--rounds",
+        "10",
+        "--warm-up",
+        "0",
+        "--results",
+        str(tmp_path),
+    ]
     path = tmp_path / "latency" / "rerank.parquet"
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         deadline = time.perf_counter() + 30
@@ -114,7 +123,6 @@ def test_a_kill_keeps_the_finished_rounds_and_the_same_command_goes_on(reranker:
 
 def test_a_server_that_goes_away_ends_the_sweep_and_keeps_what_was_done(tmp_path: Path) -> None:
     """One sentence, and the finished point's figures are written."""
-    pid_file = tmp_path / "pid"
     with subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("known_server.py")), "0", "0"], stdout=subprocess.PIPE, text=True
     ) as process:
@@ -123,7 +131,6 @@ def test_a_server_that_goes_away_ends_the_sweep_and_keeps_what_was_done(tmp_path
         contestants = [_contestant("a", url)]
         _measure(contestants, Sweep(documents=(2,), requests=4), tmp_path)
         process.kill()
-    del pid_file
     with pytest.raises(ServerError, match="no server answers at"):
         _measure(contestants, Sweep(documents=(2, 3), requests=4), tmp_path)
     assert len(records.read(tmp_path / "latency" / "a.json").points) == 1
