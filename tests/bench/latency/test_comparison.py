@@ -5,6 +5,7 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
@@ -37,13 +38,15 @@ def _by_figure(found: Sequence[Ratio]) -> dict[str, Ratio]:
     return {ratio.figure: ratio for ratio in found}
 
 
-@pytest.mark.parametrize("same_plan", [True, False], ids=["paired", "apart"])
-def test_two_runs_of_one_build_show_no_difference(same_plan: bool) -> None:
-    """In at least 95 of 100 pairs of runs not one of seven figures differs, although noise lingers."""
+def test_two_runs_of_one_build_show_no_difference() -> None:
+    """In at least 95 of 100 pairs of runs, with one plan or two, not one of seven figures differs.
+
+    Noise lingers and some requests are slow, as on a real machine.
+    """
     wrong = 0
     for seed in range(100):
-        a, b = (observe(_rounds(f"{side} {seed}", count=100)) for side in "ab")
-        found = ratios([Pair(PLAN.point, a, b, same_plan)])
+        a, b = (observe(_rounds(f"{side} {seed}", count=80)) for side in "ab")
+        found = ratios([Pair(PLAN.point, a, b, same_plan=seed % 2 == 0)])
         assert len(found) == 7
         wrong += any(ratio.verdict != "no difference shown" for ratio in found)
     assert wrong <= 5
