@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from bench import candidates, datasets
+from bench import candidates
 from bench.commands.flags import MODEL, RUN_FILE, SPLIT, TIMEOUT
 from bench.commands.lists import listed
 from bench.contestants.contestant import FORM, Contestant, parse_all
+from bench.data import datasets
 from bench.errors import BenchError, ContestantError
 from bench.latency.files import FOLDER, SAMPLES
 from bench.latency.plan import ARRIVALS, Sweep
@@ -40,7 +41,7 @@ ROUNDS = 10
     "names",
     required=True,
     multiple=True,
-    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, or `sample`; may be given again.",
+    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, or `sample`, or `all` under RERANK_DATA; may be given again.",
 )
 @SPLIT
 @RUN_FILE
@@ -125,7 +126,7 @@ def latency_command(
         warm_up=warm_up,
         seed=seed,
     )
-    loaded = [datasets.load(datasets.find(name, environment.data_root), split) for name in names]
+    loaded = [datasets.load(folder, split) for folder in datasets.find_each(names, environment.data_root)]
     sets = [(dataset, candidates.freeze(dataset, max(DEPTH, *documents), run_file)) for dataset in loaded]
     begin_utc = datetime.now(UTC).isoformat(timespec="seconds")
     measured = measure_latency(

@@ -5,9 +5,10 @@ import random
 import numpy as np
 import pytest
 
-from bench import candidates, datasets
+from bench import candidates
 from bench.candidates import Candidates
-from bench.datasets import Dataset
+from bench.data import datasets
+from bench.data.datasets import Dataset
 from bench.errors import BenchError, DataError
 from bench.latency.plan import Sweep, jobs, offsets_s
 from bench.latency.workload import Lengths, lengths, sha256, workload

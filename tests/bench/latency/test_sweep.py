@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from bench import candidates, datasets
+from bench import candidates
 from bench.contestants.contestant import Contestant, rerank_at
+from bench.data import datasets
 from bench.errors import BenchError, ServerError
 from bench.latency import records, samples
 from bench.latency.plan import Sweep
