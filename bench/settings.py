@@ -7,7 +7,7 @@ starts. One frozen object, built once by the command line and passed on, so that
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 DATA_VARIABLE = "RERANK_DATA"
@@ -18,20 +18,13 @@ class Settings:
     """What the bench takes from its surroundings."""
 
     data_root: Path | None = None
-    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """API keys by their variable; never printed and never recorded."""
-
-    def key(self, variable: str) -> str | None:
-        """The key in `variable`."""
-        return self.keys.get(variable)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings; an empty variable is an absent one."""
         given = os.environ if environment is None else environment
         root = given.get(DATA_VARIABLE, "")
-        keys = {name: value.strip() for name, value in given.items() if name.endswith("_API_KEY") and value.strip()}
-        return cls(data_root=Path(root).expanduser() if root else None, keys=keys)
+        return cls(data_root=Path(root).expanduser() if root else None)
 
 
 def server_environment() -> dict[str, str]:

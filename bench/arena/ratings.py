@@ -16,7 +16,7 @@ SCALE = 400.0 / math.log(10.0)
 K = 32.0
 PRIOR = 0.5
 """Points to either side of a pair without a finite maximum (Haldane's and Anscombe's correction of 0 out of n)."""
-PRECISION = 1e-10
+PRECISION = 1e-10  # of a strength, in natural logarithms
 ITERATIONS = 200
 LONGEST_STEP = 2.0
 
@@ -38,10 +38,10 @@ def bradley_terry(points: Array) -> Array:
     strength = np.zeros(points.shape[:-1])
     for _ in range(ITERATIONS):
         chance = _chance(strength)
-        slope = (points - games * chance).sum(axis=-1)
-        if np.abs(slope).max(initial=0.0) <= PRECISION * max(1.0, games.max(initial=0.0)):
+        step = _newton_step(games, chance, (points - games * chance).sum(axis=-1))
+        strength = _climb(points, strength, step)
+        if np.abs(step).max(initial=0.0) <= PRECISION:
             break
-        strength = _climb(points, strength, _newton_step(games, chance, slope))
     return np.asarray(MEAN + SCALE * strength, dtype=np.float64)
 
 
@@ -92,7 +92,7 @@ def _climb(points: Array, strength: Array, step: Array) -> Array:
     """One step up the likelihood, halved where it would lead down."""
     before = _log_likelihood(points, strength)
     for _ in range(40):
-        down = _log_likelihood(points, strength + step) < before - 1e-12 * np.abs(before)
+        down = _log_likelihood(points, strength + step) < before - 1e-10 * np.abs(before)
         if not down.any():
             break
         step = np.where(down[..., None], step / 2.0, step)
