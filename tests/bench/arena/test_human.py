@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,14 +13,17 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from bench import records
 from bench.arena.judges.human import HumanJudge, Voting
 from bench.arena.judges.judge import Reading
 from bench.arena.judges.page import PageServer
 from bench.arena.ledger import Ledger
 from bench.arena.matches import Match, all_matches
+from bench.arena.records import ArenaRecord
 from bench.arena.tournament import tally
 from tests.bench.arena.results import load_from
 from tests.e2e.test_playground import CHROMIUM, CONTRAST, QUIET
+from tests.server import clean_environ
 
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian's package chromium)")
 
@@ -253,6 +258,27 @@ def test_a_vote_that_is_none_is_refused(booth: Booth, body: str) -> None:
     """400, and nothing on file."""
     assert post(booth, "vote", body) == 400
     assert booth.verdicts() == {}
+
+
+def test_the_command_serves_the_page_and_rates_the_votes(toy: Path) -> None:
+    """`--judge human` as a process: its URL on stderr, votes over HTTP, Finish, and the record of this voter."""
+    flags = ["--results", str(toy / "results"), "--data", str(toy / "toy"), "--judge", "human", "--voter", "jo"]
+    command = [sys.executable, "-m", "bench.cli", "arena", *flags, "--matches", "6"]
+    with subprocess.Popen(command, env=clean_environ(), stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stderr
+        url = (re.search(rb"http://127.0.0.1:\d+/", process.stderr.readline()) or [b""])[0].decode()
+        headers = {"Origin": url.rstrip("/")}
+        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+            told = http.get("match").json()
+            while told["number"] is not None:
+                told = http.post("vote", json={"number": told["number"], "vote": "A"}).json()
+            http.post("finish", json={})
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"judge: human-jo: a person reads the first 10 passages" in output
+    record: ArenaRecord = records.read_as(toy / "results" / "arena" / "human-jo.json", ArenaRecord)
+    assert record.position_bias is not None
+    assert (record.position_bias.first_wins.value, record.pairings.pending) == (1.0, 0)
 
 
 def test_paths_that_are_not_there(booth: Booth) -> None:
