@@ -39,8 +39,8 @@ def main(record: Path, out: Path) -> None:
         rates.plot(LOADS, values, style, marker="o", label=name)
     rates.set(xlabel="load, of the sustainable rate", ylabel="documents a second", ylim=(0, None))
     for percentile in PERCENTILES:
-        values = [_latency_ms(load, percentile) for load in rows.values()]
-        latencies.plot(LOADS, values, marker="o", label=f"P{percentile}")
+        of_load = [_latency_ms(load, percentile) for load in rows.values()]
+        latencies.plot(LOADS, of_load, marker="o", label=f"P{percentile}")
     latencies.axhline(settings["timeout_ms"], linestyle=":", color="grey", label="what clients wait")
     latencies.set(xlabel="load, of the sustainable rate", ylabel="latency of answers, ms", ylim=(0, None))
     for axes in (rates, latencies):

@@ -20,7 +20,10 @@ import click
 import numpy as np
 
 from bench.client import Client
-from bench.engine.traffic import PAIRS, Ask, asks, closed_loop, documents_per_s, latency_ms, write
+from bench.contestants.contestant import rerank_at
+from bench.engine.traffic import PAIRS, asks, documents_per_s, latency_ms, write
+from bench.latency.loops import closed_loop
+from bench.latency.workload import Request
 from bench.records import Sample
 from bench.served import served
 from models.catalog import folder_name
@@ -136,17 +139,17 @@ def _prepare(checkpoint: Path, work: Path, chosen: Mapping[str, Rival]) -> None:
             subprocess.run([*command, "--precision", precision, "--models-dir", str(work / "models")], check=True)
 
 
-async def _scores(url: str, rival: Rival, ask: Ask) -> list[float]:
+async def _scores(url: str, rival: Rival, ask: Request) -> list[float]:
     """Its scores of one request in the documents' order; these also warm it up."""
-    async with Client(url, route=rival.route, timeout_s=600) as client:
+    async with Client(rerank_at(url, route=rival.route), timeout_s=600) as client:
         answer = await client.rerank("", ask.query, ask.documents)
     if answer.scores is None:
         raise click.ClickException(f"{rival.command}: {answer.sample.error}")
     return answer.scores
 
 
-async def _round(url: str, rival: Rival, work: list[Ask], clients: int) -> list[Sample]:
-    async with Client(url, route=rival.route, timeout_s=600) as client:
+async def _round(url: str, rival: Rival, work: list[Request], clients: int) -> list[Sample]:
+    async with Client(rerank_at(url, route=rival.route), timeout_s=600) as client:
         found = await closed_loop(client, work, clients)
     wrong = [sample.error for sample in found if sample.error is not None]
     if wrong:
