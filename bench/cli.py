@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from bench.commands.candidates import candidates_command
+from bench.commands.data import data_group
 from bench.commands.latency import latency_command
 from bench.commands.run import run_command
 from bench.errors import BenchError
@@ -29,6 +31,8 @@ def main() -> None:
     """Measure a reranker behind a URL: how good its rankings are and how fast it answers."""
 
 
+main.add_command(data_group)
+main.add_command(candidates_command)
 main.add_command(run_command)
 main.add_command(latency_command)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from bench import datasets, frozen, records, stages, tables
+from bench import frozen, records, stages, tables
 from bench.contestants.contestant import rerank_at
+from bench.data import datasets
 from bench.errors import BenchError
 from bench.served import served
 from bench.settings import Settings

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from bench.bootstrap import Rows, estimate, mean, percentile
 from bench.candidates import Candidates
 from bench.client import Client
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.errors import DataError
 from bench.records import Estimate, LatencyPlan, LatencySummary, Sample
 

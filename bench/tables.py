@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from bench.contestants.reference import BM25
+from bench.paired import Paired
 from bench.records import AccuracyRecord, CandidatesNote, DatasetNote, Estimate, LatencyRecord, Record
 
 ABSENT = "-"
@@ -18,7 +19,7 @@ FEW = 20
 
 def heading(record: Record) -> str:
     """What was measured on what: the lines that every figure below them needs."""
-    return "\n".join([*_server_lines(record), *_dataset_lines(record.dataset)])
+    return "\n".join([*_server_lines(record), *dataset_lines(record.dataset)])
 
 
 def latency_table(record: LatencyRecord) -> str:
@@ -65,7 +66,7 @@ def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
     width = max(12, *(len(head) for head, _ in rows))
     lines = [
         f"accuracy: {first.queries} of {first.dataset.judged_queries} judged queries; [95 % interval over queries]",
-        _candidates_line(first.candidates),
+        candidates_line(first.candidates),
         *(f"  {head:<{width}} " + " ".join(f"{cell:<24}" for cell in cells).rstrip() for head, cells in rows),
     ]
     for record in best_first:
@@ -77,15 +78,26 @@ def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
     return "\n".join(lines)
 
 
+def paired_line(pair: Paired) -> str:
+    """Two contestants on the same queries: the mean difference with its interval, and how sure it is."""
+    sign = "+" if pair.difference.value >= 0 else ""
+    effect = ABSENT if pair.effect_size is None else f"{pair.effect_size:.2f}"
+    return (
+        f"  {pair.first} - {pair.second}: {pair.measure} {sign}{measure_cell(pair.difference)}, "
+        f"p = {pair.p_value:.4f}, effect size {effect}, "
+        f"better on {pair.wins}, worse on {pair.losses}, equal on {pair.ties} of {pair.queries} queries"
+    )
+
+
 def accuracy_heading(records: Sequence[AccuracyRecord]) -> str:
     """Who was measured on what: the lines that an accuracy table needs above it."""
     return "\n".join(
-        [*(line for record in records for line in _contestant_lines(record)), *_dataset_lines(records[0].dataset)]
+        [*(line for record in records for line in _contestant_lines(record)), *dataset_lines(records[0].dataset)]
     )
 
 
 def _measure_cells(measures: Mapping[str, Estimate]) -> list[str]:
-    return [_cell(estimate, 4) for estimate in measures.values()]
+    return [measure_cell(estimate) for estimate in measures.values()]
 
 
 def _usd(usd: float | None) -> str:
@@ -101,16 +113,22 @@ def _contestant_lines(record: AccuracyRecord) -> list[str]:
     return [line.replace("reranker:", f"{name}:", 1) for line in lines]
 
 
+def measure_cell(estimate: Estimate) -> str:
+    """A measure with its interval, as the literature prints it."""
+    return _cell(estimate, 4)
+
+
 def _cell(estimate: Estimate | None, digits: int) -> str:
     if estimate is None:
         return ABSENT
-    value, low, high = (_figure(part, digits) for part in (estimate.value, estimate.low, estimate.high))
+    value, low, high = (figure(part, digits) for part in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}]"
 
 
-def _figure(value: float, digits: int) -> str:
+def figure(value: float, digits: int) -> str:
+    """A bare figure: .5058, as the literature prints measures, where it has four digits."""
     text = f"{value:.{digits}f}"
-    return text[1:] if digits == 4 and text.startswith("0.") else text  # .5058, as the literature prints measures
+    return text[1:] if digits == 4 and text.startswith("0.") else text
 
 
 def _server_lines(record: Record) -> list[str]:
@@ -119,17 +137,16 @@ def _server_lines(record: Record) -> list[str]:
     return [f"reranker: {', '.join(told) or 'tells nothing of itself'}, at {record.provenance.url}"]
 
 
-def _dataset_lines(note: DatasetNote) -> list[str]:
-    odd = []
-    if note.judgements_outside_corpus:
-        odd.append(f"{note.judgements_outside_corpus} judged passages are not in the corpus")
-    if note.empty_documents:
-        odd.append(f"{note.empty_documents} documents are empty")
+def dataset_lines(note: DatasetNote) -> list[str]:
+    """What a reader of any figure on this dataset must know of it."""
     lines = [f"dataset: {note.name} ({note.split}), {note.judged_queries} judged queries, {note.documents} documents"]
-    return lines + ([f"  note: {' and '.join(odd)}"] if odd else [])
+    if note.labels:
+        lines.append(f"  labels: {note.labels}{'' if note.human_labels else ' (NOT human)'}")
+    return [*lines, *(f"  note: {doubt}" for doubt in note.doubts)]
 
 
-def _candidates_line(note: CandidatesNote) -> str:
+def candidates_line(note: CandidatesNote) -> str:
+    """Which lists every contestant was given."""
     without = f", none for {note.queries_without_candidates} queries" if note.queries_without_candidates else ""
     return f"  candidates   top {note.depth} of {note.source} (sha256 {note.sha256[:12]}){without}"
 

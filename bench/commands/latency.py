@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
-from bench import candidates, datasets, records, stages, tables
+from bench import candidates, records, stages, tables
 from bench.commands.flags import measuring
 from bench.commands.output import finish
 from bench.contestants.contestant import rerank_at
+from bench.data import datasets
 from bench.errors import BenchError
 from bench.settings import Settings
 

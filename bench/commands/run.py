@@ -5,15 +5,17 @@ from pathlib import Path
 
 import click
 
-from bench import datasets, frozen, stages, tables
+from bench import frozen, paired, stages, tables
 from bench.commands.flags import MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT
 from bench.contestants.contestant import FORM, Contestant, parse_all
 from bench.contestants.reference import Reference
+from bench.data import datasets
 from bench.errors import BenchError
 from bench.records import AccuracyRecord
 from bench.settings import Settings
 
-ALL = "all"
+DECIDES = "nDCG@10"
+"""The measure by which contestants are ordered and compared in pairs."""
 
 
 @click.command("run")
@@ -46,7 +48,7 @@ ALL = "all"
 @MODEL
 @TIMEOUT
 @SEED
-@click.option("--depth", type=click.IntRange(min=1), default=50, help="Candidates a query.")
+@click.option("--depth", type=click.IntRange(min=1), help="Candidates a query.  [default: as frozen, else 50]")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many judged queries, drawn by --seed.")
 @click.option(
     "--concurrency",
@@ -64,7 +66,7 @@ def run_command(
     model: str | None,
     timeout_s: float,
     seed: int,
-    depth: int,
+    depth: int | None,
     limit: int | None,
     concurrency: int,
 ) -> None:
@@ -76,7 +78,7 @@ def run_command(
     """
     environment = Settings.from_environment()
     contestants = _contestants(specs, url, model, environment)
-    folders = _folders(names, environment.data_root)
+    folders = datasets.find_each(names, environment.data_root)
     settings = stages.AccuracySettings(concurrency, limit, seed, timeout_s)
     problems = []
     for folder in folders:
@@ -114,20 +116,15 @@ def _contestants(
     return parse_all([*specs, *short], settings)
 
 
-def _folders(names: Sequence[str], data_root: Path | None) -> list[Path]:
-    """The folders of the datasets that were asked for, each once; DataError where one is none."""
-    folders: list[Path] = []
-    for name in names:
-        folders += datasets.find_all(data_root) if name == ALL else [datasets.find(name, data_root)]
-    return list(dict.fromkeys(folders))
-
-
 def _report(measured: Sequence[AccuracyRecord]) -> list[str]:
     """Print a dataset's table; gives a sentence for every contestant with failed queries."""
     if not measured:
         return []
     click.echo(tables.accuracy_heading(measured))
     click.echo(tables.accuracy_table(measured))
+    best, *others = sorted(measured, key=lambda record: -record.measures[DECIDES].value)
+    for other in others:
+        click.echo(tables.paired_line(paired.compare(best, other, DECIDES)))
     return [
         f"{record.contestant.name} on {record.dataset.name}: {len(record.failures)} of {record.queries} queries failed "
         "and the measures count them 0; the same command again asks for them again"

@@ -1,6 +1,7 @@
 """Fixtures of the bench's tests: the local reranker, a URL where there is none, and BEIR folders."""
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +9,10 @@ from typing import TypeVar
 
 import pytest
 
+from bench.candidates import Candidates, freeze
+from bench.data import datasets
+from bench.data.datasets import Dataset
+from tests.bench.embeddings_server import EmbeddingsServer
 from tests.bench.fake_reranker import FakeReranker
 
 Fake = TypeVar("Fake", bound=FakeReranker)
@@ -33,6 +38,19 @@ def running(server: Fake) -> Iterator[Fake]:
 
 
 @pytest.fixture
+def embeddings_server() -> Iterator[EmbeddingsServer]:
+    server = EmbeddingsServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
 def no_one_there() -> str:
     """A URL at which nothing listens."""
     server = FakeReranker()
@@ -44,6 +62,19 @@ def no_one_there() -> str:
 def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Default result folders land in the test's own folder."""
     monkeypatch.chdir(tmp_path)
+
+
+BM25 = Callable[[str], tuple[Dataset, Candidates]]
+
+
+@pytest.fixture(scope="session")
+def bm25(data_dir: Path) -> BM25:
+    """A real set with its BM25 top 100, made once a session: the large ones take seconds."""
+    return functools.cache(lambda name: _top_100(datasets.load(datasets.find(name, data_dir))))
+
+
+def _top_100(dataset: Dataset) -> tuple[Dataset, Candidates]:
+    return dataset, freeze(dataset, 100)
 
 
 @pytest.fixture
