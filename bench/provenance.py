@@ -15,7 +15,17 @@ from typing import Any
 
 from bench.records import Provenance
 
-PACKAGES = ("rerank-server", "httpx", "ir-measures", "pytrec-eval-terrier", "bm25s", "PyStemmer", "numpy", "msgspec")
+PACKAGES = (
+    "rerank-server",
+    "httpx",
+    "ir-measures",
+    "pytrec-eval-terrier",
+    "bm25s",
+    "PyStemmer",
+    "numpy",
+    "msgspec",
+    "pyarrow",
+)
 
 
 def gather(url: str | None, server: dict[str, Any] | None, settings: dict[str, Any]) -> Provenance:
@@ -53,7 +63,7 @@ def _commit(source: Path) -> str | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(  # noqa: S603  # fixed arguments, nothing from the user
-            ["git", "-C", str(folder), *arguments],  # noqa: S607  # whichever git the user has
+            ["git", "--no-optional-locks", "-C", str(folder), *arguments],  # noqa: S607  # whichever git the user has
             capture_output=True,
             text=True,
             timeout=10,

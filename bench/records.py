@@ -158,48 +158,7 @@ class AccuracyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="accur
     format: int = 2
 
 
-class LatencySummary(msgspec.Struct, frozen=True):
-    """The figures of a latency run. Percentiles are of successes; None where nothing succeeded."""
-
-    requests: int
-    errors: int
-    error_rate: float
-    p50_ms: Estimate | None
-    p90_ms: Estimate | None
-    p99_ms: Estimate | None
-    mean_ms: Estimate | None
-    documents_per_s: Estimate | None
-
-
-class LatencyPlan(msgspec.Struct, frozen=True):
-    """What was sent and when."""
-
-    loop: str
-    """`closed`: a client sends its next request when its last one is answered, so a stall hides the load behind it."""
-    documents_per_request: int
-    concurrency: int
-    requests: int
-    distinct_requests: int
-    """Fewer than `requests` where the workload was walked through more than once."""
-    warm_up: int
-    filled_documents: int
-    """Documents that came from further corpus passages because a query had too few candidates, over all requests."""
-
-
-class LatencyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="latency"):
-    """What `rerank-bench latency` writes: every sample, the warm-up apart, and the figures."""
-
-    provenance: Provenance
-    dataset: DatasetNote
-    candidates: CandidatesNote
-    plan: LatencyPlan
-    summary: LatencySummary
-    samples: list[Sample]
-    warm_up: list[Sample]
-    format: int = 1
-
-
-Record = AccuracyRecord | LatencyRecord
+Record = AccuracyRecord
 
 
 def check_writable(path: Path) -> None:
@@ -213,7 +172,7 @@ def check_writable(path: Path) -> None:
         raise BenchError(f"the record cannot be written to {path}: {error.strerror}") from error
 
 
-def write(record: Record, path: Path) -> None:
+def write(record: msgspec.Struct, path: Path) -> None:
     """Write `record` as JSON, whole or not at all."""
     write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1), path)
 
@@ -231,10 +190,15 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 def read(path: Path) -> Record:
     """Read a record back; DataError where the file is none."""
+    record: Record = read_as(path, Record)
+    return record
+
+
+def read_as(path: Path, kind: Any) -> Any:
+    """Read a record of a stage's own kind back; DataError where the file is none."""
     try:
-        record: Record = msgspec.json.decode(path.read_bytes(), type=Record)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
         raise DataError(f"{path} is not a record of the bench: {error}") from error
-    return record

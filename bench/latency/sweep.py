@@ -1,0 +1,98 @@
+"""A sweep measured: contestants take turns round by round, and every round that is done is on disk.
+
+Promises that noise of the machine falls on all contestants alike (A B A B …, the same requests at the same moments)
+and that a kill loses at most the round it fell in: what is on disk is not sent again. It stops when a server no longer
+answers at all.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+from tqdm import tqdm
+
+from bench.client import Client
+from bench.errors import ServerError
+from bench.latency import samples
+from bench.latency.loops import closed_loop, open_loop
+from bench.latency.plan import Job
+from bench.latency.records import PointPlan
+from bench.latency.samples import Profile
+from bench.records import Sample
+
+
+@dataclass
+class Course:
+    """One contestant's way through the sweep."""
+
+    client: Client
+    path: Path
+    """Of the samples."""
+    profile: Profile
+    warmed_up: PointPlan | None = None
+    """The point whose warm-up was sent last, in this command."""
+
+    def lacks(self, job: Job, number: int) -> bool:
+        """Whether a round is not on disk yet."""
+        return number not in self.profile.rounds_done(self.profile.place(job.plan))
+
+    async def measure(self, job: Job, number: int, progress: Callable[[], object]) -> None:
+        """Send one round and put it on disk; ServerError where the server is gone."""
+        warm_up = []
+        if self.warmed_up != job.plan:
+            warm_up = await closed_loop(self.client, job.warm_up, job.plan.point.concurrency or 1)
+            self.warmed_up = job.plan
+        begin_s, begin_cpu_s = time.perf_counter(), time.thread_time()
+        measured = await self._send(job, number, progress)
+        busy = (time.thread_time() - begin_cpu_s) / (time.perf_counter() - begin_s)
+        if all(sample.status is None for sample in measured):
+            await self._check()
+        place = self.profile.place(job.plan)
+        self.profile = self.profile.with_round(place, number, measured, busy, warm_up)
+        samples.write(self.profile, self.path)
+
+    async def _check(self) -> None:
+        """Tell a server that is gone from one that is only slow."""
+        try:
+            await self.client.check()
+        except ServerError as gone:
+            raise ServerError(
+                f"{gone}; what was finished before is kept, and the same command goes on with the rest"
+            ) from gone
+
+    async def _send(self, job: Job, number: int, progress: Callable[[], object]) -> list[Sample]:
+        clients = job.plan.point.concurrency
+        if clients is None:
+            return await open_loop(self.client, job.round(number), job.offsets_s(number), progress)
+        sent = await closed_loop(self.client, job.round(number), clients, progress)
+        if self.client.contestant.per_minute:  # a limit of our own is no part of the reranker's latency
+            return [replace(sample, planned_s=sample.sent_s) for sample in sent]
+        return sent
+
+
+def new_run() -> str:
+    """A name for a command in which contestants take turns."""
+    return uuid.uuid4().hex
+
+
+async def measure(courses: Sequence[Course], jobs: Sequence[Job]) -> None:
+    """Measure every round that is missing; contestants alternate."""
+    total = sum(len(job.round(number)) for course in courses for job, number in missing(course.profile, jobs))
+    with tqdm(total=total, desc="latency", unit="request", disable=None) as bar:
+        for job in jobs:
+            bar.set_postfix_str(str(job.plan.point), refresh=False)
+            for number in range(job.plan.rounds):
+                for course in [course for course in courses if course.lacks(job, number)]:
+                    await course.measure(job, number, bar.update)
+
+
+def missing(profile: Profile, jobs: Sequence[Job]) -> list[tuple[Job, int]]:
+    """The rounds that are not on disk yet."""
+    found = []
+    for job in jobs:
+        done = profile.rounds_done(profile.place(job.plan))
+        found += [(job, number) for number in range(job.plan.rounds) if number not in done]
+    return found
