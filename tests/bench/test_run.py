@@ -249,10 +249,10 @@ def _nothing(_: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "flags", "info", "sentence"),
     [
-        (_nothing, ["--depth", "9"], {}, "depth 10, not of depth 9"),
+        (_nothing, ["--depth", "9"], {}, "holds the top 10 of BM25 (k1=0.9 b=0.4), not the top 9;"),
         (_changed_candidates, [], {}, "candidates.json was changed after it was frozen"),
         (_other_candidates, ["--depth", "2"], {}, "rerank.jsonl holds rankings of other candidates (BM25"),
-        (_nothing, ["--candidates", "other.trec"], {}, "candidates.json holds candidates of BM25"),
+        (_nothing, ["--candidates", "other.trec"], {}, "not the top 10 of the run other.trec (sha256 "),
         (_nothing, [], {"model_id": "new"}, "rerank.jsonl holds rankings of model_id fake, and the server now has new"),
     ],
     ids=["depth", "changed", "other", "run file", "model"],
