@@ -1,6 +1,6 @@
 """Raw rankings on disk: `<contestant>.jsonl`, one line a query, only ever appended to.
 
-A header opens the file and every later session that adds to it. A line is written whole and flushed at once, so that a
+A header opens the file and every later session that adds to it. A line is written whole and at once, so that a
 kill at any moment leaves at most one line without its end, which reading passes over and the next session cuts off. A
 query has at most one ranking: one that failed is asked again, and its ranking then stands for it. Two runs cannot write
 to one file at the same time.
@@ -9,9 +9,9 @@ to one file at the same time.
 import fcntl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import msgspec
 
@@ -64,22 +64,22 @@ class RankingsLog:
     """A file of raw rankings open for adding to it. Use with `with`; only one process at a time has it."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._file: IO[bytes]
+        self._path = path
+        self._file: FileIO
 
     def __enter__(self) -> "RankingsLog":
         """Open the file, lock it and cut off what a kill left of a last line."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab+")
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("ab+", buffering=0)
         except OSError as error:
-            raise BenchError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise BenchError(f"{self._path} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
             raise BenchError(
-                f"another run is writing to {self.path}: wait for it, or give the contestant a NAME"
+                f"another run is writing to {self._path}: wait for it, or give the contestant a NAME"
             ) from error
         self._file.seek(0)
         self._file.truncate(self._file.read().rfind(b"\n") + 1)
@@ -94,10 +94,11 @@ class RankingsLog:
     def add(self, line: Line) -> None:
         """Append a line; it is with the operating system when this returns."""
         try:
-            self._file.write(msgspec.json.encode(line) + b"\n")
-            self._file.flush()
+            rest = memoryview(msgspec.json.encode(line) + b"\n")
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
-            raise BenchError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise BenchError(f"{self._path} cannot be written: {error.strerror}") from error
 
 
 def _lines(path: Path) -> Iterator[Line]:

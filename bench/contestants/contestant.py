@@ -25,6 +25,7 @@ SPEC = re.compile(
     r"(?P<options>(?:,(?:per_minute|concurrency)=[^,]*)*)"
 )
 FORM = "[NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]"
+RESERVED = "candidates"
 LOCAL_KEY_VARIABLE = "RERANKER_API_KEY"
 ENDPOINT = re.compile(r"/(rerank|reranking|ranking)$")
 FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -71,10 +72,12 @@ def parse_all(specs: Sequence[str], settings: Settings) -> list[Contestant | Ref
     contestants = [parse(spec, settings) for spec in specs]
     by_name: dict[str, str] = {}
     for spec, contestant in zip(specs, contestants, strict=True):
-        if (other := by_name.setdefault(contestant.name.lower(), spec)) is not spec or specs.count(spec) > 1:
+        other = by_name.get(contestant.name.lower())  # some file systems do not tell case apart
+        if other is not None:
             raise ContestantError(
-                f"{other!r} and {spec!r} would both be called {contestant.name}: give them names, NAME={spec}"
+                f"{other!r} and {spec!r} would both be called {contestant.name}: give them names, as in NAME={spec}"
             )
+        by_name[contestant.name.lower()] = spec
     return contestants
 
 
@@ -84,6 +87,8 @@ def parse(spec: str, settings: Settings) -> Contestant | Reference:
     if match is None:
         raise ContestantError(f"{spec!r} is no contestant: give {FORM}")
     name, known, model, url = match["name"], match["dialect"], match["model"], match["url"]
+    if name and file_name(name).lower() == RESERVED:
+        raise ContestantError(f"{spec!r}: {RESERVED} is the name of the frozen candidates' own file; take another")
     if known in REFERENCES:
         if model or url or match["options"]:
             raise ContestantError(f"{spec!r}: {known} needs no server, so it takes no model, URL or limit")
