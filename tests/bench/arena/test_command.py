@@ -115,14 +115,14 @@ def test_agreement_with_the_judge_before(toy: Path, chat: ChatServer) -> None:
 
 
 def test_no_agreement_is_taken_from_rankings_that_changed(toy: Path, chat: ChatServer) -> None:
-    """A ranking that is another since the qrels judged it, if only at its end: its two matches are left out."""
+    """A ranking that is another since the qrels judged it, if only at its end: its match is left out."""
     arena(toy)
     file = toy / "results" / "accuracy" / "toy" / "worst.jsonl"
     file.write_text(file.read_text().replace('"d11", "d3"', '"d3", "d11"', 1))
     arena(toy, *llm(chat.url))
     record = read(toy, "llm-judge-1")
     judged = record.pairings.judged - record.pairings.by_rule
-    assert [each.matches for each in record.agreement] == [judged - 2]
+    assert [each.matches for each in record.agreement] == [judged - 1]
 
 
 def test_the_seed_orders_the_matches_of_sequential_elo(toy: Path) -> None:
