@@ -74,6 +74,15 @@ def find(name: str, data_root: Path | None) -> Path:
     raise DataError(f"no dataset {name!r}: there is no corpus.jsonl in {looked}{hint}")
 
 
+def find_all(data_root: Path | None) -> list[Path]:
+    """All datasets' folders under the data root and its `beir` folder, by name; DataError where there are none."""
+    places = [data_root, data_root / "beir"] if data_root else []
+    folders = [file.parent for place in places for file in sorted(place.glob("*/corpus.jsonl"))]
+    if not folders:
+        raise DataError(f"RERANK_DATA names no folder with datasets: {data_root or 'it is not set'}")
+    return folders
+
+
 def load(folder: Path, split: str = "test") -> Dataset:
     """Read and check the dataset in `folder`; DataError with file and line where it is damaged."""
     qrels_file = folder / "qrels" / f"{split}.tsv"

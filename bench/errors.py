@@ -2,6 +2,7 @@
 
     BenchError              the command ends with this sentence and exit code 1
     ├── DataError           a dataset or run file is absent or damaged; names the file and the line
+    ├── ContestantError     a contestant's spec cannot be read, its key is not set, or it is of no use for the command
     ├── ServerError         no reranker answers at the URL, or the server that the bench started died
     └── AnswerError         one answer breaks the contract (an index twice, a score absent): a failed request
 
@@ -15,6 +16,10 @@ class BenchError(Exception):
 
 class DataError(BenchError):
     """A dataset or run file is absent or damaged."""
+
+
+class ContestantError(BenchError):
+    """A contestant that cannot be measured as asked."""
 
 
 class ServerError(BenchError):

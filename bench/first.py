@@ -4,11 +4,13 @@ Starts the server on a free port, measures latency and then accuracy on one data
 server. Exit code 0 only when every query was answered; the server is stopped in every case.
 """
 
+import tempfile
 from pathlib import Path
 
 import click
 
-from bench import candidates, datasets, records, stages, tables
+from bench import datasets, frozen, records, stages, tables
+from bench.contestants.contestant import rerank_at
 from bench.errors import BenchError
 from bench.served import served
 from bench.settings import Settings
@@ -27,7 +29,9 @@ DEPTH = 50  # documents a request and candidates a query, as the public leaderbo
     default=300.0,
     help="Seconds that the server may take to be ready.",
 )
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for both records.")
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Results folder: both records and the raw rankings."
+)
 def main(
     data: str | None, command: str, limit: int | None, requests: int, start_timeout: float, out: Path | None
 ) -> None:
@@ -38,35 +42,35 @@ def main(
             "or --data sample for the small one that ships with the bench"
         )
     try:
-        failed = _measure(data, command, limit, requests, start_timeout, out)
+        with tempfile.TemporaryDirectory(prefix="rerank-bench-") as nowhere:
+            failed = _measure(data, command, limit, requests, start_timeout, out or Path(nowhere))
+        if out:
+            click.echo(f"records: {out}", err=True)
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     if failed:
         raise click.ClickException(f"failed requests: {failed}; the tables above say why")
 
 
-def _measure(
-    data: str, command: str, limit: int | None, requests: int, start_timeout_s: float, out: Path | None
-) -> int:
+def _measure(data: str, command: str, limit: int | None, requests: int, start_timeout_s: float, results: Path) -> int:
     """Print both tables; gives how many requests failed."""
-    if out:
-        records.check_writable(out / "latency.json")
+    records.check_writable(results / "latency.json")
     dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root))
-    frozen = candidates.freeze(dataset, DEPTH)
+    folder = stages.accuracy_folder(results, dataset)
+    candidates = frozen.keep(dataset, DEPTH, None, folder)
     click.echo(f"starting `{command}`", err=True)
     with served(command, start_timeout_s) as url:
-        target = stages.Target(url)
+        contestant = rerank_at(url)
         latency = stages.measure_latency(
-            target, dataset, frozen, stages.LatencySettings(documents=DEPTH, requests=requests)
+            contestant, dataset, candidates, stages.LatencySettings(documents=DEPTH, requests=requests)
         )
         click.echo(tables.heading(latency))
         click.echo(tables.latency_table(latency))
-        accuracy = stages.measure_accuracy(target, dataset, frozen, stages.AccuracySettings(limit=limit))
-        click.echo(tables.accuracy_table(accuracy))
-    if out:
-        records.write(latency, out / "latency.json")
-        records.write(accuracy, out / "accuracy.json")
-        click.echo(f"records: {out}", err=True)
+        accuracy = stages.measure_accuracy(
+            contestant, dataset, candidates, folder, stages.AccuracySettings(limit=limit)
+        )
+        click.echo(tables.accuracy_table([accuracy]))
+    records.write(latency, results / "latency.json")
     return latency.summary.errors + len(accuracy.failures)
 
 

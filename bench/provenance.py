@@ -18,7 +18,7 @@ from bench.records import Provenance
 PACKAGES = ("rerank-server", "httpx", "ir-measures", "pytrec-eval-terrier", "bm25s", "PyStemmer", "numpy", "msgspec")
 
 
-def gather(url: str, server: dict[str, Any] | None, settings: dict[str, Any]) -> Provenance:
+def gather(url: str | None, server: dict[str, Any] | None, settings: dict[str, Any]) -> Provenance:
     """The provenance of a record made now, of the reranker at `url`, with `settings`."""
     return Provenance(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,8 +1,9 @@
 """The records: one struct for every file that the bench writes, and how it is written and read.
 
-A record holds the raw results beside the figures, so that every figure can be computed again, and its provenance,
+A record's raw results lie in it or beside it, so that every figure can be computed again, and it holds its provenance,
 so that it can be judged. The field `record` names the kind; `format` grows when a field changes its meaning. A file
-is complete or absent: it is written beside its place and then moved there.
+is complete or absent: it is written beside its place and then moved there. Raw rankings are lines instead
+(`bench/rankings.py`), each with its kind in the field `line`.
 """
 
 from pathlib import Path
@@ -33,7 +34,8 @@ class Provenance(msgspec.Struct, frozen=True):
     client_cores: int
     client_system: str
     versions: dict[str, str]
-    url: str
+    url: str | None
+    """None where no server was asked."""
     server: dict[str, Any] | None
     """The answer of the reranker's GET /info (model, device, settings); None where it has none."""
 
@@ -75,24 +77,61 @@ class Sample(msgspec.Struct, frozen=True):
     """The last HTTP status; None where no answer came."""
     attempts: int = 1
     tokens: int | None = None
+    search_units: int | None = None
+    """Cohere's unit of billing, where the server tells it."""
+    usd: float | None = None
+    """What the server itself says that the request cost."""
     server_timing_ms: dict[str, float] = {}
     error: str | None = None
     """Why the request failed; None is success."""
 
 
-class Ranking(msgspec.Struct, frozen=True):
+class ContestantNote(msgspec.Struct, frozen=True):
+    """Who was asked; never with a key."""
+
+    name: str
+    dialect: str
+    """Of the wire; `bm25` or `oracle` where no server was asked."""
+    model: str | None
+    """The name that was sent; None where none was."""
+    url: str | None
+
+
+class RankingsHeader(msgspec.Struct, frozen=True, tag_field="line", tag="header"):
+    """The first line of a file of raw rankings, and again the first of every later session that added to it."""
+
+    provenance: Provenance
+    contestant: ContestantNote
+    dataset: DatasetNote
+    candidates: CandidatesNote
+    format: int = 1
+
+
+class Ranking(msgspec.Struct, frozen=True, tag_field="line", tag="ranking"):
     """One query's candidates in their new order, and the request that gave it."""
 
     query_id: str
     document_ids: list[str]
     scores: list[float]
+    sample: Sample | None
+    """None where nobody was asked."""
+
+
+class Failure(msgspec.Struct, frozen=True, tag_field="line", tag="failure"):
+    """One query without a ranking, and the request that failed: `sample.error` says why."""
+
+    query_id: str
     sample: Sample
 
 
 class AccuracyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="accuracy"):
-    """What `rerank-bench run` writes: every ranking, and the measures of it and of the candidates' own order."""
+    """What `rerank-bench run` computes from one contestant's raw rankings on one dataset."""
 
     provenance: Provenance
+    """Of the computation; `url` and `server` are those of the last session that asked."""
+    sessions: list[Provenance]
+    """Of everyone that asked, in order: more than one where a run was resumed."""
+    contestant: ContestantNote
     dataset: DatasetNote
     candidates: CandidatesNote
     queries: int
@@ -102,9 +141,15 @@ class AccuracyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="accur
     per_query: dict[str, dict[str, float]]
     """Measure to query id to value; a query without an answer holds 0."""
     first_stage_per_query: dict[str, dict[str, float]]
-    rankings: list[Ranking]
     failures: list[Sample]
-    format: int = 1
+    tokens: int | None
+    """Of the answered queries, where the server told; None where it never did."""
+    search_units: int | None
+    usd_per_1000_queries: float | None
+    """None where it is not known."""
+    cost_source: str | None
+    """The month of the list price, or that the server told it."""
+    format: int = 2
 
 
 class LatencySummary(msgspec.Struct, frozen=True):
@@ -164,10 +209,15 @@ def check_writable(path: Path) -> None:
 
 def write(record: Record, path: Path) -> None:
     """Write `record` as JSON, whole or not at all."""
+    write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write `content`, whole or not at all."""
     beside = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1))
+        beside.write_bytes(content)
         beside.replace(path)
     except OSError as error:
         raise BenchError(f"the record cannot be written to {path}: {error.strerror}") from error

@@ -1,32 +1,32 @@
-"""The accuracy run: every judged query's candidates through a reranker, and what the measures say of it.
+"""The accuracy run: every judged query's candidates through a contestant, and what the measures say of it.
 
-Bounded concurrency over one client, a progress bar on stderr. It promises a ranking or a recorded failure for every
-query asked for: a failed query keeps its reason, counts 0 in every measure, and none is dropped. A query without
-candidates needs no request and counts 0 as well. The candidates' own order is measured beside, as the first stage.
+Bounded concurrency over one client, a progress bar on stderr, a line in the log for every answer as it comes. It
+promises a ranking or a recorded failure for every query asked for: a failed query keeps its reason, counts 0 in every
+measure, and none is dropped. A query without candidates needs no request and counts 0 as well. The candidates' own
+order is measured beside, as the first stage. Where one query after the other fails the run stops, and the rest is for
+the next time.
 """
 
 import asyncio
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from tqdm import tqdm
 
 from bench import measures
 from bench.candidates import Candidates
 from bench.client import Client
+from bench.contestants.dialect import Price
+from bench.contestants.reference import Reference
 from bench.datasets import Dataset
-from bench.records import AccuracyRecord, Provenance, Ranking, Sample
+from bench.errors import ServerError
+from bench.rankings import Rankings, RankingsLog
+from bench.records import AccuracyRecord, Failure, Provenance, Ranking, Sample
 
 RETRIES = 8
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came back: rankings of the queries that were answered, samples of those that were not."""
-
-    rankings: list[Ranking]
-    failures: list[Sample]
+STOP_AFTER = 10
+"""Failed queries in a row after which a server is taken to be gone."""
 
 
 def limited(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
@@ -41,47 +41,88 @@ def limited(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
     )
 
 
-async def rerank_all(client: Client, dataset: Dataset, candidates: Candidates, concurrency: int) -> Outcome:
-    """Rerank every query's candidates, at most `concurrency` requests at a time."""
-    rankings: dict[str, Ranking] = {}
-    failures: dict[str, Sample] = {}
-    wanted = [query_id for query_id in dataset.queries if candidates.lists[query_id]]
-    with tqdm(total=len(wanted), desc=f"rerank {dataset.name}", unit="query", disable=None) as bar:
+def missing(dataset: Dataset, candidates: Candidates, there: Rankings | None) -> list[str]:
+    """The queries that have candidates and no ranking yet; one that failed is missing."""
+    ranked = there.rankings if there else {}
+    return [query_id for query_id in dataset.queries if candidates.lists[query_id] and query_id not in ranked]
+
+
+async def rerank_all(
+    client: Client, dataset: Dataset, candidates: Candidates, queries: Sequence[str], log: RankingsLog, concurrency: int
+) -> None:
+    """Rerank the candidates of `queries`, at most `concurrency` requests at a time, and log every outcome.
+
+    ServerError where STOP_AFTER queries in a row have failed: the others are not asked.
+    """
+    failed_in_a_row = 0
+    error: str | None = None
+    name = f"{client.contestant.name} on {dataset.name}"
+    with tqdm(total=len(queries), desc=name, unit="query", disable=None) as bar:
 
         async def work(queue: Iterator[str]) -> None:
-            for query_id in queue:
+            nonlocal failed_in_a_row, error
+            while failed_in_a_row < STOP_AFTER and (query_id := next(queue, None)) is not None:
                 ids = candidates.lists[query_id]
                 texts = [dataset.documents[i] for i in ids]
                 answer = await client.rerank(query_id, dataset.queries[query_id], texts, retries=RETRIES)
                 if answer.scores is None:
-                    failures[query_id] = answer.sample
+                    log.add(Failure(query_id, answer.sample))
+                    failed_in_a_row, error = failed_in_a_row + 1, answer.sample.error
                 else:
-                    rankings[query_id] = _ranking(query_id, ids, answer.scores, answer.sample)
+                    log.add(_ranking(query_id, ids, answer.scores, answer.sample))
+                    failed_in_a_row = 0
                 bar.update()
 
-        shared = iter(wanted)
-        await asyncio.gather(*(work(shared) for _ in range(concurrency)))
-    return Outcome(
-        rankings=[rankings[query_id] for query_id in wanted if query_id in rankings],
-        failures=[failures[query_id] for query_id in wanted if query_id in failures],
-    )
+        shared = iter(queries)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(concurrency):
+                    group.create_task(work(shared))
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+    not_asked = len(list(shared))
+    if not_asked:
+        raise ServerError(
+            f"{name}: {failed_in_a_row} queries in a row failed ({error}), so {not_asked} were not asked; "
+            "the same command again goes on from here"
+        )
 
 
-def _ranking(query_id: str, ids: list[str], scores: list[float], sample: Sample) -> Ranking:
+def rank_all(
+    reference: Reference, dataset: Dataset, candidates: Candidates, queries: Sequence[str], log: RankingsLog
+) -> None:
+    """Log the rankings of a reference, which asks nobody."""
+    for query_id in queries:
+        ids = candidates.lists[query_id]
+        log.add(_ranking(query_id, ids, reference.scores(ids, dataset.qrels[query_id]), None))
+
+
+def _ranking(query_id: str, ids: list[str], scores: list[float], sample: Sample | None) -> Ranking:
     order = measures.order_by_score(ids, scores)
     return Ranking(query_id, [ids[position] for position in order], [scores[position] for position in order], sample)
 
 
 def record(
-    provenance: Provenance, dataset: Dataset, whole: Dataset, candidates: Candidates, outcome: Outcome, seed: int
+    provenance: Provenance,
+    dataset: Dataset,
+    whole: Dataset,
+    candidates: Candidates,
+    raw: Rankings,
+    price: Price | None,
+    seed: int,
 ) -> AccuracyRecord:
-    """The measures of `outcome` over the queries of `dataset`, which `limited` may have drawn from `whole`."""
-    rankings = {ranking.query_id: ranking.document_ids for ranking in outcome.rankings}
+    """The measures of raw rankings over the queries of `dataset`, which `limited` may have drawn from `whole`."""
+    rankings = [raw.rankings[query_id] for query_id in dataset.queries if query_id in raw.rankings]
     # The level is the whole split's: a draw may by chance miss the grade that tells the scale.
-    reranked = measures.per_query(dataset.qrels, rankings, whole.relevance_level)
-    first_stage = measures.per_query(dataset.qrels, candidates.lists, whole.relevance_level)
+    level = whole.relevance_level
+    reranked = measures.per_query(dataset.qrels, {r.query_id: r.document_ids for r in rankings}, level)
+    first_stage = measures.per_query(dataset.qrels, candidates.lists, level)
+    samples = [ranking.sample for ranking in rankings if ranking.sample]
+    usd, source = _usd_per_1000(samples, price)
     return AccuracyRecord(
         provenance=provenance,
+        sessions=[header.provenance for header in raw.headers],
+        contestant=raw.headers[-1].contestant,
         dataset=whole.note(),
         candidates=candidates.note(),
         queries=len(dataset.qrels),
@@ -89,6 +130,23 @@ def record(
         first_stage=measures.means(first_stage, seed),
         per_query=reranked,
         first_stage_per_query=first_stage,
-        rankings=outcome.rankings,
-        failures=outcome.failures,
+        failures=[raw.failures[query_id].sample for query_id in dataset.queries if query_id in raw.failures],
+        tokens=_total([sample.tokens for sample in samples]),
+        search_units=_total([sample.search_units for sample in samples]),
+        usd_per_1000_queries=usd,
+        cost_source=source,
     )
+
+
+def _total(counts: Sequence[int | None]) -> int | None:
+    told = [count for count in counts if count is not None]
+    return sum(told) if told else None
+
+
+def _usd_per_1000(samples: Sequence[Sample], price: Price | None) -> tuple[float | None, str | None]:
+    """Mean cost of the answered queries whose cost is known, by a thousand, and where it comes from."""
+    known = [usd for s in samples if price and (usd := price.usd(s.tokens, s.search_units)) is not None]
+    source = f"list price of {price.as_of}" if price else None
+    if not known:
+        known, source = [s.usd for s in samples if s.usd is not None], "told by the server"
+    return (1000 * sum(known) / len(known), source) if known else (None, None)

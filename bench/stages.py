@@ -1,26 +1,23 @@
 """The two stages as the commands run them: dataset and candidates in, one record out.
 
 Shared by `rerank-bench` and by `bench.first`, so that both measure the same way. A stage makes sure that a reranker
-answers at the URL before it sends its first measured request, and asks the server what it is while it runs.
+answers at the URL before it sends its first measured request, and asks the server what it is while it runs. The
+accuracy stage asks only for what its results folder lacks; with nothing missing it computes the record again and asks
+nobody.
 """
 
 import asyncio
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from bench import latency, provenance, run
+from bench import latency, provenance, rankings, records, resume, run
 from bench.candidates import Candidates
 from bench.client import Client
+from bench.contestants.contestant import Contestant, file_name
+from bench.contestants.reference import Reference
 from bench.datasets import Dataset
-from bench.records import AccuracyRecord, LatencyRecord
-
-
-@dataclass(frozen=True)
-class Target:
-    """The reranker to measure."""
-
-    url: str
-    model: str | None = None
-    timeout_s: float = 120.0
+from bench.rankings import Rankings, RankingsLog
+from bench.records import AccuracyRecord, LatencyRecord, Provenance, RankingsHeader
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,7 @@ class AccuracySettings:
     concurrency: int = 2
     limit: int | None = None
     seed: int = 0
+    timeout_s: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -41,33 +39,91 @@ class LatencySettings:
     requests: int = 50
     warm_up: int = 5
     seed: int = 0
+    timeout_s: float = 120.0
+
+
+def accuracy_folder(results: Path, dataset: Dataset) -> Path:
+    """Where a dataset's candidates, rankings and accuracy records lie; a split other than `test` has its own."""
+    name = dataset.name if dataset.split == "test" else f"{dataset.name}-{dataset.split}"
+    return results / "accuracy" / file_name(name)
 
 
 def measure_accuracy(
-    target: Target, dataset: Dataset, frozen: Candidates, settings: AccuracySettings
+    contestant: Contestant | Reference, dataset: Dataset, frozen: Candidates, folder: Path, settings: AccuracySettings
 ) -> AccuracyRecord:
-    """Rerank the judged queries' candidates over HTTP and measure the result."""
+    """Rank the judged queries' candidates where `folder` lacks them, and measure what it then holds.
+
+    Args:
+        contestant: who ranks.
+        dataset: the whole split; `settings.limit` draws from it.
+        frozen: the folder's candidates.
+        folder: of the dataset's results; gets `<contestant>.jsonl` and `<contestant>.json`.
+        settings: of this run.
+    """
     drawn = run.limited(dataset, settings.limit, settings.seed)
+    raw_file, record_file = (folder / f"{contestant.name}{ending}" for ending in (".jsonl", ".json"))
+    records.check_writable(record_file)
+    there = rankings.read_if_there(raw_file)
+    resume.check(raw_file, there, contestant.note(), dataset, frozen)
+    if there is None or run.missing(drawn, frozen, there):
+        with RankingsLog(raw_file) as log:
+            there = rankings.read_if_there(raw_file)
+            queries = run.missing(drawn, frozen, there)
+            if isinstance(contestant, Reference):
+                log.add(_header(contestant, dataset, frozen, provenance.gather(None, None, asdict(settings))))
+                run.rank_all(contestant, drawn, frozen, queries, log)
+            else:
+                asyncio.run(_ask(contestant, drawn, dataset, frozen, queries, there, log, settings))
+    raw = rankings.read(raw_file)
+    asked = raw.headers[-1].provenance
+    made = provenance.gather(asked.url, asked.server, asdict(settings))
+    price = contestant.price if isinstance(contestant, Contestant) else None
+    record = run.record(made, drawn, dataset, frozen, raw, price, settings.seed)
+    records.write(record, record_file)
+    return record
 
-    async def measure() -> AccuracyRecord:
-        async with _client(target, settings.concurrency) as client:
-            await client.check()
-            made = provenance.gather(client.url, await client.info(), asdict(target) | asdict(settings))
-            outcome = await run.rerank_all(client, drawn, frozen, settings.concurrency)
-        return run.record(made, drawn, dataset, frozen, outcome, settings.seed)
 
-    return asyncio.run(measure())
+async def _ask(
+    contestant: Contestant,
+    drawn: Dataset,
+    whole: Dataset,
+    frozen: Candidates,
+    queries: list[str],
+    there: Rankings | None,
+    log: RankingsLog,
+    settings: AccuracySettings,
+) -> None:
+    """Begin a session in the log and fill it."""
+    concurrency = contestant.concurrency or settings.concurrency
+    async with Client(contestant, timeout_s=settings.timeout_s, connections=concurrency) as client:
+        await client.check()
+        server = await client.info()
+        resume.check_server(log.path, there, server)
+        made = provenance.gather(
+            client.url, server, asdict(settings) | {"concurrency": concurrency, "per_minute": contestant.per_minute}
+        )
+        log.add(_header(contestant, whole, frozen, made))
+        await run.rerank_all(client, drawn, frozen, queries, log, concurrency)
 
 
-def measure_latency(target: Target, dataset: Dataset, frozen: Candidates, settings: LatencySettings) -> LatencyRecord:
+def _header(
+    contestant: Contestant | Reference, dataset: Dataset, frozen: Candidates, made: Provenance
+) -> RankingsHeader:
+    return RankingsHeader(made, contestant.note(), dataset.note(), frozen.note())
+
+
+def measure_latency(
+    contestant: Contestant, dataset: Dataset, frozen: Candidates, settings: LatencySettings
+) -> LatencyRecord:
     """Send the dataset's queries with their passages in a closed loop and summarise the samples."""
     requests = latency.workload(dataset, frozen, settings.documents)
     plan = latency.plan(requests, settings.requests, settings.warm_up, settings.concurrency)
 
     async def measure() -> LatencyRecord:
-        async with _client(target, settings.concurrency) as client:
+        async with Client(contestant, timeout_s=settings.timeout_s, connections=settings.concurrency) as client:
             await client.check()
-            made = provenance.gather(client.url, await client.info(), asdict(target) | asdict(settings))
+            asked = {"model": contestant.model} | asdict(settings)
+            made = provenance.gather(client.url, await client.info(), asked)
             samples, warm_up = await latency.closed_loop(client, requests, plan)
         return LatencyRecord(
             provenance=made,
@@ -80,7 +136,3 @@ def measure_latency(target: Target, dataset: Dataset, frozen: Candidates, settin
         )
 
     return asyncio.run(measure())
-
-
-def _client(target: Target, connections: int) -> Client:
-    return Client(target.url, model=target.model, timeout_s=target.timeout_s, connections=connections)

@@ -5,7 +5,9 @@ reader must know of (failed queries, judged passages outside the corpus, filled-
 """
 
 import re
+from collections.abc import Mapping, Sequence
 
+from bench.contestants.reference import BM25
 from bench.records import AccuracyRecord, CandidatesNote, DatasetNote, Estimate, LatencyRecord, Record
 
 ABSENT = "-"
@@ -44,26 +46,59 @@ def latency_table(record: LatencyRecord) -> str:
     return "\n".join(lines)
 
 
-def accuracy_table(record: AccuracyRecord) -> str:
-    """The measures of an accuracy record, the candidates' own order in the row below."""
-    names = list(record.measures)
-    rows = [
-        ("", names),
-        ("reranked", [_cell(record.measures[name], 4) for name in names]),
-        (
-            "BM25" if "bm25" in record.candidates.source.lower() else "first stage",
-            [_cell(record.first_stage[name], 4) for name in names],
-        ),
+def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
+    """The measures of all contestants on one dataset, best nDCG@10 first; the candidates' own order among them.
+
+    The records are of the same queries of the same dataset with the same candidates.
+    """
+    first = records[0]
+    names = list(first.measures)
+    best_first = sorted(records, key=lambda record: -record.measures["nDCG@10"].value)
+    rows = [("", [*names, "$/1000 queries"])]
+    rows += [
+        (record.contestant.name, [*_measure_cells(record.measures), _usd(record.usd_per_1000_queries)])
+        for record in best_first
     ]
+    if not any(record.contestant.dialect == BM25 for record in records):
+        head = "BM25" if "bm25" in first.candidates.source.lower() else "first stage"
+        rows.append((head, [*_measure_cells(first.first_stage), ABSENT]))
+    width = max(12, *(len(head) for head, _ in rows))
     lines = [
-        f"accuracy: {record.queries} of {record.dataset.judged_queries} judged queries; [95 % interval over queries]",
-        _candidates_line(record.candidates),
-        *(f"  {head:<12} " + " ".join(f"{cell:<24}" for cell in cells).rstrip() for head, cells in rows),
+        f"accuracy: {first.queries} of {first.dataset.judged_queries} judged queries; [95 % interval over queries]",
+        _candidates_line(first.candidates),
+        *(f"  {head:<{width}} " + " ".join(f"{cell:<24}" for cell in cells).rstrip() for head, cells in rows),
     ]
-    if record.failures:
-        lines.append(f"  {len(record.failures)} of {record.queries} queries failed and count 0")
-    lines += _reasons([sample.error for sample in record.failures if sample.error])
+    for record in best_first:
+        if record.failures:
+            lines.append(
+                f"  {record.contestant.name}: {len(record.failures)} of {record.queries} queries failed and count 0"
+            )
+            lines += _reasons([sample.error for sample in record.failures if sample.error])
     return "\n".join(lines)
+
+
+def accuracy_heading(records: Sequence[AccuracyRecord]) -> str:
+    """Who was measured on what: the lines that an accuracy table needs above it."""
+    return "\n".join(
+        [*(line for record in records for line in _contestant_lines(record)), *_dataset_lines(records[0].dataset)]
+    )
+
+
+def _measure_cells(measures: Mapping[str, Estimate]) -> list[str]:
+    return [_cell(estimate, 4) for estimate in measures.values()]
+
+
+def _usd(usd: float | None) -> str:
+    return ABSENT if usd is None else f"{usd:.4f}"
+
+
+def _contestant_lines(record: AccuracyRecord) -> list[str]:
+    """What the server tells of itself, and where the cost comes from."""
+    lines = _server_lines(record) if record.provenance.url else []
+    name = record.contestant.name
+    if record.cost_source:
+        lines.append(f"  note: the cost of {name} is by {record.cost_source}")
+    return [line.replace("reranker:", f"{name}:", 1) for line in lines]
 
 
 def _cell(estimate: Estimate | None, digits: int) -> str:

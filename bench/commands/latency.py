@@ -7,6 +7,7 @@ import click
 from bench import candidates, datasets, records, stages, tables
 from bench.commands.flags import measuring
 from bench.commands.output import finish
+from bench.contestants.contestant import rerank_at
 from bench.errors import BenchError
 from bench.settings import Settings
 
@@ -38,9 +39,9 @@ def latency_command(
     if out:
         records.check_writable(out)
     dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root), split)
-    settings = stages.LatencySettings(documents, concurrency, requests, warm_up, seed)
+    settings = stages.LatencySettings(documents, concurrency, requests, warm_up, seed, timeout_s)
     frozen = candidates.freeze(dataset, documents, run_file)
-    record = stages.measure_latency(stages.Target(url, model, timeout_s), dataset, frozen, settings)
+    record = stages.measure_latency(rerank_at(url, model), dataset, frozen, settings)
     finish(tables.latency_table(record), record, out)
     if record.summary.errors == record.summary.requests:
         raise BenchError("no request succeeded, so there is no latency to report")

@@ -1,45 +1,136 @@
-"""`rerank-bench run`: how good a reranker's rankings are."""
+"""`rerank-bench run`: how good rerankers' rankings are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from bench import candidates, datasets, records, stages, tables
-from bench.commands.flags import measuring
-from bench.commands.output import finish
+from bench import datasets, frozen, stages, tables
+from bench.commands.flags import MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT
+from bench.contestants.contestant import FORM, Contestant, parse_all
+from bench.contestants.reference import Reference
 from bench.errors import BenchError
+from bench.records import AccuracyRecord
 from bench.settings import Settings
+
+ALL = "all"
 
 
 @click.command("run")
-@measuring
+@click.option(
+    "--contestant",
+    "specs",
+    multiple=True,
+    metavar="SPEC",
+    help=f"Who is measured: bm25, oracle, or {FORM}; may be given again.",
+)
+@click.option(
+    "--url", help="Short for --contestant rerank@URL.  [default: http://127.0.0.1:8000, without --contestant]"
+)
+@click.option(
+    "--data",
+    "names",
+    required=True,
+    multiple=True,
+    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, `sample`, or `all` under RERANK_DATA; "
+    "may be given again.",
+)
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("bench-results"),
+    help="Folder for rankings and records. What is there already is not asked for again.",
+)
+@SPLIT
+@RUN_FILE
+@MODEL
+@TIMEOUT
+@SEED
 @click.option("--depth", type=click.IntRange(min=1), default=50, help="Candidates a query.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many judged queries, drawn by --seed.")
-@click.option("--concurrency", type=click.IntRange(min=1), default=2, help="Requests at a time.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(min=1),
+    default=2,
+    help="Requests at a time, where the contestant's SPEC says nothing.",
+)
 def run_command(
-    url: str,
-    data: str,
+    specs: tuple[str, ...],
+    url: str | None,
+    names: tuple[str, ...],
+    results: Path,
     split: str,
     run_file: Path | None,
     model: str | None,
     timeout_s: float,
     seed: int,
-    out: Path | None,
     depth: int,
     limit: int | None,
     concurrency: int,
 ) -> None:
-    """Accuracy on a dataset, beside the candidates' own order.
+    """Accuracy of one or more rerankers on one or more datasets, beside the candidates' own order.
 
-    Every judged query's candidates are reranked over HTTP. A query that fails counts 0, is reported, and makes the
-    exit code 1.
+    Every judged query's candidates are reranked over HTTP, and every answer is kept at once in --results: the same
+    command again asks only for what is missing. A query that fails counts 0, is reported, makes the exit code 1, and is
+    asked again the next time. API keys come from the environment, such as COHERE_API_KEY.
     """
-    if out:
-        records.check_writable(out)
-    dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root), split)
-    settings = stages.AccuracySettings(concurrency=concurrency, limit=limit, seed=seed)
-    frozen = candidates.freeze(dataset, depth, run_file)
-    record = stages.measure_accuracy(stages.Target(url, model, timeout_s), dataset, frozen, settings)
-    finish(tables.accuracy_table(record), record, out)
-    if record.failures:
-        raise BenchError(f"{len(record.failures)} of {record.queries} queries failed, and the measures count them 0")
+    environment = Settings.from_environment()
+    contestants = _contestants(specs, url, model, environment)
+    folders = _folders(names, environment.data_root)
+    settings = stages.AccuracySettings(concurrency, limit, seed, timeout_s)
+    problems = []
+    for folder in folders:
+        try:
+            dataset = datasets.load(folder, split)
+            place = stages.accuracy_folder(results, dataset)
+            candidates = frozen.keep(dataset, depth, run_file, place)
+        except BenchError as error:
+            problems.append(str(error))
+            continue
+        measured: list[AccuracyRecord] = []
+        for contestant in contestants:
+            try:
+                record = stages.measure_accuracy(contestant, dataset, candidates, place, settings)
+            except BenchError as error:
+                problems.append(str(error))
+            else:
+                measured.append(record)
+        problems += _report(measured)
+    click.echo(f"results: {results}", err=True)
+    if problems:
+        raise BenchError("\n".join(problems))
+
+
+def _contestants(
+    specs: Sequence[str], url: str | None, model: str | None, settings: Settings
+) -> list[Contestant | Reference]:
+    if url is None and not specs:
+        url = "http://127.0.0.1:8000"
+    short = [f"rerank{':' + model if model else ''}@{url}"] if url else []
+    if model and not url:
+        raise BenchError(
+            "--model belongs to --url; a --contestant has its model in its SPEC, such as cohere:rerank-v3.5"
+        )
+    return parse_all([*specs, *short], settings)
+
+
+def _folders(names: Sequence[str], data_root: Path | None) -> list[Path]:
+    """The folders of the datasets that were asked for, each once; DataError where one is none."""
+    folders: list[Path] = []
+    for name in names:
+        folders += datasets.find_all(data_root) if name == ALL else [datasets.find(name, data_root)]
+    return list(dict.fromkeys(folders))
+
+
+def _report(measured: Sequence[AccuracyRecord]) -> list[str]:
+    """Print a dataset's table; gives a sentence for every contestant with failed queries."""
+    if not measured:
+        return []
+    click.echo(tables.accuracy_heading(measured))
+    click.echo(tables.accuracy_table(measured))
+    return [
+        f"{record.contestant.name} on {record.dataset.name}: {len(record.failures)} of {record.queries} queries failed "
+        "and the measures count them 0; the same command again asks for them again"
+        for record in measured
+        if record.failures
+    ]

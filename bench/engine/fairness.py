@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from bench.client import Client
+from bench.contestants.contestant import rerank_at
 from bench.engine.traffic import (
     OUT,
     PAIRS,
@@ -53,7 +54,7 @@ def main(
 
 
 async def _measure(url: str, route: str, small: list[Ask], large: list[Ask]) -> dict[str, Any]:
-    async with Client(url, route=route, timeout_s=600, connections=32) as client:
+    async with Client(rerank_at(url, route=route), timeout_s=600, connections=32) as client:
         info = await client.info()
         await closed_loop(client, small[:20], 1)
         alone = await closed_loop(client, small, 1)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from bench.client import Client
+from bench.contestants.contestant import rerank_at
 from bench.engine.traffic import (
     OUT,
     PAIRS,
@@ -74,7 +75,7 @@ def main(
 
 async def _measure(url: str, route: str, work: list[Ask], seconds: float, timeout_ms: int) -> dict[str, Any]:
     headers = {"X-Request-Timeout-Ms": str(timeout_ms)}
-    async with Client(url, route=route, timeout_s=120, connections=1000, headers=headers) as client:
+    async with Client(rerank_at(url, route=route), timeout_s=120, connections=1000, headers=headers) as client:
         info = await client.info()
         await closed_loop(client, work[:30], 8)
         closed = await closed_loop(client, work[: max(80, len(work) // 3)], 8)

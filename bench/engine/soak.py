@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from bench.client import Client
+from bench.contestants.contestant import rerank_at
 from bench.engine.traffic import OUT, PAIRS, SERVER, Ask, asks, write
 from bench.served import served
 
@@ -40,7 +41,7 @@ async def _measure(url: str, work: list[Ask], seconds: float) -> dict[str, Any]:
     draw = random.Random(0)
     found: dict[str, Any] = {"requests": 0, "errors": 0, "resident": []}
     begin = time.perf_counter()
-    async with Client(url, timeout_s=120) as client:
+    async with Client(rerank_at(url), timeout_s=120) as client:
         found["info"] = await client.info()
 
         async def one_client() -> None:

@@ -31,6 +31,12 @@ def no_one_there() -> str:
 
 
 @pytest.fixture
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Default result folders land in the test's own folder."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
 def beir(tmp_path: Path) -> Callable[..., Path]:
     """Writes a BEIR folder from lines; what is not given is a small valid set."""
 

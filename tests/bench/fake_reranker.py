@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> None:
     server = FakeReranker(int(arguments[arguments.index("--port") + 1]))
     if "--fail" in arguments:
         usual: list[Reply | None] = [None] * (int(arguments[arguments.index("--fail") + 1]) - 1)
-        server.replies = [*usual, Reply(500, {"message": "broken"})]
+        server.replies = [*usual, Reply(422, {"message": "broken"})]
     server.serve_forever()
 
 

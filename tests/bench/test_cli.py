@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from bench import records
+from bench import rankings, records
 from bench.cli import main
 from bench.errors import DataError
 from tests.bench.fake_reranker import FakeReranker, Reply
@@ -25,6 +25,13 @@ def _one_sentence(result: Result) -> str:
     return lines[-1]
 
 
+def _accuracy(results: Path) -> records.AccuracyRecord:
+    """The record of `--url` on the sample."""
+    record = records.read(results / "accuracy" / "sample" / "rerank.json")
+    assert isinstance(record, records.AccuracyRecord)
+    return record
+
+
 def test_run_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> None:
     """The sample, scored perfectly by the server: nDCG@10 is 1, BM25 stands beside, and the record holds it all."""
     best = {"green tea": "75 degrees", "puncture": "glue a patch", "tides": "moon pulls", "sourdough": "Feed"}
@@ -34,19 +41,22 @@ def test_run_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> Non
         return 1.0 if grade_two else 0.5 if document.startswith(("Tyre pressure", "Spring")) else 0.0
 
     reranker.score = score
-    out = tmp_path / "new folder" / "run.json"
-    result = _type("run", "--url", reranker.url, "--data", "sample", "--depth", "10", "--out", str(out))
+    folder = tmp_path / "new folder"
+    result = _type("run", "--url", reranker.url, "--data", "sample", "--depth", "10", "--results", str(folder))
     assert result.exit_code == 0, result.stderr
     assert "nDCG@10" in result.stdout
-    assert "reranker: model_id fake, device cpu, at http://127.0.0.1:" in result.stdout
+    assert "rerank: model_id fake, device cpu, at http://127.0.0.1:" in result.stdout
     assert "  BM25  " in result.stdout
-    record = records.read(out)
-    assert isinstance(record, records.AccuracyRecord)
+    record = _accuracy(folder)
     assert record.measures["nDCG@10"].value == pytest.approx(1.0)
     assert record.first_stage["nDCG@10"].value < 1
     assert record.per_query["nDCG@10"].keys() == {"q1", "q2", "q3", "q4"}
-    assert [ranking.query_id for ranking in record.rankings] == ["q1", "q2", "q3", "q4"]
-    assert record.rankings[0].document_ids[0] == "tea-1"
+    raw = rankings.read(folder / "accuracy" / "sample" / "rerank.jsonl").rankings
+    assert raw.keys() == {"q1", "q2", "q3", "q4"}
+    assert raw["q1"].document_ids[0] == "tea-1"
+    assert raw["q1"].sample is not None
+    assert raw["q1"].sample.server_timing_ms["inference"] == 300.1
+    assert record.tokens == sum(7 * len(ranking.scores) for ranking in raw.values())
     assert record.provenance.server == {"model_id": "fake", "device": "cpu"}
     assert record.provenance.settings["concurrency"] == 2
     assert record.provenance.versions["ir-measures"]
@@ -54,15 +64,13 @@ def test_run_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> Non
 
 def test_failed_query_counts_zero_and_is_reported(reranker: FakeReranker, tmp_path: Path) -> None:
     """One query of four fails: recorded with its reason, 0 in every measure, said in the table, exit code 1."""
-    out = tmp_path / "run.json"
-    reranker.replies = [None, Reply(500, {"message": "broken"})]
-    result = _type("run", "--url", reranker.url, "--data", "sample", "--concurrency", "1", "--out", str(out))
+    reranker.replies = [None, Reply(422, {"message": "broken"})]
+    result = _type("run", "--url", reranker.url, "--data", "sample", "--concurrency", "1", "--results", str(tmp_path))
     assert "1 of 4 queries failed" in _one_sentence(result)
-    assert "1 times: status 500: broken" in result.stdout
-    record = records.read(out)
-    assert isinstance(record, records.AccuracyRecord)
+    assert "1 times: status 422: broken" in result.stdout
+    record = _accuracy(tmp_path)
     assert [failure.query_id for failure in record.failures] == ["q1"]
-    assert len(record.rankings) == 3
+    assert len(rankings.read(tmp_path / "accuracy" / "sample" / "rerank.jsonl").rankings) == 3
     assert all(of["q1"] == 0 for of in record.per_query.values())
 
 
@@ -70,15 +78,9 @@ def test_limit_draws_the_same_queries_for_the_same_seed(reranker: FakeReranker, 
     """--limit measures a seeded draw, for the reranker and for the first stage alike."""
     drawn = []
     for seed in ("1", "1", "2"):
-        out = tmp_path / "run.json"
-        assert (
-            _type(
-                "run", "--url", reranker.url, "--data", "sample", "--limit", "2", "--seed", seed, "--out", str(out)
-            ).exit_code
-            == 0
-        )
-        record = records.read(out)
-        assert isinstance(record, records.AccuracyRecord)
+        flags = ["--limit", "2", "--seed", seed, "--results", str(tmp_path)]
+        assert _type("run", "--url", reranker.url, "--data", "sample", *flags).exit_code == 0
+        record = _accuracy(tmp_path)
         assert record.per_query["nDCG@10"].keys() == record.first_stage_per_query["nDCG@10"].keys()
         drawn.append(list(record.per_query["nDCG@10"]))
     assert len(drawn[0]) == 2
@@ -108,6 +110,7 @@ def test_latency_without_success_gives_no_figures(reranker: FakeReranker) -> Non
     assert "2 of 2 (100.0%)" in result.stdout
 
 
+@pytest.mark.usefixtures("in_tmp_path")
 @pytest.mark.parametrize("command", ["run", "latency"])
 def test_unusable_server_is_one_sentence(reranker: FakeReranker, no_one_there: str, command: str) -> None:
     """Nobody there, and a wrong path: what is wrong and what to do, no trace."""
@@ -134,12 +137,12 @@ def test_reading_what_is_no_record_is_refused(tmp_path: Path) -> None:
         records.read(tmp_path / "x.json")
 
 
-@pytest.mark.parametrize("command", ["run", "latency"])
+@pytest.mark.parametrize(("command", "flag"), [("run", "--results"), ("latency", "--out")])
 def test_an_output_that_cannot_be_written_is_told_before_anything_is_measured(
-    reranker: FakeReranker, command: str
+    reranker: FakeReranker, command: str, flag: str
 ) -> None:
     """An hour's rankings must not be lost to a wrong path."""
-    result = _type(command, "--url", reranker.url, "--data", "sample", "--out", "/proc/no/such.json")
+    result = _type(command, "--url", reranker.url, "--data", "sample", flag, "/proc/no/such.json")
     assert "cannot be written" in _one_sentence(result)
     assert reranker.seen == []
 

@@ -6,14 +6,19 @@ from email.utils import format_datetime
 
 import pytest
 
-from bench.client import Answer, Client, server_timing_ms, spread_s
+from bench.client import Answer, Client
+from bench.contestants.contestant import rerank_at
 from bench.errors import ServerError
+from bench.replies import server_timing_ms
+from bench.retry import spread_s
 from tests.bench.fake_reranker import FakeReranker, Reply
 
 
-def _rerank(url: str, documents: list[str], retries: int = 0, **settings: float | str) -> Answer:
+def _rerank(
+    url: str, documents: list[str], retries: int = 0, model: str | None = None, timeout_s: float = 120.0
+) -> Answer:
     async def call() -> Answer:
-        async with Client(url, **settings) as client:  # type: ignore[arg-type]  # one test's setting, by name
+        async with Client(rerank_at(url, model), timeout_s=timeout_s) as client:
             return await client.rerank("q1", "red apple", documents, retries=retries)
 
     return asyncio.run(call())
@@ -78,10 +83,10 @@ def test_retries_end(reranker: FakeReranker) -> None:
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        (Reply(500, {"error": {"message": "x"}, "message": "model\nfailed"}), "status 500: model failed"),
+        (Reply(400, {"error": {"message": "x"}, "message": "model\nfailed"}), "status 400: model failed"),
         (Reply(422, {"error": "batch size 33"}), "status 422: batch size 33"),
-        (Reply(502, b"<html>bad gateway</html>"), "status 502: <html>bad gateway</html>"),
-        (Reply(500, b""), "status 500: (no text)"),
+        (Reply(404, b"<html>bad gateway</html>"), "status 404: <html>bad gateway</html>"),
+        (Reply(403, b""), "status 403: (no text)"),
         (Reply(200, b"{"), "the answer is no rerank result: Input data was truncated"),
         (Reply(200, [{"index": 0, "score": 1.0}]), "the answer is no rerank result: Expected `object`, got `array`"),
         (_results(0, 1), "the answer lacks 1 of 3 documents, the first is index 2"),
@@ -137,7 +142,7 @@ def test_check_tells_no_server_from_a_wrong_one(reranker: FakeReranker, no_one_t
 
     def check(url: str) -> str:
         async def call() -> None:
-            async with Client(url) as client:
+            async with Client(rerank_at(url)) as client:
                 await client.check()
 
         with pytest.raises(ServerError) as caught:

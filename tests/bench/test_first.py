@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import records, served
+from bench import rankings, records, served
 from bench.errors import ServerError
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,9 @@ def test_first_measurement_prints_both_tables_and_stops_the_server(tmp_path: Pat
     assert "documents/s" in output
     assert "nDCG@10" in output
     assert isinstance(records.read(tmp_path / "out" / "latency.json"), records.LatencyRecord)
-    assert isinstance(records.read(tmp_path / "out" / "accuracy.json"), records.AccuracyRecord)
+    accuracy = records.read(tmp_path / "out" / "accuracy" / "sample" / "rerank.json")
+    assert isinstance(accuracy, records.AccuracyRecord)
+    assert len(rankings.read(tmp_path / "out" / "accuracy" / "sample" / "rerank.jsonl").rankings) == 4
     assert not _is_running(pid_file)
 
 
@@ -81,7 +83,7 @@ def test_one_failed_request_makes_the_exit_code_1(tmp_path: Path, nth: int, row:
     assert "failed requests: 1;" in errors
     assert row in output
     assert "nDCG@10" in output
-    assert "1 times: status 500: broken" in output
+    assert "1 times: status 422: broken" in output
     assert not _is_running(pid_file)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from bench import candidates, datasets, latency
 from bench.client import Client
+from bench.contestants.contestant import rerank_at
 from bench.records import LatencyPlan, Sample
 from tests.bench.fake_reranker import FakeReranker, Reply
 
@@ -98,7 +99,7 @@ def test_closed_loop_sends_the_plan_and_keeps_every_sample(reranker: FakeReranke
     reranker.delay_s = 0.05
 
     async def measure() -> tuple[list[Sample], list[Sample]]:
-        async with Client(reranker.url) as client:
+        async with Client(rerank_at(reranker.url)) as client:
             return await latency.closed_loop(client, requests, plan)
 
     samples, warm_up = asyncio.run(measure())
@@ -119,7 +120,7 @@ def test_a_busy_answer_is_an_error_here_not_a_retry(reranker: FakeReranker) -> N
     requests = latency.workload(sample, candidates.freeze(sample, 3), 3)
 
     async def measure() -> tuple[list[Sample], list[Sample]]:
-        async with Client(reranker.url) as client:
+        async with Client(rerank_at(reranker.url)) as client:
             return await latency.closed_loop(client, requests, latency.plan(requests, 2, 0, 1))
 
     samples, _ = asyncio.run(measure())

@@ -9,7 +9,6 @@ from tests.server import RERANK, Server, clean_environ
 
 def test_the_served_embedded_model_beats_bm25_on_dl19(server: Server, data_dir: Path, tmp_path: Path) -> None:
     """nDCG@10 of at least .62 over BM25's top 50 (.5058) on TREC DL 2019, every query answered."""
-    record = tmp_path / "record.json"
     command = [
         str(RERANK.with_name("rerank-bench")),
         "run",
@@ -17,14 +16,14 @@ def test_the_served_embedded_model_beats_bm25_on_dl19(server: Server, data_dir: 
         server.url,
         "--data",
         "msmarco-dl19",
-        "--out",
-        str(record),
+        "--results",
+        str(tmp_path),
     ]
     done = subprocess.run(
         command, env=clean_environ() | {"RERANK_DATA": str(data_dir)}, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    measured = json.loads(record.read_bytes())
+    measured = json.loads((tmp_path / "accuracy" / "msmarco-dl19" / "rerank.json").read_bytes())
     assert measured["queries"] == 43
     assert abs(measured["first_stage"]["nDCG@10"]["value"] - 0.5058) < 0.005
     assert measured["measures"]["nDCG@10"]["value"] >= 0.62

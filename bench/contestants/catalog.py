@@ -1,0 +1,29 @@
+"""The dialects that the bench speaks, by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bench.contestants import (
+    cohere,
+    contextual,
+    infinity,
+    jina,
+    mixedbread,
+    nim,
+    rerank,
+    tei,
+    vllm,
+    voyage,
+    zeroentropy,
+)
+from bench.contestants.dialect import Dialect
+
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {
+        module.DIALECT.name: module.DIALECT
+        for module in (
+            *(rerank, tei, infinity, vllm, nim),
+            *(cohere, jina, voyage, zeroentropy, contextual, mixedbread),
+        )
+    }
+)

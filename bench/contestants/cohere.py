@@ -1,0 +1,68 @@
+"""Cohere: POST /v2/rerank; billed in search units, which the answer tells.
+
+The answer's `meta.tokens` is there on some deployments only. Errors are `{"message"}`; 429 past 10 requests a minute
+with a trial key and 1,000 with a production key (docs.cohere.com/docs/rate-limits).
+"""
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+import msgspec
+
+from bench.contestants.dialect import Dialect, Price, Reply
+from bench.contestants.results import Relevance, by_relevance, decode, encode
+
+
+class _Billed(msgspec.Struct):
+    search_units: float | None = None
+
+
+class _Tokens(msgspec.Struct):
+    input_tokens: float | None = None
+
+
+class _Meta(msgspec.Struct):
+    billed_units: _Billed | None = None
+    tokens: _Tokens | None = None
+
+
+class _Answer(msgspec.Struct):
+    results: list[Relevance]
+    meta: _Meta | None = None
+
+
+def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
+    """The JSON body."""
+    return encode({"query": query, "documents": documents, "top_n": len(documents)}, model)
+
+
+def read_answer(body: bytes, documents: int) -> Reply:
+    """Read the results and what was billed."""
+    answer = decode(body, _Answer)
+    meta = answer.meta or _Meta()
+    tokens = meta.tokens.input_tokens if meta.tokens else None
+    units = meta.billed_units.search_units if meta.billed_units else None
+    return Reply(
+        by_relevance(answer.results, documents),
+        tokens=None if tokens is None else int(tokens),
+        search_units=None if units is None else int(units),
+    )
+
+
+DIALECT = Dialect(
+    "cohere",
+    "/v2/rerank",
+    request_body,
+    read_answer,
+    base_url="https://api.cohere.com",
+    key_variable="COHERE_API_KEY",
+    default_model="rerank-v3.5",
+    prices=MappingProxyType(
+        {
+            # docs.pinecone.io/models/cohere-rerank-3.5: $2.00 for 1,000 requests; openrouter.ai/cohere: a search.
+            "rerank-v3.5": Price("2026-04", per_search_unit=0.002),
+            "rerank-v4.0-fast": Price("2025-12", per_search_unit=0.002),
+            "rerank-v4.0-pro": Price("2026-04", per_search_unit=0.0025),
+        }
+    ),
+)

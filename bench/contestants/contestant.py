@@ -1,0 +1,162 @@
+"""A contestant: a reranker by its name in tables and files, and the command-line spec that it is read from.
+
+    [NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]     ours=rerank@http://127.0.0.1:8000
+    bm25, oracle                                                    need no server
+
+A URL is a base to which the dialect's route is added, or the whole endpoint where it ends in rerank, reranking or
+ranking. A vendor's key goes to that vendor's own host only; to any other URL goes RERANKER_API_KEY, where it is set.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult, urlsplit
+
+from bench.contestants import rerank
+from bench.contestants.catalog import DIALECTS
+from bench.contestants.dialect import Dialect, Price
+from bench.contestants.reference import REFERENCES, Reference
+from bench.errors import ContestantError
+from bench.records import ContestantNote
+from bench.settings import Settings
+
+SPEC = re.compile(
+    r"(?:(?P<name>[^=:@,]*)=)?(?P<dialect>[^=:@,]*)(?::(?P<model>[^@,]+))?(?:@(?P<url>.+?))?"
+    r"(?P<options>(?:,(?:per_minute|concurrency)=[^,]*)*)"
+)
+FORM = "[NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]"
+LOCAL_KEY_VARIABLE = "RERANKER_API_KEY"
+ENDPOINT = re.compile(r"/(rerank|reranking|ranking)$")
+FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A reranker behind a URL."""
+
+    name: str
+    dialect: Dialect
+    url: str
+    """The base, without a slash at its end."""
+    route: str
+    model: str | None = None
+    key: str | None = field(default=None, repr=False)
+    per_minute: int | None = None
+    """Requests a minute at most, evenly spaced; None is no limit of our own."""
+    concurrency: int | None = None
+    """Requests at a time; None leaves it to the command."""
+
+    @property
+    def price(self) -> Price | None:
+        """The published price, where the vendor itself serves a model that has one."""
+        return self.dialect.prices.get(self.model or "") if _is_vendors(self.dialect, self.url) else None
+
+    def note(self) -> ContestantNote:
+        """What a record tells of this contestant: never the key."""
+        return ContestantNote(self.name, self.dialect.name, self.model, self.url + self.route)
+
+
+def rerank_at(url: str, model: str | None = None, route: str = rerank.DIALECT.route) -> Contestant:
+    """The contestant `rerank` at `url`, without a key: what `--url` is short for."""
+    return Contestant(rerank.DIALECT.name, rerank.DIALECT, url.rstrip("/"), route, model)
+
+
+def file_name(name: str) -> str:
+    """`name` as a file or folder is called: a run of characters other than `A-Za-z0-9._-` is one `-`."""
+    return FILE_NAME.sub("-", name).lstrip(".-") or "-"
+
+
+def parse_all(specs: Sequence[str], settings: Settings) -> list[Contestant | Reference]:
+    """Every contestant; ContestantError where two would share a name, which is where their results go."""
+    contestants = [parse(spec, settings) for spec in specs]
+    by_name: dict[str, str] = {}
+    for spec, contestant in zip(specs, contestants, strict=True):
+        if (other := by_name.setdefault(contestant.name.lower(), spec)) is not spec or specs.count(spec) > 1:
+            raise ContestantError(
+                f"{other!r} and {spec!r} would both be called {contestant.name}: give them names, NAME={spec}"
+            )
+    return contestants
+
+
+def parse(spec: str, settings: Settings) -> Contestant | Reference:
+    """Read a spec; ContestantError where it is none, or where a vendor's key is not set."""
+    match = SPEC.fullmatch(spec.strip())
+    if match is None:
+        raise ContestantError(f"{spec!r} is no contestant: give {FORM}")
+    name, known, model, url = match["name"], match["dialect"], match["model"], match["url"]
+    if known in REFERENCES:
+        if model or url or match["options"]:
+            raise ContestantError(f"{spec!r}: {known} needs no server, so it takes no model, URL or limit")
+        return Reference(file_name(name or known), known)
+    if known not in DIALECTS:
+        choices = ", ".join([*REFERENCES, *DIALECTS])
+        raise ContestantError(f"{spec!r}: {known!r} is no dialect; there are {choices}")
+    dialect = DIALECTS[known]
+    model = model or dialect.default_model
+    base, route = _address(spec, dialect, url)
+    options = _options(spec, match["options"])
+    return Contestant(
+        name=file_name(name or (f"{known}-{model}" if model else known)),
+        dialect=dialect,
+        url=base,
+        route=route,
+        model=model,
+        key=_key(spec, dialect, base, settings),
+        per_minute=options.get("per_minute"),
+        concurrency=options.get("concurrency"),
+    )
+
+
+def _address(spec: str, dialect: Dialect, given: str | None) -> tuple[str, str]:
+    """Base URL and route."""
+    url = given or dialect.base_url
+    if url is None:
+        raise ContestantError(
+            f"{spec!r}: {dialect.name} has no URL of its own; give one, {dialect.name}@http://HOST:PORT"
+        )
+    parts = _split(spec, url)
+    if parts.username or parts.password:
+        raise ContestantError(f"{spec.partition('@')[0]}: a URL must not hold a key; give it in {LOCAL_KEY_VARIABLE}")
+    if parts.query or parts.fragment:
+        raise ContestantError(f"{spec!r}: a URL to which a route is added has neither ? nor #")
+    url = url.rstrip("/")
+    endpoint = ENDPOINT.search(url)
+    return (url[: endpoint.start()], endpoint[0]) if endpoint else (url, dialect.route)
+
+
+def _split(spec: str, url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ContestantError(f"{spec!r}: {url!r} is no URL; give http://HOST:PORT or https://HOST")
+    return parts
+
+
+def _is_vendors(dialect: Dialect, url: str) -> bool:
+    """Whether `url` leads to the vendor's own host, over TLS as the vendor has it."""
+    if dialect.base_url is None:
+        return False
+    own, given = urlsplit(dialect.base_url), urlsplit(url)
+    return (own.scheme, own.hostname, own.port) == (given.scheme, given.hostname, given.port)
+
+
+def _key(spec: str, dialect: Dialect, url: str, settings: Settings) -> str | None:
+    if not (dialect.key_variable and _is_vendors(dialect, url)):
+        return settings.key(LOCAL_KEY_VARIABLE)
+    key = settings.key(dialect.key_variable)
+    if key is None:
+        raise ContestantError(f"{spec!r} needs a key: set {dialect.key_variable} in the environment")
+    return key
+
+
+def _options(spec: str, text: str) -> dict[str, int]:
+    options: dict[str, int] = {}
+    for option in filter(None, text.split(",")):
+        name, _, value = option.partition("=")
+        if not value.isdecimal() or int(value) < 1:
+            raise ContestantError(f"{spec!r}: {name} must be a whole number of at least 1, not {value!r}")
+        options[name] = int(value)
+    return options

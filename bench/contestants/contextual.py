@@ -1,0 +1,26 @@
+"""Contextual AI: POST /v1/rerank; results by index and nothing else, so tokens and cost are not known.
+
+It is billed by the token (docs.contextual.ai/user-guides/billing) but tells no count. A request may hold 400,000
+tokens. Errors are `{"detail"}`, a list of places and messages where the body was wrong.
+"""
+
+from collections.abc import Sequence
+
+from bench.contestants.dialect import Dialect
+from bench.contestants.results import encode, read_results
+
+
+def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
+    """The JSON body, without an instruction: the others have none either."""
+    return encode({"query": query, "documents": documents}, model)
+
+
+DIALECT = Dialect(
+    "contextual",
+    "/v1/rerank",
+    request_body,
+    read_results,
+    base_url="https://api.contextual.ai",
+    key_variable="CONTEXTUAL_API_KEY",
+    default_model="ctxl-rerank-v2-instruct-multilingual",
+)

@@ -1,0 +1,46 @@
+"""NVIDIA NeMo Retriever NIM: POST /v1/ranking with `query.text` and `passages`; logits by index.
+
+The hosted form has an endpoint for every model; the default is one of them, others are given as the whole URL, such as
+`nim:MODEL@https://ai.api.nvidia.com/v1/retrieval/nvidia/…/reranking`. No price: it is billed by credits.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bench.contestants.dialect import Dialect, Reply
+from bench.contestants.results import Usage, decode, encode, in_input_order
+
+
+class _Ranking(msgspec.Struct):
+    index: int
+    logit: float
+
+
+class _Answer(msgspec.Struct):
+    rankings: list[_Ranking]
+    usage: Usage | None = None
+
+
+def request_body(query: str, passages: Sequence[str], model: str | None = None) -> bytes:
+    """The JSON body; the end of a long passage is cut off."""
+    texts = [{"text": passage} for passage in passages]
+    return encode({"query": {"text": query}, "passages": texts, "truncate": "END"}, model)
+
+
+def read_answer(body: bytes, documents: int) -> Reply:
+    """Read the logits, which order as scores do."""
+    answer = decode(body, _Answer)
+    scores = in_input_order(((ranking.index, ranking.logit) for ranking in answer.rankings), documents)
+    return Reply(scores, tokens=answer.usage.total_tokens if answer.usage else None)
+
+
+DIALECT = Dialect(
+    "nim",
+    "/v1/ranking",
+    request_body,
+    read_answer,
+    base_url="https://ai.api.nvidia.com/v1/retrieval/nvidia/llama-3_2-nv-rerankqa-1b-v2/reranking",
+    key_variable="NVIDIA_API_KEY",
+    default_model="nvidia/llama-3.2-nv-rerankqa-1b-v2",
+)

@@ -1,0 +1,57 @@
+"""What a reply tells beside its ranking: stage times and counts in its headers, the reason of a refusal in its body.
+
+Read leniently, because none of it is needed for a ranking: what cannot be read is left out.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+REASON_LENGTH = 200
+
+
+def stage_times_ms(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, float]:
+    """Stage to milliseconds: of Server-Timing, else of the dialect's `own` headers (header to stage)."""
+    told = {stage: headers.get(header, "") for header, stage in own.items()}
+    return server_timing_ms(headers.get("Server-Timing", "")) or {
+        stage: float(text) for stage, text in told.items() if text.replace(".", "", 1).isdecimal()
+    }
+
+
+def server_timing_ms(header: str) -> dict[str, float]:
+    """Stage durations of a Server-Timing header (`name;dur=1.5, …`); stages without a readable one are left out."""
+    stages: dict[str, float] = {}
+    for stage in header.split(","):
+        name, *parameters = (part.strip() for part in stage.split(";"))
+        for parameter in parameters:
+            key, _, value = parameter.partition("=")
+            if key.strip().lower() == "dur" and value.strip(' "').replace(".", "", 1).isdecimal():
+                stages[name] = float(value.strip(' "'))
+    return stages
+
+
+def count(headers: Mapping[str, str], header: str | None) -> int | None:
+    """The whole number in `header`; None where there is none."""
+    text = headers.get(header, "") if header else ""
+    return int(text) if text.isdecimal() else None
+
+
+def reason(body: bytes) -> str:
+    """The server's own words: `message`, `detail` or `error` of a JSON body, else its text, cut short."""
+    text = body.decode(errors="replace").strip()
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = None
+    if isinstance(answer, dict):
+        text = _words(next((answer[key] for key in ("message", "detail", "error") if answer.get(key)), text))
+    return " ".join(text.split())[:REASON_LENGTH] or "(no text)"
+
+
+def _words(told: Any) -> str:
+    """A message may be an object with a `message` (OpenAI) or a list of places, each with a `msg` (FastAPI)."""
+    if isinstance(told, dict):
+        return str(told.get("message") or told)
+    if isinstance(told, list) and told and all(isinstance(entry, dict) and "msg" in entry for entry in told):
+        return "; ".join(f"{'.'.join(map(str, entry.get('loc', ())))}: {entry['msg']}" for entry in told)
+    return str(told)

@@ -1,0 +1,72 @@
+"""When a request is sent again, how long to wait before, and the pace that a rate limit allows.
+
+A server that is busy (429, 503) is waited for as long as the caller has retries; one that is broken (other 5xx, a
+connection that fails) a few times only, since that more often stays. What the client did wrong (4xx) and an answer that
+did not come in time are not asked for again: the one would fail again, the other would double a load that is too high.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+BUSY = (429, 503)
+BROKEN_RETRIES = 3
+LONGEST_WAIT_S = 60.0
+
+
+class Pace:
+    """Lets requests go evenly spaced, so many a minute at most."""
+
+    def __init__(self, per_minute: int | None) -> None:
+        self._gap_s = 60.0 / per_minute if per_minute else 0.0
+        self._next_s = 0.0
+
+    async def turn(self, now_s: float) -> None:
+        """Wait for the next free moment and take it."""
+        at_s = max(now_s, self._next_s)
+        self._next_s = at_s + self._gap_s
+        if at_s > now_s:
+            await asyncio.sleep(at_s - now_s)
+
+
+def may_help(outcome: int | Exception, attempt: int) -> bool:
+    """Whether to send again after attempt number `attempt` (from 1) ended with this status or error."""
+    if isinstance(outcome, int):
+        return outcome in BUSY or (outcome >= 500 and attempt <= BROKEN_RETRIES)
+    passing = isinstance(outcome, httpx.NetworkError | httpx.RemoteProtocolError | httpx.ConnectTimeout)
+    return passing and attempt <= BROKEN_RETRIES
+
+
+def wait_s(headers: Mapping[str, str], attempt: int) -> float:
+    """Seconds to wait before attempt `attempt + 1`: what the server asks for or somewhat longer."""
+    return spread_s(asked_s(headers, attempt), attempt)
+
+
+def asked_s(headers: Mapping[str, str], attempt: int) -> float:
+    """Seconds that the server asks for, in `retry-after-ms` or in Retry-After (a number or an HTTP date); without one
+    0.5, 1, 2 … At most a minute.
+    """
+    wait_s = 0.5 * 2.0 ** (attempt - 1)
+    milliseconds, retry_after = headers.get("retry-after-ms", ""), headers.get("Retry-After", "").strip()
+    if milliseconds.isdecimal():
+        wait_s = int(milliseconds) / 1000
+    elif retry_after.replace(".", "", 1).isdecimal():
+        wait_s = float(retry_after)
+    elif retry_after:
+        with contextlib.suppress(ValueError, TypeError):  # not a date, or one without a zone
+            wait_s = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+    return min(max(wait_s, 0.0), LONGEST_WAIT_S)
+
+
+def spread_s(asked_s: float, attempt: int) -> float:
+    """Seconds to wait when asked for `asked_s`: more with each attempt, and not the same for all.
+
+    Clients that were refused together and came back together would be refused again.
+    """
+    grown_s = min(0.25 * 2.0 ** (attempt - 1), LONGEST_WAIT_S)
+    return max(asked_s, grown_s) * random.uniform(1.0, 1.5)
