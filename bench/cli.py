@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from bench.commands.arena import arena_command
 from bench.commands.latency import latency_command
+from bench.commands.published import import_command
 from bench.commands.run import run_command
 from bench.errors import BenchError
 
@@ -31,6 +33,8 @@ def main() -> None:
 
 main.add_command(run_command)
 main.add_command(latency_command)
+main.add_command(arena_command)
+main.add_command(import_command)
 
 if __name__ == "__main__":
     main()

@@ -207,7 +207,7 @@ def check_writable(path: Path) -> None:
         raise BenchError(f"the record cannot be written to {path}: {error.strerror}") from error
 
 
-def write(record: Record, path: Path) -> None:
+def write(record: msgspec.Struct, path: Path) -> None:
     """Write `record` as JSON, whole or not at all."""
     write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1), path)
 
@@ -225,10 +225,15 @@ def write_bytes(content: bytes, path: Path) -> None:
 
 def read(path: Path) -> Record:
     """Read a record back; DataError where the file is none."""
+    record: Record = read_as(path, Record)
+    return record
+
+
+def read_as(path: Path, kind: Any) -> Any:
+    """Read a record of a stage's own kind back; DataError where the file is none."""
     try:
-        record: Record = msgspec.json.decode(path.read_bytes(), type=Record)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
         raise DataError(f"{path} is not a record of the bench: {error}") from error
-    return record

@@ -1,0 +1,148 @@
+"""The field: which contestants ranked which queries, read from the results folder.
+
+Reads `accuracy/<dataset>/<contestant>.jsonl` and the dataset's texts and judgements. It promises that only like is
+compared with like: contestants of a dataset must have ranked the same candidates of the same dataset, and the texts
+must be the ones that were ranked; anything else is an error that names the files.
+"""
+
+import hashlib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench.datasets import Dataset
+from bench.errors import DataError
+from bench.records import DatasetNote
+
+Rankings = dict[str, tuple[str, ...] | None]
+"""Query id to document ids, best first; None where the contestant failed."""
+Load = Callable[[DatasetNote], Dataset]
+
+
+class _Candidates(msgspec.Struct):
+    sha256: str
+
+
+class _Contestant(msgspec.Struct):
+    name: str
+
+
+class _Header(msgspec.Struct, tag_field="line", tag="header"):
+    contestant: _Contestant
+    dataset: DatasetNote
+    candidates: _Candidates
+
+
+class _Ranking(msgspec.Struct, tag_field="line", tag="ranking"):
+    query_id: str
+    document_ids: list[str]
+
+
+class _Failure(msgspec.Struct, tag_field="line", tag="failure"):
+    query_id: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One contestant's rankings of one dataset."""
+
+    contestant: str
+    file: Path
+    dataset: DatasetNote
+    candidates_sha256: str
+    rankings: Rankings
+
+
+@dataclass(frozen=True)
+class Arena:
+    """All contestants of one dataset, and its texts."""
+
+    dataset: Dataset
+    candidates_sha256: str
+    runs: dict[str, Run]
+
+
+def read_field(
+    results: Path, load: Load, datasets: Collection[str] = (), contestants: Collection[str] = ()
+) -> dict[str, Arena]:
+    """The arenas by dataset name, each with two contestants or more.
+
+    Args:
+        results: the results folder.
+        load: gives the dataset that a note tells of.
+        datasets: only these; all where empty.
+        contestants: only these; all where empty.
+    """
+    root = results / "accuracy"
+    folders = sorted(folder for folder in root.glob("*") if folder.is_dir())
+    _known("dataset", datasets, {folder.name for folder in folders}, root)
+    runs = [
+        read_run(file)
+        for folder in folders
+        if not datasets or folder.name in datasets
+        for file in sorted(folder.glob("*.jsonl"))
+    ]
+    _known("contestant", contestants, {run.contestant for run in runs}, root)
+    by_dataset: dict[str, dict[str, Run]] = {}
+    for run in runs:
+        if not contestants or run.contestant in contestants:
+            by_dataset.setdefault(run.dataset.name, {})[run.contestant] = run
+    field = {name: _arena(there, load) for name, there in by_dataset.items() if len(there) > 1}
+    if not field:
+        raise DataError(f"{root} holds no dataset that two contestants have ranked; `rerank-bench run` makes them")
+    return field
+
+
+def read_run(file: Path) -> Run:
+    """A contestant's raw results; a last line without its end, as a kill leaves it, is none."""
+    decoder = msgspec.json.Decoder(_Header | _Ranking | _Failure)
+    header = None
+    rankings: Rankings = {}
+    for number, line in enumerate(file.read_bytes().split(b"\n")[:-1], start=1):
+        try:
+            read = decoder.decode(line)
+        except msgspec.MsgspecError as error:
+            raise DataError(f"{file} line {number} is no raw ranking: {error}") from error
+        if isinstance(read, _Header):
+            header = header or read
+        elif isinstance(read, _Ranking):
+            rankings[read.query_id] = tuple(read.document_ids)
+        else:
+            rankings.setdefault(read.query_id, None)
+    if header is None:
+        raise DataError(f"{file} has no header")
+    return Run(header.contestant.name, file, header.dataset, header.candidates.sha256, rankings)
+
+
+def _known(what: str, asked: Collection[str], there: set[str], root: Path) -> None:
+    for name in asked:
+        if name not in there:
+            raise DataError(f"no {what} {name!r} in {root}; there are {', '.join(sorted(there)) or 'none'}")
+
+
+def _arena(runs: dict[str, Run], load: Load) -> Arena:
+    first, *others = runs.values()
+    for other in others:
+        for what, ours, theirs in (
+            ("candidates", first.candidates_sha256, other.candidates_sha256),
+            ("versions of the dataset", first.dataset.sha256, other.dataset.sha256),
+        ):
+            if ours != theirs:
+                raise DataError(
+                    f"{first.file} and {other.file} are of different {what} (sha256 {ours[:12]} and {theirs[:12]}): "
+                    "run one of them again, or leave it out with --contestant"
+                )
+    dataset = load(first.dataset)
+    if dataset.sha256 != first.dataset.sha256:
+        raise DataError(
+            f"the dataset in {dataset.folder} (sha256 {dataset.sha256[:12]}) is not the one that {first.file} ranked "
+            f"({first.dataset.sha256[:12]})"
+        )
+    return Arena(dataset, first.candidates_sha256, runs)
+
+
+def rankings_sha256(*rankings: tuple[str, ...] | None) -> str:
+    """Hash of whole rankings, in the order given; 16 hex digits, enough to tell them apart."""
+    return hashlib.sha256(msgspec.json.encode(rankings)).hexdigest()[:16]

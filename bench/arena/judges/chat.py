@@ -1,0 +1,129 @@
+"""One question to an OpenAI-compatible chat endpoint: sent, retried, read.
+
+Owns POST <base>/chat/completions and what may go wrong with it. 408, 429, 5xx and lost connections are asked again,
+with waits that grow and that honour `Retry-After`; an endpoint that stays away raises EndpointAway, one that will
+never answer (a wrong key, an unknown model) raises ServerError, and one that refuses this question alone gives a
+Reply without content. The key is sent and never kept.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from bench.client import spread_s
+from bench.errors import BenchError, ServerError
+from bench.settings import Settings
+
+ROUTE = "/chat/completions"
+AGAIN = (408, 429)
+NEVER = (401, 403, 404, 405)
+MESSAGE_LENGTH = 200
+
+
+def vendor_key(url: str, settings: Settings) -> str | None:
+    """The key for an endpoint: JUDGE_API_KEY, and OPENAI_API_KEY for OpenAI's own host alone."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise BenchError(f"--judge-url {url!r} is no URL; give one such as https://host/v1")
+    if parts.username or parts.password or parts.query:
+        raise BenchError("--judge-url must hold neither a key nor a query: give the key in JUDGE_API_KEY")
+    own = settings.key("OPENAI_API_KEY") if (parts.scheme, parts.hostname) == ("https", "api.openai.com") else None
+    return settings.key("JUDGE_API_KEY") or own
+
+
+class EndpointAway(BenchError):
+    """The endpoint did not answer, however often it was asked."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What came back: content None where the question was refused, tokens None where they were not told."""
+
+    content: str | None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    error: str | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    message: _Message
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int
+    completion_tokens: int = 0
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_Choice]
+    usage: _Usage | None = None
+
+
+class Chat:
+    """A model behind a chat endpoint. Use with `async with`."""
+
+    def __init__(self, url: str, key: str | None, *, timeout_s: float, retries: int, connections: int) -> None:
+        """`url` is the base that ends before /chat/completions, such as https://host/v1."""
+        self.url = url.rstrip("/").removesuffix(ROUTE) + ROUTE
+        self._retries = retries
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        self._http = httpx.AsyncClient(timeout=timeout_s, limits=limits, headers=headers, trust_env=False)
+
+    async def __aenter__(self) -> "Chat":
+        """Give the chat itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def ask(self, body: dict[str, Any]) -> Reply:
+        """Send `body` and read the first choice."""
+        content = msgspec.json.encode(body)
+        for attempt in range(1, self._retries + 2):
+            asked_s, why = 0.0, ""
+            try:
+                response = await self._http.post(self.url, content=content)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                why = str(error) or type(error).__name__
+            else:
+                if response.status_code not in AGAIN and response.status_code < 500:
+                    return self._read(response)
+                asked_s, why = _retry_after_s(response), _told(response)
+            if attempt <= self._retries:
+                await asyncio.sleep(spread_s(asked_s, attempt))
+        raise EndpointAway(f"the judge at {self.url} did not answer, asked {self._retries + 1} times: {why}")
+
+    def _read(self, response: httpx.Response) -> Reply:
+        if response.status_code in NEVER:
+            raise ServerError(f"the judge at {self.url} will not answer: {_told(response)}")
+        if not response.is_success:
+            return Reply(None, error=_told(response))
+        try:
+            completion = msgspec.json.decode(response.content, type=_Completion)
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            return Reply("", error=f"the answer is no chat completion: {error}")
+        content = completion.choices[0].message.content if completion.choices else None
+        if completion.usage is None:
+            return Reply(content or "")
+        return Reply(content or "", completion.usage.prompt_tokens, completion.usage.completion_tokens)
+
+
+def _told(response: httpx.Response) -> str:
+    text = " ".join(response.text.split())
+    return f"status {response.status_code}: {text[:MESSAGE_LENGTH] or response.reason_phrase}"
+
+
+def _retry_after_s(response: httpx.Response) -> float:
+    told = response.headers.get("Retry-After", "")
+    return min(float(told), 60.0) if told.isdecimal() else 0.0

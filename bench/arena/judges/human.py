@@ -1,0 +1,129 @@
+"""The human judge: a page on this machine that shows two lists without names and takes the vote.
+
+Which list stands on the left is as good as random and the same at every visit. A vote is on file before the next
+match is shown; a later vote on the same match takes the place of the earlier one, which is how a slip is mended. The
+judging ends when the voter says so or with Ctrl-C, and the same command goes on where it ended.
+"""
+
+import contextlib
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from bench.arena.field import Arena
+from bench.arena.judges.judge import Reading, ballot, other, sha256
+from bench.arena.judges.page import PageServer
+from bench.arena.ledger import Ledger
+from bench.arena.matches import Match, shown_first
+from bench.arena.records import JudgeNote, Side, Verdict
+from bench.errors import BenchError
+
+
+class HumanJudge:
+    """Judges by a person in front of a browser."""
+
+    def __init__(self, arenas: Mapping[str, Arena], name: str, top: int, characters: int, port: int) -> None:
+        """`name` tells voters apart; `port` 0 takes a free one."""
+        self._name = name
+        self.top = top
+        self._characters = characters
+        self._reading = Reading(arenas, top, characters)
+        self._port = port
+
+    @property
+    def note(self) -> JudgeNote:
+        """Who judges, and on what."""
+        return JudgeNote(
+            self._name,
+            "human",
+            f"a person reads the first {self.top} passages of both lists, each cut to {self._characters} characters, "
+            "side by side in random places and without names",
+            {"top": self.top, "characters": self._characters},
+        )
+
+    def looks(self, match: Match) -> Sequence[tuple[Side, str]]:
+        """One look, at a random order."""
+        return [(shown_first(match), sha256(self._reading.sheet(match, "a")))]
+
+    def judge(self, matches: Sequence[Match], ledger: Ledger) -> None:
+        """Serve the page until the voter is done."""
+        voting = Voting(self, self._reading, matches, ledger)
+        if voting.next_number() is None:
+            return
+        try:
+            server = PageServer(("127.0.0.1", self._port), voting)
+        except OSError as error:
+            raise BenchError(f"the page cannot be served on port {self._port}: {error.strerror}") from error
+        with server:
+            thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+            thread.start()
+            click.echo(f"vote at {server.url} (Ctrl-C or the page's Finish ends it)", err=True)
+            try:
+                with contextlib.suppress(KeyboardInterrupt):
+                    voting.finished.wait()
+            finally:
+                server.shutdown()
+                thread.join()
+        if voting.failure:
+            raise voting.failure
+
+
+class Voting:
+    """The matches of one visit and their votes: what the page's server asks and tells. Safe to use from threads."""
+
+    def __init__(self, judge: HumanJudge, reading: Reading, matches: Sequence[Match], ledger: Ledger) -> None:
+        self._looks = [(match, *judge.looks(match)[0]) for match in matches]
+        self._reading = reading
+        self._ledger = ledger
+        self._lock = threading.Lock()
+        self.finished = threading.Event()
+        self.failure: BenchError | None = None
+
+    def next_number(self) -> int | None:
+        """The first match without a vote, from 0; None where all have one."""
+        for number, (match, first, shown) in enumerate(self._looks):
+            if self._ledger.get((*match.key, first, shown)) is None:
+                return number
+        return None
+
+    def show(self, number: int | None) -> dict[str, Any]:
+        """What the page is told of a match, or of the next one; never who made the lists."""
+        with self._lock:
+            number = self.next_number() if number is None else number
+            voted = sum(self._ledger.get((*match.key, first, shown)) is not None for match, first, shown in self._looks)
+            told: dict[str, Any] = {"matches": len(self._looks), "voted": voted, "number": number}
+            if number is None:
+                return told
+            match, first, shown = self._looks[number]
+            sheet = self._reading.sheet(match, first)
+            seen = self._ledger.get((*match.key, first, shown))
+            return told | {
+                "query": sheet.query,
+                "A": sheet.first,
+                "B": sheet.second,
+                "vote": _vote(seen.verdict, first) if seen else None,
+            }
+
+    def vote(self, number: int, vote: str) -> None:
+        """Record A (shown first), B, tie or skip."""
+        match, first, shown = self._looks[number]
+        verdicts: dict[str, Verdict] = {"A": first, "B": other(first), "tie": "tie", "skip": "skip"}
+        with self._lock:
+            try:
+                self._ledger.append(ballot(match, first, shown, verdicts[vote]))
+            except BenchError as error:
+                self.failure = error
+                self.finished.set()
+                raise
+
+    def holds(self, number: Any) -> bool:
+        """Whether there is a match of this number."""
+        return isinstance(number, int) and 0 <= number < len(self._looks)
+
+
+def _vote(verdict: str | None, first: Side) -> str | None:
+    if verdict in ("a", "b"):
+        return "A" if verdict == first else "B"
+    return verdict

@@ -1,0 +1,221 @@
+"""The LLM judge: a chat model reads both lists and says which serves the query better, in both orders.
+
+It shows every match twice, each contestant first once, and a model that contradicts itself has said tie. An answer
+that cannot be read is asked for once more and then recorded as a failure, which stays one. A look that the endpoint
+never answered has no ballot: the same command asks again.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from tqdm import tqdm
+
+from bench.arena.field import Arena
+from bench.arena.judges import question
+from bench.arena.judges.budget import FREE, Budget, Prices
+from bench.arena.judges.chat import Chat, EndpointAway, Reply
+from bench.arena.judges.judge import Reading, Sheet, ballot, missing, sha256
+from bench.arena.ledger import Ledger
+from bench.arena.matches import Match
+from bench.arena.records import Ballot, JudgeNote, Side
+from bench.errors import BenchError
+
+TRIES = 2
+"""Questions until an answer that cannot be read is a failure."""
+AWAY = 5
+"""Looks without an answer, one after the other, after which the endpoint is taken to be down."""
+ANSWER_TOKENS = 10
+"""Of `{"better": "A"}`, for the forecast."""
+Look = tuple[Match, Side, str]
+
+
+@dataclass(frozen=True)
+class LlmSettings:
+    """What the judge may be told."""
+
+    url: str
+    model: str
+    key: str | None = field(default=None, repr=False)
+    top: int = 10
+    characters: int = 500
+    """Of a passage or a query; what is longer is cut."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the request; None takes one of ours away."""
+    prices: Prices = FREE
+    max_usd: float | None = None
+    max_calls: int | None = None
+    concurrency: int = 4
+    retries: int = 6
+    timeout_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the missing looks will come to, about: four bytes a token, as English has."""
+
+    looks: int
+    prompt_tokens: int
+    usd: float
+
+    def sentence(self) -> str:
+        """For the user, before anything is spent."""
+        return f"to judge: {self.looks} looks, about {self.prompt_tokens} tokens to read, about ${self.usd:.4f}"
+
+
+class LlmJudge:
+    """Judges by a model."""
+
+    def __init__(self, arenas: Mapping[str, Arena], settings: LlmSettings) -> None:
+        """BenchError where a budget in USD is given that could not be kept."""
+        self._settings = settings
+        self._reading = Reading(arenas, settings.top, settings.characters)
+        # All that is sent but the sheet: another model, instruction or field makes another look.
+        self._asked = sha256(sorted(self._body(Sheet("", [], [])).items()))
+        self.away = 0
+        """Looks that the endpoint did not answer at this call."""
+        self._away_in_a_row = 0
+        self.budget = Budget(settings.max_usd, settings.max_calls)
+        limit = question.reply_limit(self._body(Sheet("", [], [])))
+        if settings.max_usd is not None and (limit is None or settings.prices == FREE):
+            raise BenchError(
+                "a budget in USD needs --usd-per-m-in and --usd-per-m-out, and a limit of the reply's tokens among the "
+                "request's fields (max_tokens or max_completion_tokens)"
+            )
+
+    @property
+    def top(self) -> int:
+        """How many documents of a list it looks at."""
+        return self._settings.top
+
+    @property
+    def note(self) -> JudgeNote:
+        """Who judges, and on what."""
+        told = self._settings
+        return JudgeNote(
+            f"llm-{told.model}",
+            "llm",
+            f"{told.model} reads the first {told.top} passages of both lists, each cut to {told.characters} "
+            "characters, in both orders; where it does not name the same list twice it is a tie",
+            {
+                "model": told.model,
+                "url": told.url,
+                "top": told.top,
+                "characters": told.characters,
+                "fields": dict(told.fields),
+                "instruction": question.INSTRUCTION,
+            },
+        )
+
+    def looks(self, match: Match) -> Sequence[tuple[Side, str]]:
+        """Two looks, each contestant first once."""
+        sides: tuple[Side, Side] = ("a", "b")
+        return [(first, sha256(self._asked, self._reading.sheet(match, first))) for first in sides]
+
+    def forecast(self, matches: Sequence[Match], ledger: Ledger) -> Forecast:
+        """What judging the matches will come to."""
+        looks = missing(self, matches, ledger)
+        prompts = (self._body(self._reading.sheet(match, first))["messages"] for match, first, _ in looks)
+        tokens = sum(len(msgspec.json.encode(prompt)) for prompt in prompts) // 4
+        return Forecast(len(looks), tokens, self._settings.prices.usd(tokens, ANSWER_TOKENS * len(looks)))
+
+    def judge(self, matches: Sequence[Match], ledger: Ledger) -> None:
+        """Ask for the missing looks until they are there, the budget ends, or the endpoint is down."""
+        for seen in ledger:
+            self.budget.spent_usd += seen.cost_usd
+            self.budget.calls += seen.calls
+        looks = missing(self, matches, ledger)
+        with tqdm(total=len(looks), desc=self.note.name, unit="look", disable=None) as bar:
+            asyncio.run(self._ask_all(looks, ledger, bar))
+
+    async def _ask_all(self, looks: Sequence[Look], ledger: Ledger, bar: Any) -> None:
+        told = self._settings
+        shared = iter(looks)
+        async with Chat(
+            told.url, told.key, timeout_s=told.timeout_s, retries=told.retries, connections=told.concurrency
+        ) as chat:
+            workers = [asyncio.create_task(self._work(chat, shared, ledger, bar)) for _ in range(told.concurrency)]
+            try:
+                await asyncio.gather(*workers)
+            finally:
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
+
+    async def _work(self, chat: Chat, looks: Iterator[Look], ledger: Ledger, bar: Any) -> None:
+        """Take looks until there are none or the budget ends; EndpointAway after too many in a row unanswered."""
+        for look in looks:
+            try:
+                seen = await self._look(chat, look)
+            except EndpointAway:
+                self.away += 1
+                self._away_in_a_row += 1
+                if self._away_in_a_row >= AWAY:
+                    raise
+                continue
+            if seen is None:
+                return
+            self._away_in_a_row = 0
+            ledger.append(seen)
+            bar.update()
+            bar.set_postfix(usd=f"{self.budget.spent_usd:.4f}", refresh=False)
+
+    async def _look(self, chat: Chat, look: Look) -> Ballot | None:
+        """Ask until there is a verdict or a failure; None where the budget allows no call."""
+        match, first, shown = look
+        body = self._body(self._reading.sheet(match, first))
+        replies: list[Reply] = []
+        usd = 0.0
+        verdict = None
+        while verdict is None and len(replies) < TRIES:
+            worst = self._worst_usd(body)
+            if not self.budget.take(worst):
+                break
+            try:
+                reply = await self._ask(chat, body, worst)
+            except EndpointAway:
+                if not replies:
+                    raise
+                break  # the first answer was paid for and must be on file
+            replies.append(reply)
+            usd += self._usd(reply, worst)
+            verdict = question.read_verdict(reply.content or "", first)
+        if not replies:
+            return None
+        return ballot(
+            match,
+            first,
+            shown,
+            verdict,
+            calls=len(replies),
+            prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
+            completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
+            cost_usd=usd,
+            error=None if verdict else replies[-1].error or "the answer names neither A nor B nor tie",
+        )
+
+    async def _ask(self, chat: Chat, body: dict[str, Any], worst_usd: float) -> Reply:
+        """One paid call."""
+        usd = 0.0
+        try:
+            reply = await chat.ask(body)
+            usd = self._usd(reply, worst_usd)
+        finally:
+            self.budget.settle(worst_usd, usd)
+        return reply
+
+    def _body(self, sheet: Sheet) -> dict[str, Any]:
+        return question.request_body(self._settings.model, sheet, self._settings.fields)
+
+    def _worst_usd(self, body: dict[str, Any]) -> float:
+        return self._settings.prices.usd(len(msgspec.json.encode(body)), question.reply_limit(body) or 0)
+
+    def _usd(self, reply: Reply, worst_usd: float) -> float:
+        """What a reply cost; the worst case where the endpoint does not tell its tokens, nothing where it refused."""
+        if reply.content is None:
+            return 0.0
+        if reply.prompt_tokens is None:
+            return worst_usd
+        return self._settings.prices.usd(reply.prompt_tokens, reply.completion_tokens or 0)

@@ -1,0 +1,152 @@
+"""Standings from outcomes: ratings with intervals, wins, losses, ties, win rates and the pairwise matrix.
+
+Pure: outcomes in, figures out. Intervals are percentile bootstraps over queries, drawn anew within every dataset, so
+that all matches over one query come and go together. Figures are rounded to 1e-6, below which machines may differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.arena import ratings
+from bench.arena.matches import Key
+from bench.arena.records import PairTally, Standing, Standings
+from bench.bootstrap import RESAMPLES
+from bench.records import Estimate
+
+CHUNK = 250
+POINTS = {"a": 1.0, "tie": 0.5, "b": 0.0}
+
+Array = NDArray[np.float64]
+
+
+class Outcome(NamedTuple):
+    """How a match ended: "a", "b" or "tie"."""
+
+    key: Key
+    verdict: str
+
+
+@dataclass(frozen=True)
+class _Tally:
+    """wins and ties are [queries, n, n], wins of row over column; strata says where a dataset's queries end."""
+
+    names: list[str]
+    wins: Array
+    ties: Array
+    strata: list[int]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What the resamples [r, n] came to; NaN where a contestant lost touch with its group."""
+
+    ratings: Array
+    win_rates: Array
+    with_prior: int
+
+
+def standings(outcomes: Sequence[Outcome], seed: int, resamples: int = RESAMPLES) -> Standings:
+    """The standings of one or more outcomes; their order matters to sequential Elo only."""
+    tally = _tally(outcomes)
+    wins, ties = tally.wins.sum(axis=0), tally.ties.sum(axis=0)
+    points = wins + ties / 2.0
+    drawn = _draw(tally, ratings.groups(points), seed, resamples)
+    rating = _intervals(ratings.bradley_terry(points), drawn.ratings)
+    win_rate = _intervals(_win_rates(wins, ties), drawn.win_rates)
+    place = {name: index for index, name in enumerate(tally.names)}
+    sequential = ratings.sequential_elo(
+        len(place), ((place[key[2]], place[key[3]], POINTS[verdict]) for key, verdict in outcomes)
+    )
+    table = [
+        Standing(
+            contestant=name,
+            rating=rating[i],
+            sequential_elo=_rounded(sequential[i]),
+            wins=int(wins[i].sum()),
+            losses=int(wins[:, i].sum()),
+            ties=int(ties[i].sum()),
+            win_rate=win_rate[i],
+        )
+        for i, name in enumerate(tally.names)
+    ]
+    return Standings(
+        matches=len(outcomes),
+        queries=len(tally.wins),
+        standings=sorted(table, key=lambda standing: (-standing.rating.value, standing.contestant)),
+        pairs=_pairs(tally.names, wins, ties),
+        groups=_groups(tally.names, points),
+        prior_pairs=int(ratings.unbounded(points).sum()) // 2,
+        resamples_with_prior=drawn.with_prior,
+    )
+
+
+def _tally(outcomes: Sequence[Outcome]) -> _Tally:
+    names = sorted({name for key, _ in outcomes for name in key[2:]})
+    queries = sorted({key[:2] for key, _ in outcomes})
+    place = {name: index for index, name in enumerate(names)}
+    row = {query: index for index, query in enumerate(queries)}
+    wins, ties = np.zeros((2, len(queries), len(names), len(names)))
+    for (dataset, query_id, a, b), verdict in outcomes:
+        at, i, j = row[dataset, query_id], place[a], place[b]
+        if verdict == "tie":
+            ties[at, i, j] += 1
+            ties[at, j, i] += 1
+        else:
+            wins[(at, i, j) if verdict == "a" else (at, j, i)] += 1
+    datasets = [dataset for dataset, _ in queries]
+    return _Tally(names, wins, ties, [datasets.count(dataset) for dataset in sorted(set(datasets))])
+
+
+def _draw(tally: _Tally, whole: NDArray[np.bool_], seed: int, resamples: int) -> _Drawn:
+    rng = np.random.default_rng(seed)
+    shape = (-1, *tally.wins.shape[1:])
+    rated, rates, with_prior = [], [], 0
+    for start in range(0, resamples, CHUNK):
+        rows = min(CHUNK, resamples - start)
+        counts = np.concatenate([rng.multinomial(n, np.full(n, 1.0 / n), size=rows) for n in tally.strata], axis=1)
+        flat = counts.astype(np.float64)
+        wins, ties = ((flat @ each.reshape(len(each), -1)).reshape(shape) for each in (tally.wins, tally.ties))
+        points = wins + ties / 2.0
+        touch = (ratings.groups(points) == whole).all(axis=-1)
+        rated.append(np.where(touch, ratings.bradley_terry(points), np.nan))
+        rates.append(_win_rates(wins, ties))
+        with_prior += int(ratings.unbounded(points).any(axis=(-1, -2)).sum())
+    return _Drawn(np.concatenate(rated), np.concatenate(rates), with_prior)
+
+
+def _win_rates(wins: Array, ties: Array) -> Array:
+    """Wins over matches; NaN for a contestant without one."""
+    matches = (wins + wins.swapaxes(-1, -2) + ties).sum(axis=-1)
+    won = wins.sum(axis=-1)
+    return np.asarray(np.divide(won, matches, out=np.full_like(won, np.nan), where=matches > 0), dtype=np.float64)
+
+
+def _intervals(values: Array, drawn: Array) -> list[Estimate]:
+    found = []
+    for value, column in zip(values, drawn.T, strict=True):
+        known = column[~np.isnan(column)]
+        low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (value, value)
+        found.append(Estimate(_rounded(value), _rounded(low), _rounded(high)))
+    return found
+
+
+def _pairs(names: list[str], wins: Array, ties: Array) -> list[PairTally]:
+    pairs = [
+        PairTally(names[i], names[j], int(wins[i, j]), int(wins[j, i]), int(ties[i, j]))
+        for i in range(len(names))
+        for j in range(i + 1, len(names))
+    ]
+    return [pair for pair in pairs if pair.wins_a + pair.wins_b + pair.ties]
+
+
+def _groups(names: list[str], points: Array) -> list[list[str]]:
+    rows = {tuple(row) for row in ratings.groups(points)}
+    return sorted([name for name, there in zip(names, row, strict=True) if there] for row in rows)
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6)

@@ -1,0 +1,138 @@
+"""The arena's tables as plain text: ratings with intervals, records, the pairwise matrix, and what bears on belief.
+
+Reads a record and makes text; computes nothing. Published figures of others stand in a column of their own, under
+their label, and never in one of ours.
+"""
+
+from bench.arena.records import ArenaRecord, PairTally, Standings
+from bench.columns import columns
+from bench.published import PublishedRecord
+from bench.published_table import published_figure
+from bench.records import Estimate
+
+ABSENT = "-"
+
+
+def arena_table(record: ArenaRecord, published: PublishedRecord | None = None) -> str:
+    """All of a record: overall, by dataset, matrix, judge."""
+    blocks = [
+        _judge_lines(record),
+        _standings_lines("overall", record.overall, published),
+        _matrix_lines(record.overall),
+    ]
+    if len(record.by_dataset) > 1:
+        blocks += [_standings_lines(name, standings, None) for name, standings in record.by_dataset.items()]
+    return "\n".join(line for block in [*blocks, _belief_lines(record)] for line in block)
+
+
+def _judge_lines(record: ArenaRecord) -> list[str]:
+    pairings = record.pairings
+    left_out = [
+        f"{count} {why}"
+        for count, why in (
+            (pairings.skipped, "skipped"),
+            (pairings.failed, "with an answer that could not be read"),
+            (pairings.pending, "not judged yet"),
+        )
+        if count
+    ]
+    return [
+        f"judge: {record.judge.name}: {record.judge.rule}",
+        f"matches: {pairings.rule}; {pairings.drawn} of {pairings.possible} drawn, {pairings.judged} judged "
+        f"({pairings.by_rule} of them by rule: a failed query loses, two failed or identical lists tie)",
+        *([f"  left out: {', '.join(left_out)}"] if left_out else []),
+        *(f"  {count} times: {why}" for why, count in _most(record.errors)),
+    ]
+
+
+def _standings_lines(title: str, standings: Standings, published: PublishedRecord | None) -> list[str]:
+    head = ["", "contestant", "rating [95 %]", "wins", "losses", "ties", "win rate [95 %]", "sequential Elo"]
+    rows = [
+        [
+            str(place),
+            of.contestant,
+            _estimate(of.rating, 0),
+            str(of.wins),
+            str(of.losses),
+            str(of.ties),
+            _estimate(of.win_rate, 3),
+            f"{of.sequential_elo:.0f}",
+        ]
+        for place, of in enumerate(standings.standings, start=1)
+    ]
+    notes = _notes(standings)
+    if published:
+        head.append("published Elo")
+        for row in rows:
+            figure = published_figure(published, row[1], "elo")
+            row.append(ABSENT if figure is None else f"{figure:.0f}")
+        labels = sorted({f"{each.label} ({each.source}, {each.date})" for each in published.sources if _has_elo(each)})
+        notes += [f"  published Elo: {label}" for label in labels]
+    return [
+        f"{title}: {standings.matches} matches over {standings.queries} queries; Bradley-Terry on the Elo scale, mean "
+        "1500; sequential Elo (K=32) depends on the matches' order",
+        *columns([head, *rows]),
+        *notes,
+    ]
+
+
+def _has_elo(source: object) -> bool:
+    return any("elo" in entry.overall for entry in getattr(source, "contestants", []))
+
+
+def _notes(standings: Standings) -> list[str]:
+    notes = []
+    if standings.prior_pairs:
+        notes.append(
+            f"  note: {standings.prior_pairs} pairs have no finite difference (one side won or lost everything) and "
+            "were given half a win each"
+        )
+    if len(standings.groups) > 1:
+        groups = "; ".join(", ".join(group) for group in standings.groups)
+        notes.append(f"  note: these never met, so ratings compare only within a group: {groups}")
+    return notes
+
+
+def _matrix_lines(standings: Standings) -> list[str]:
+    names = [of.contestant for of in standings.standings]
+    cells = {(pair.a, pair.b): pair for pair in standings.pairs}
+    rows = [[name, *(_cell(cells, name, other) for other in names)] for name in names]
+    return ["row against column: wins-losses-ties", *columns([["", *names], *rows])]
+
+
+def _cell(cells: dict[tuple[str, str], PairTally], row: str, column: str) -> str:
+    if (row, column) in cells:
+        pair = cells[row, column]
+        return f"{pair.wins_a}-{pair.wins_b}-{pair.ties}"
+    if (column, row) in cells:
+        pair = cells[column, row]
+        return f"{pair.wins_b}-{pair.wins_a}-{pair.ties}"
+    return ABSENT
+
+
+def _belief_lines(record: ArenaRecord) -> list[str]:
+    lines = []
+    bias = record.position_bias
+    if bias:
+        lines.append(
+            f"position: the list shown first won {_estimate(bias.first_wins, 3)} of {bias.decided} decided looks (no "
+            f"bias: .5); of {bias.both_orders} matches shown in both orders {bias.contradictions} were contradictory"
+        )
+    for of in record.agreement:
+        same = "no common match" if of.same is None else f"the same on {of.same:.3f} of {of.matches} matches"
+        kappa = ABSENT if of.kappa is None else f"{of.kappa:.3f}"
+        lines.append(f"agreement with {of.judge}: {same}, Cohen's kappa {kappa}")
+    if record.judge.kind == "llm":
+        cost = record.cost
+        lines.append(
+            f"cost: {cost.calls} calls, {cost.prompt_tokens} tokens in, {cost.completion_tokens} out, ${cost.usd:.4f}"
+        )
+    return lines
+
+
+def _estimate(of: Estimate, digits: int) -> str:
+    return f"{of.value:.{digits}f} [{of.low:.{digits}f}, {of.high:.{digits}f}]"
+
+
+def _most(errors: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted(errors.items(), key=lambda entry: (-entry[1], entry[0]))[:3]

@@ -1,0 +1,216 @@
+"""`rerank-bench arena`: contestants against each other, judged query by query, and rated."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench import datasets, provenance, published, records
+from bench.arena import tournament
+from bench.arena.field import Arena, read_field
+from bench.arena.judges.budget import Prices
+from bench.arena.judges.chat import vendor_key
+from bench.arena.judges.human import HumanJudge
+from bench.arena.judges.judge import Judge
+from bench.arena.judges.llm import LlmJudge, LlmSettings
+from bench.arena.judges.qrels import QrelsJudge
+from bench.arena.ledger import Ledger, file_name, read_ballots
+from bench.arena.matches import Match, all_matches
+from bench.arena.records import ArenaRecord, Ballot
+from bench.arena.tables import arena_table
+from bench.datasets import Dataset
+from bench.errors import BenchError
+from bench.records import DatasetNote
+from bench.settings import Settings
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The flags that choose the judge."""
+
+    kind: str
+    url: str | None
+    model: str | None
+    fields: dict[str, Any]
+    prices: Prices
+    max_usd: float | None
+    max_calls: int | None
+    concurrency: int
+    timeout_s: float
+    top: int
+    characters: int
+    voter: str | None
+    port: int
+
+
+def judge_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The flags that only some judges read."""
+    flags = [
+        click.option("--judge-url", help="llm: base URL of the chat endpoint, such as https://host/v1."),
+        click.option("--judge-model", help="llm: the model's name there."),
+        click.option("--judge-fields", default="{}", help="llm: further request fields as JSON; null removes one."),
+        click.option("--usd-per-m-in", type=click.FloatRange(min=0), default=0.0, help="llm: price of 1M tokens read."),
+        click.option("--usd-per-m-out", type=click.FloatRange(min=0), default=0.0, help="llm: of 1M tokens written."),
+        click.option("--budget-usd", type=click.FloatRange(min=0), help="llm: never spend more, repeats included."),
+        click.option("--budget-calls", type=click.IntRange(min=0), help="llm: never ask more often."),
+        click.option("--concurrency", type=click.IntRange(min=1), default=4, help="llm: questions at a time."),
+        click.option(
+            "--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), default=120.0, help="llm: seconds."
+        ),
+        click.option("--top", type=click.IntRange(min=1), default=10, help="llm, human: passages shown of a list."),
+        click.option(
+            "--characters", type=click.IntRange(min=1), default=500, help="llm, human: length at which texts are cut."
+        ),
+        click.option("--voter", help="human: who votes, where there are several."),
+        click.option("--port", type=click.IntRange(0, 65535), default=0, help="human: of the page; 0 is a free one."),
+    ]
+    for flag in reversed(flags):
+        command = flag(command)
+    return command
+
+
+@click.command("arena")
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("bench-results"),
+    help="Folder with the rankings of `rerank-bench run`; the ratings go there too.",
+)
+@click.option("--judge", "kind", type=click.Choice(["qrels", "llm", "human"]), default="qrels", help="Who judges.")
+@click.option("--data", multiple=True, help="Folder of a dataset; others are looked for by name under RERANK_DATA.")
+@click.option("--dataset", "only_datasets", multiple=True, help="Only this dataset; may be repeated.")
+@click.option("--contestant", "only_contestants", multiple=True, help="Only this contestant; may be repeated.")
+@click.option("--matches", type=click.IntRange(min=1), help="Only so many matches, drawn by --seed.")
+@click.option("--seed", type=int, default=0, help="Of the draw, the matches' order and the bootstrap.")
+@judge_flags
+def arena_command(
+    results: Path,
+    kind: str,
+    data: tuple[str, ...],
+    only_datasets: tuple[str, ...],
+    only_contestants: tuple[str, ...],
+    matches: int | None,
+    seed: int,
+    judge_url: str | None,
+    judge_model: str | None,
+    judge_fields: str,
+    usd_per_m_in: float,
+    usd_per_m_out: float,
+    budget_usd: float | None,
+    budget_calls: int | None,
+    concurrency: int,
+    timeout_s: float,
+    top: int,
+    characters: int,
+    voter: str | None,
+    port: int,
+) -> None:
+    """Ratings, win rates and the pairwise matrix from match after match.
+
+    All pairs of contestants that ranked a dataset meet over every query. `qrels` judges by nDCG@10 and needs no
+    network; `llm` asks a chat model in both orders, with the key in JUDGE_API_KEY (OPENAI_API_KEY goes to
+    api.openai.com alone); `human` opens a page that shows two lists without names. Ballots are kept as they come: the
+    same command goes on where it was stopped, and asks nothing twice.
+    """
+    settings = Settings.from_environment()
+    field = read_field(results, _loader(data, settings.data_root), only_datasets, only_contestants)
+    asked = Asked(
+        kind, judge_url, judge_model, _fields(judge_fields), Prices(usd_per_m_in, usd_per_m_out), budget_usd,
+        budget_calls, concurrency, timeout_s, top, characters, voter, port,
+    )  # fmt: skip
+    judge = _judge(asked, field, settings)
+    possible = all_matches(field, seed)
+    drawn = possible[:matches]
+    told = {"matches": matches, "seed": seed, "datasets": list(field), "contestants": list(only_contestants)}
+    made = provenance.gather(judge_url or "", None, told | judge.note.settings)
+    file = results / "arena" / f"{file_name(judge.note.name)}.jsonl"
+    _check_same_judge(file.with_suffix(".json"), judge)
+    with Ledger(file) as ledger:
+        stopped = _hold(judge, drawn, ledger)
+        found = tournament.tally(judge, drawn, ledger)
+    others = _others(file)
+    if found.outcomes or not stopped:
+        record = tournament.record(made, judge, field, drawn, len(possible), found, others, seed)
+        records.write(record, file.with_suffix(".json"))
+        click.echo(arena_table(record, published.load(results)))
+        click.echo(f"record: {file.with_suffix('.json')}", err=True)
+    if stopped:
+        raise stopped
+
+
+def _loader(data: tuple[str, ...], root: Path | None) -> Callable[[DatasetNote], Dataset]:
+    folders = {folder.resolve().name: folder for folder in (datasets.find(each, root) for each in data)}
+
+    def load(note: DatasetNote) -> Dataset:
+        return datasets.load(folders.get(note.name) or datasets.find(note.name, root), note.split)
+
+    return load
+
+
+def _fields(text: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise BenchError(f"--judge-fields {text!r} is no JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise BenchError(f"--judge-fields must be a JSON object, not {text!r}")
+    return fields
+
+
+def _judge(asked: Asked, field: dict[str, Arena], settings: Settings) -> Judge:
+    if asked.kind == "qrels":
+        return QrelsJudge(field)
+    if asked.kind == "human":
+        name = f"human-{asked.voter}" if asked.voter else "human"
+        return HumanJudge(field, name, asked.top, asked.characters, asked.port)
+    if not asked.url or not asked.model:
+        raise BenchError("the llm judge needs --judge-url and --judge-model")
+    return LlmJudge(
+        field,
+        LlmSettings(
+            url=asked.url,
+            model=asked.model,
+            key=vendor_key(asked.url, settings),
+            top=asked.top,
+            characters=asked.characters,
+            fields=asked.fields,
+            prices=asked.prices,
+            max_usd=asked.max_usd,
+            max_calls=asked.max_calls,
+            concurrency=asked.concurrency,
+            timeout_s=asked.timeout_s,
+        ),
+    )
+
+
+def _hold(judge: Judge, matches: list[Match], ledger: Ledger) -> BenchError | None:
+    """Judge; what stopped it, where something did: the ballots until then are rated all the same."""
+    if isinstance(judge, LlmJudge):
+        forecast = judge.forecast([match for match in matches if match.by_rule(judge.top) is None], ledger)
+        click.echo(f"{forecast.sentence()}; spent before: ${sum(each.cost_usd for each in ledger):.4f}", err=True)
+    try:
+        tournament.hold(judge, matches, ledger)
+    except BenchError as error:
+        return error
+    if isinstance(judge, LlmJudge) and judge.away:
+        return BenchError(f"{judge.away} looks got no answer from the judge; the same command asks for them again")
+    return None
+
+
+def _others(file: Path) -> dict[str, list[Ballot]]:
+    """The other judges' ballots by their file's name."""
+    return {other.stem: read_ballots(other) for other in sorted(file.parent.glob("*.jsonl")) if other != file}
+
+
+def _check_same_judge(file: Path, judge: Judge) -> None:
+    if not file.is_file():
+        return
+    record: ArenaRecord = records.read_as(file, ArenaRecord)
+    if record.judge.name != judge.note.name:
+        raise BenchError(
+            f"{file} is of the judge {record.judge.name}, whose file name is that of {judge.note.name} too: give "
+            "another --results folder"
+        )

@@ -1,0 +1,172 @@
+"""Published figures of others: read from a file, labelled, and kept apart from everything measured here.
+
+Three forms are read: the list of sources that this bench ships and writes, the public leaderboard's own
+`benchmarks.json`, and a CSV of contestant, dataset (empty for overall), figure and value. A figure keeps its published
+value; its source, date and label stay with it, and no measure or rating of ours is ever computed from one.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench import records
+from bench.errors import DataError
+
+SHIPPED = Path(__file__).parent / "published.json"
+FILE = "published.json"
+LABEL = "published, other definition, network included"
+COLUMNS = ["contestant", "dataset", "figure", "value"]
+NAMES = {"ndcg": "nDCG", "recall": "Recall", "avg_ndcg_10": "nDCG@10", "avg_latency_ms": "mean_ms"}
+
+Figures = dict[str, float]
+
+
+class PublishedContestant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One contestant's published figures by name, such as `elo`, `win_rate` (0 to 1), `nDCG@10` or `p50_ms`."""
+
+    contestant: str
+    overall: Figures = {}
+    by_dataset: dict[str, Figures] = {}
+    """By the source's own name of the dataset: it need not be the same texts as ours."""
+
+
+class PublishedSource(msgspec.Struct, frozen=True):
+    """Figures of one source."""
+
+    source: str
+    date: str
+    """When the figures were taken from the source, YYYY-MM-DD."""
+    label: str
+    contestants: list[PublishedContestant]
+
+
+class PublishedRecord(msgspec.Struct, frozen=True, tag_field="record", tag="published"):
+    """`published.json` of a results folder: never ours, always labelled."""
+
+    sources: list[PublishedSource]
+    format: int = 1
+
+
+class _Overview(msgspec.Struct):
+    """The leaderboard's own entry; what is nested in it are figures, by group or directly."""
+
+    name: str
+    overall: dict[str, Any]
+    by_dataset: dict[str, dict[str, Any]] = {}
+
+
+def shipped() -> list[PublishedSource]:
+    """The sources that come with the bench."""
+    sources: list[PublishedSource] = _decode(SHIPPED.read_bytes(), list[PublishedSource], SHIPPED)
+    return sources
+
+
+def read(file: Path, source: str | None, taken: str | None) -> list[PublishedSource]:
+    """The sources in `file`.
+
+    Args:
+        file: in one of the three forms.
+        source: where the figures are from; needed where the file does not say.
+        taken: when, YYYY-MM-DD; likewise.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file}: {error.strerror}") from error
+    if file.suffix.lower() == ".csv":
+        contestants = _from_csv(content, file)
+    else:
+        try:
+            return [_checked(each) for each in msgspec.json.decode(content, type=list[PublishedSource])]
+        except msgspec.MsgspecError:
+            entries = _decode(content, list[_Overview], file)
+        contestants = [
+            PublishedContestant(entry.name, _flat(entry.overall), {k: _flat(v) for k, v in entry.by_dataset.items()})
+            for entry in entries
+        ]
+    if not source or not taken:
+        raise DataError(f"{file} does not say where its figures are from: give --source and --date")
+    return [_checked(PublishedSource(source, taken, LABEL, contestants))]
+
+
+def merge(results: Path, sources: Sequence[PublishedSource]) -> PublishedRecord:
+    """Write the sources into the results folder; a source that is there already is replaced."""
+    file = results / FILE
+    there = load(results)
+    by_source = {each.source: each for each in [*(there.sources if there else []), *sources]}
+    record = PublishedRecord([by_source[name] for name in sorted(by_source)])
+    records.write(record, file)
+    return record
+
+
+def load(results: Path) -> PublishedRecord | None:
+    """What was imported into the results folder; None where nothing was."""
+    file = results / FILE
+    if not file.is_file():
+        return None
+    record: PublishedRecord = records.read_as(file, PublishedRecord)
+    return record
+
+
+def _decode(content: bytes, kind: Any, file: Path) -> Any:
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.MsgspecError as error:
+        raise DataError(f"{file} holds no published figures: {error}") from error
+
+
+def _checked(source: PublishedSource) -> PublishedSource:
+    try:
+        date.fromisoformat(source.date)
+    except ValueError:
+        raise DataError(f"the date of {source.source!r} must be YYYY-MM-DD, not {source.date!r}") from None
+    return source
+
+
+def _flat(told: dict[str, Any]) -> Figures:
+    """All numbers of an entry, whatever group (metrics, latency) they stand in."""
+    found: Figures = {}
+    for name, value in told.items():
+        if isinstance(value, dict):
+            found |= _flat(value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[_named(name)] = float(value)
+    return found
+
+
+def _named(name: str) -> str:
+    """A figure's name as the bench writes it."""
+    measure, at, cut = name.partition("@")
+    return NAMES.get(measure, measure) + at + cut
+
+
+def _from_csv(content: bytes, file: Path) -> list[PublishedContestant]:
+    try:
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        if rows.fieldnames is None or [name.strip() for name in rows.fieldnames] != COLUMNS:
+            raise DataError(f"{file}: the first line must be {','.join(COLUMNS)}")
+        return _grouped(rows, file)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} is no CSV in UTF-8: {error}") from error
+
+
+def _grouped(rows: Iterable[dict[str, str | Any]], file: Path) -> list[PublishedContestant]:
+    found: dict[str, PublishedContestant] = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            name, dataset, figure, value = (row[column].strip() for column in COLUMNS)
+            number_value = float(value)
+        except (AttributeError, KeyError, ValueError):
+            raise DataError(f"{file} line {number}: four columns with a number in the last belong there") from None
+        if not name or not figure:
+            raise DataError(f"{file} line {number}: contestant and figure must not be empty")
+        entry = found.setdefault(name, PublishedContestant(name, {}, {}))
+        (entry.by_dataset.setdefault(dataset, {}) if dataset else entry.overall)[_named(figure)] = number_value
+    if not found:
+        raise DataError(f"{file} holds no figure")
+    return list(found.values())

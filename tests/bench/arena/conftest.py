@@ -1,0 +1,33 @@
+"""Fixtures of the arena's tests: a field of three contestants, and a chat endpoint."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.bench.arena.chat_server import ChatServer
+from tests.bench.arena.results import bad, good, write_dataset, write_run
+
+
+@pytest.fixture
+def chat() -> Iterator[ChatServer]:
+    server = ChatServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A folder with the dataset `toy` and `results`: best is right everywhere, half on even queries, worst nowhere."""
+    dataset = write_dataset(tmp_path)
+    for name, is_good in (("best", lambda n: True), ("half", lambda n: n % 2 == 0), ("worst", lambda n: False)):
+        rankings = {f"q{n}": good(n) if is_good(n) else bad(n) for n in range(6)}
+        write_run(tmp_path / "results", dataset, name, rankings)
+    return tmp_path
