@@ -21,10 +21,11 @@ import msgspec
 from locust import FastHttpUser, LoadTestShape, events, tag, task, wait_time
 from locust.env import Environment
 from locust.exception import StopTest
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
 from bench import provenance
+from bench.contestants.contestant import LOCAL_KEY_VARIABLE
 from bench.errors import BenchError
 from bench.load import dialects, plans
 from bench.load.ledger import Ledger
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 REPORTED = "rerank_samples"
 """Where in a worker's report its samples are."""
+LAST_REPORT_S = 5
+"""How long a worker's last report may be on its way."""
 
 events.init_command_line_parser.add_listener(add_options)
 
@@ -107,7 +110,7 @@ class RerankUser(FastHttpUser):
             dialect.route,
             name=f"{dialect.route} ({len(ask.documents)} documents)",
             data=dialect.body(ask.query, ask.documents, top_n, self.work.model),  # type: ignore[arg-type]  # sent as is
-            headers={"Content-Type": "application/json"},
+            headers=dict(self.work.headers),
             context={"dialect": dialect.name, "query_id": ask.query_id, "documents": len(ask.documents)},
             catch_response=True,
         ) as response:
@@ -162,9 +165,16 @@ def _renew_work(environment: Environment, **_: Any) -> None:
 
 
 def _work(options: Any) -> Work:
-    texts = _texts(options.data, options.split)
-    sizes_, pause = sizes(options.documents), plans.pause(options.pause)
-    return Work(texts, sizes_, pause, options.top_n or None, options.model or None, options.seed)
+    key = Settings.from_environment().key(LOCAL_KEY_VARIABLE)
+    return Work(
+        texts=_texts(options.data, options.split),
+        sizes=sizes(options.documents),
+        pause=plans.pause(options.pause),
+        top_n=options.top_n or None,
+        model=options.model or None,
+        seed=options.seed,
+        headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+    )
 
 
 @functools.cache
@@ -192,7 +202,25 @@ def _keep_samples(environment: Environment, path: Path | None) -> None:
         lambda data, **_: ledger.add(msgspec.msgpack.decode(data[REPORTED], type=list[LoadSample]))
     )
     hooks.test_start.add_listener(lambda **_: ledger.start(header(), time.time()))
+    if isinstance(environment.runner, MasterRunner):
+        hooks.test_stop.add_listener(_await_last_reports)
     _show(environment, ledger)
+
+
+def _await_last_reports(environment: Environment, **_: Any) -> None:
+    """Let workers finish what is in flight and report it before the master goes.
+
+    Without a web page locust's master gives them half a second, whatever --stop-timeout says, and the slowest requests
+    would be those that are lost.
+    """
+    runner, options = environment.runner, environment.parsed_options
+    assert isinstance(runner, MasterRunner)  # noqa: S101  # nobody else is given this listener
+    if options is None or not options.headless:
+        return
+    runner.send_message("quit")
+    give_up = time.perf_counter() + environment.stop_timeout + LAST_REPORT_S
+    while runner.clients.all and time.perf_counter() < give_up:
+        time.sleep(0.05)
 
 
 def _worker(environment: Environment) -> int:

@@ -6,8 +6,8 @@ seeded, so that two runs with the same settings and as many processes send the s
 """
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.datasets import find, load
@@ -75,6 +75,8 @@ class Work:
     top_n: int | None
     model: str | None
     seed: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of every request; may hold a key."""
 
     def supply(self, worker: int, user: int) -> Draw:
         """The requests of one user: of one process of several, and of one user of that process."""

@@ -13,6 +13,8 @@ from tests.server import clean_environ, free_port
 ROOT = Path(__file__).parents[3]
 LOCUST = (str(Path(sys.executable).parent / "locust"), "-f", str(ROOT / "bench" / "locustfile.py"))
 
+ENVIRON = clean_environ() | {"RERANKER_API_KEY": "right"}
+
 
 @dataclass(frozen=True)
 class Swarm:
@@ -27,9 +29,7 @@ class Swarm:
 
 
 def start(*flags: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [*LOCUST, *flags], cwd=ROOT, env=clean_environ(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    return subprocess.Popen([*LOCUST, *flags], cwd=ROOT, env=ENVIRON, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def swarm(folder: Path, url: str, *flags: str, workers: int = 0, timeout_s: float = 60) -> Swarm:
@@ -43,7 +43,7 @@ def swarm(folder: Path, url: str, *flags: str, workers: int = 0, timeout_s: floa
     try:
         leader = subprocess.Popen(
             [*LOCUST, "--host", url, *master, *expected, *quiet, *kept, *flags],
-            cwd=ROOT, env=clean_environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=ROOT, env=ENVIRON, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         processes.append(leader)
         out, log = leader.communicate(timeout=timeout_s)

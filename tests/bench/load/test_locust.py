@@ -16,8 +16,8 @@ from tests.server import Server, free_port
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[Server]:
-    """A server that nobody else asks, so that its counters can be compared."""
-    with Server() as running:
+    """A server that nobody else asks, so that its counters can be compared, and that wants a key."""
+    with Server("--api-keys", "right", headers={"Authorization": "Bearer right"}) as running:
         yield running
 
 
@@ -43,10 +43,17 @@ def test_two_workers_against_the_real_server(alone: Server, tmp_path: Path) -> N
     assert own_per_s == pytest.approx(found.locust_per_s, rel=0.2)  # start and end weigh in 3 s; minute.py: 2 %
 
 
+def test_what_is_in_flight_at_the_end_is_counted(reranker: FakeReranker, tmp_path: Path) -> None:
+    """A worker's last answers come well after its last report was due: the slowest requests must not be lost."""
+    reranker.delay_s = 1.2
+    found = swarm(tmp_path, reranker.url, "-u", "2", "-r", "2", "-t", "1", "--documents", "2", workers=1)
+    assert len(found.samples) == found.locust_requests == len(reranker.seen) == 2
+
+
 def test_every_dialect_in_a_rising_load(alone: Server, tmp_path: Path) -> None:
     """Each tag speaks to its route and gets what it asked for, while the shape raises the users in four steps."""
     dialects = ["own", "cohere", "tei", "infinity", "vllm", "nim"]
-    flags = ["--tags", *dialects, "--shape", "step", "-u", "4", "-t", "5", "--documents", "3", "--top-n", "2"]
+    flags = ["--tags", *dialects, "--shape", "step", "-u", "4", "-t", "4", "--documents", "3", "--top-n", "2"]
     found = swarm(tmp_path, alone.url, *flags)
     assert found.code == 0, found.log
     assert {at.dialect for at in found.samples} == set(dialects)
