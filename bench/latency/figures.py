@@ -1,0 +1,69 @@
+"""Figures of a point in every resample: what both the summary's intervals and a comparison's ratios are made of.
+
+A figure has a name that stands in tables and records. Latencies are of successes and count from the planned moment;
+rates are of successes over the wall time of all requests, failures and waiting included.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.latency.blocks import percentiles
+from bench.latency.observations import Booleans, Floats, Integers, Observations
+
+Resampled = dict[str, Floats]
+"""Figure to its value in each resample, [resamples]; NaN where the resample has no success."""
+
+LATENCIES = ("P50", "P90", "P99", "mean")
+RATES = ("documents/s", "tokens/s")
+RANKS = (50.0, 90.0, 99.0)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of Server-Timing in every resample."""
+
+    p50: Floats
+    p90: Floats
+
+
+def headline(of: Observations, weights: Integers) -> Resampled:
+    """Latencies in milliseconds and rates a second.
+
+    Args:
+        of: a point's n requests.
+        weights: how often each is taken, [resamples, n].
+    """
+    good = of.succeeded
+    if not good.any():
+        return {}
+    latency_ms, taken = of.latency_ms[good], weights[:, good]
+    found = dict(zip(LATENCIES, percentiles(latency_ms, taken, RANKS).T, strict=False))
+    found["mean"] = _quotient(taken @ latency_ms, taken.sum(axis=1))
+    first_byte = percentiles(of.first_byte_ms[good], taken, (50.0, 90.0)).T
+    found |= {"first byte P50": first_byte[0], "first byte P90": first_byte[1]}
+    return found | _rates(of, good, weights)
+
+
+def stages(of: Observations, weights: Integers) -> dict[str, Stage]:
+    """Every stage that successes told, in milliseconds."""
+    found = {}
+    for name, values in of.stages_ms.items():
+        told = of.succeeded & ~np.isnan(values)
+        if told.any():
+            p50, p90 = percentiles(values[told], weights[:, told], (50.0, 90.0)).T
+            found[name] = Stage(p50, p90)
+    return found
+
+
+def _rates(of: Observations, good: Booleans, weights: Integers) -> Resampled:
+    wall_s = weights @ of.wall_s
+    found = {"documents/s": _quotient(weights[:, good] @ of.documents[good], wall_s)}
+    if not np.isnan(of.tokens[good]).any():
+        found["tokens/s"] = _quotient(weights[:, good] @ of.tokens[good], wall_s)
+    return found
+
+
+def _quotient(above: Floats, below: Floats | Integers) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(below > 0, above / below, np.nan)

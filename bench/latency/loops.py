@@ -1,0 +1,81 @@
+"""How to send: a closed and an open loop over one client, nothing retried.
+
+The closed loop is honest about what so many waiting users see and blind to the load that a stall holds back; the open
+loop sends at its planned moments whatever the answers do, and counts from there. Both give one sample a request, in
+the order of the requests. A request that the generator itself holds back (too many are in flight) is sent late, and
+its lateness says so.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from bench.latency.workload import Request
+from bench.records import Sample
+
+MOST_IN_FLIGHT = 1000
+"""Of an open loop: a system gives a process about as many connections."""
+
+
+class Answer(Protocol):
+    """What comes back of a request."""
+
+    @property
+    def sample(self) -> Sample:
+        """How it went."""
+
+
+class Sender(Protocol):
+    """What a loop needs of a client."""
+
+    def now_s(self) -> float:
+        """The clock of its samples."""
+
+    async def rerank(
+        self, query_id: str, query: str, documents: list[str], *, planned_s: float | None = None
+    ) -> Answer:
+        """Send once; a failure is a sample too."""
+
+
+def silent() -> None:
+    """No progress."""
+
+
+async def closed_loop(
+    client: Sender, requests: Sequence[Request], concurrency: int, progress: Callable[[], object] = silent
+) -> list[Sample]:
+    """Let so many clients each send the next request when the last one is answered."""
+    samples: dict[int, Sample] = {}
+    waiting = iter(enumerate(requests))
+
+    async def one_client() -> None:
+        for place, request in waiting:
+            answer = await client.rerank(request.query_id, request.query, request.documents)
+            samples[place] = answer.sample
+            progress()
+
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(concurrency):
+            clients.create_task(one_client())
+    return [samples[place] for place in range(len(requests))]
+
+
+async def open_loop(
+    client: Sender, requests: Sequence[Request], offsets_s: Sequence[float], progress: Callable[[], object] = silent
+) -> list[Sample]:
+    """Send each request at its moment, in seconds from now; wait for the last answer."""
+    free = asyncio.Semaphore(MOST_IN_FLIGHT)
+    begin_s = client.now_s()
+
+    async def send(request: Request, planned_s: float) -> Sample:
+        async with free:
+            answer = await client.rerank(request.query_id, request.query, request.documents, planned_s=planned_s)
+        progress()
+        return answer.sample
+
+    async with asyncio.TaskGroup() as sent:
+        tasks = []
+        for request, offset_s in zip(requests, offsets_s, strict=True):
+            await asyncio.sleep(max(0.0, begin_s + offset_s - client.now_s()))
+            tasks.append(sent.create_task(send(request, begin_s + offset_s)))
+    return [task.result() for task in tasks]

@@ -1,0 +1,108 @@
+"""When to send: the points of a sweep and the moments of an open loop, all made before anything is sent.
+
+How to send is `loops.py`'s. The moments depend on the point, the round and the seed only, so every contestant is sent
+the same requests at the same moments, and a run that goes on after a kill does what the unbroken one would have done.
+"""
+
+import itertools
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench.candidates import Candidates
+from bench.datasets import Dataset
+from bench.errors import BenchError
+from bench.latency.records import Point, PointPlan
+from bench.latency.workload import Request, lengths, sha256, workload
+
+ARRIVALS = ("poisson", "constant")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a latency run may be told; the points are every combination."""
+
+    documents: tuple[int, ...] = (50,)
+    lengths: tuple[str, ...] = ("any",)
+    concurrency: tuple[int, ...] = (1,)
+    rates_per_s: tuple[float, ...] = ()
+    arrivals: str = "poisson"
+    requests: int = 50
+    rounds: int = 1
+    warm_up: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """BenchError where the rounds would be empty or there is no load."""
+        if self.rounds > self.requests:
+            raise BenchError(f"{self.requests} requests a point cannot be sent in {self.rounds} rounds: give more")
+        if not self.concurrency and not self.rates_per_s:
+            raise BenchError("there is no load to measure: give --concurrency for closed loops, --rate for open ones")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One point with its requests."""
+
+    plan: PointPlan
+    requests: list[Request]
+
+    @property
+    def warm_up(self) -> list[Request]:
+        """The requests that are sent before the first round."""
+        return self._walk(0, self.plan.warm_up)
+
+    def round(self, number: int) -> list[Request]:
+        """The requests of one round: the walk through the workload goes on from the warm-up and round to round."""
+        ends = [self.plan.warm_up + self.plan.requests * r // self.plan.rounds for r in (number, number + 1)]
+        return self._walk(*ends)
+
+    def offsets_s(self, number: int) -> list[float]:
+        """When the requests of a round of an open loop are sent, seconds from its start."""
+        point = self.plan.point
+        draw = random.Random(f"{self.plan.seed} {point} round {number}")
+        return offsets_s(len(self.round(number)), point.rate_per_s or 0.0, point.arrivals or "", draw)
+
+    def _walk(self, start: int, end: int) -> list[Request]:
+        return [self.requests[place % len(self.requests)] for place in range(start, end)]
+
+
+def offsets_s(count: int, rate_per_s: float, arrivals: str, draw: random.Random) -> list[float]:
+    """`count` moments from 0 on: `constant`, or a Poisson process whose gaps are drawn from an exponential law."""
+    if arrivals == "constant":
+        return [number / rate_per_s for number in range(count)]
+    return list(itertools.accumulate((draw.expovariate(rate_per_s) for _ in range(count - 1)), initial=0.0))
+
+
+def jobs(sweep: Sweep, dataset: Dataset, candidates: Candidates) -> list[Job]:
+    """The points of a sweep over one dataset, in the order in which they are measured."""
+    made = []
+    for length, documents in itertools.product(sweep.lengths, sweep.documents):
+        allowed = lengths(length, dataset)
+        requests = workload(dataset, candidates, documents, allowed)
+        distinct = requests[: sweep.warm_up + sweep.requests]
+        for load in _loads(sweep):
+            plan = PointPlan(
+                point=Point(dataset.name, dataset.split, documents, length, *load),
+                requests=sweep.requests,
+                rounds=sweep.rounds,
+                warm_up=sweep.warm_up,
+                seed=sweep.seed,
+                low_characters=allowed.low,
+                high_characters=allowed.high,
+                distinct_requests=len(distinct),
+                filled_documents=_filled(requests, sweep),
+                workload_sha256=sha256(distinct),
+            )
+            made.append(Job(plan, requests))
+    return made
+
+
+def _loads(sweep: Sweep) -> list[tuple[str, int | None, float | None, str | None]]:
+    closed = [("closed", clients, None, None) for clients in sweep.concurrency]
+    return [*closed, *(("open", None, rate, sweep.arrivals) for rate in sweep.rates_per_s)]
+
+
+def _filled(requests: Sequence[Request], sweep: Sweep) -> int:
+    measured = itertools.islice(itertools.cycle(requests), sweep.warm_up, sweep.warm_up + sweep.requests)
+    return sum(request.filled for request in measured)

@@ -1,0 +1,181 @@
+"""Ratios of two profiles' figures, and whether a difference is shown.
+
+**The rule.** At every point both profiles are resampled by blocks (`blocks.py`), with the same draws where they have the
+same plan: then block i of both was the same requests at the same moments, and in one run the same minutes, and what
+they share cancels. The standard error of a ratio's logarithm is the standard deviation of its resamples, times
+√(k / (k-1)) for k blocks. Its interval is the ratio times or over e^(c · error), where c is such that all intervals of
+the comparison hold at once in 95 of 100 repetitions: the 95 % quantile of the largest |deviation| over its error in a
+resample, widened by √((k-1) / χ²(k-1)) because k blocks tell the error only so well (the maximum modulus of Romano and
+Wolf, 2005, with Student's correction). A difference is shown where the interval excludes 1. So many figures may be
+looked at without one of them being "slower" by luck.
+
+A percentile needs at least five answers beyond it in both profiles; with less its ratio is told and never judged.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.bootstrap import RESAMPLES
+from bench.latency import figures
+from bench.latency.blocks import blocks, draws
+from bench.latency.observations import Floats, Integers, Observations
+
+LEVEL = 0.95
+NEEDED = {"P50": 10, "P90": 50, "P99": 500}
+"""Answers below which a percentile is not judged; all other figures need as many as P50."""
+FEWEST_BLOCKS = 5
+SMALLEST = 1e-3
+"""In milliseconds: a stage of 0 is taken for a microsecond, which is what Server-Timing resolves."""
+HEADLINE = ("P50", "P90", "P99", "mean", "documents/s")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What two profiles observed at one point."""
+
+    name: str
+    a: Observations
+    b: Observations
+    same_plan: bool
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """B's figure over A's at one point."""
+
+    point: str
+    figure: str
+    """`P50`, `documents/s`, or a stage's `inference P50`."""
+    stage: bool
+    a: float
+    b: float
+    ratio: float
+    low: float | None
+    """The interval, which holds together with all others; None where it is not judged."""
+    high: float | None
+    why_not_judged: str | None
+
+    @property
+    def faster_is_larger(self) -> bool:
+        """Of rates; latencies are the other way round."""
+        return self.figure in figures.RATES
+
+    @property
+    def verdict(self) -> str:
+        """`faster`, `slower` or `no difference shown`, of B against A."""
+        if self.low is None or self.high is None or self.low <= 1 <= self.high:
+            return "no difference shown"
+        return "faster" if (self.low > 1) == self.faster_is_larger else "slower"
+
+    def slower_than(self, factor: float) -> bool:
+        """Whether B is shown to be slower than `factor` times A: the whole interval lies beyond it."""
+        if self.low is None or self.high is None:
+            return False
+        return self.high < 1 / factor if self.faster_is_larger else self.low > factor
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """One figure at one point, in every resample."""
+
+    point: str
+    name: str
+    stage: bool
+    a: float
+    b: float
+    log_ratios: Floats
+    blocks: int
+    why_not_judged: str | None
+
+
+def ratios(pairs: Sequence[Pair], seed: int = 0) -> list[Ratio]:
+    """Every figure that both profiles have at every point, with its interval."""
+    found = [figure for place, pair in enumerate(pairs) for figure in _figures(pair, [seed, place])]
+    judged = [figure for figure in found if figure.why_not_judged is None]
+    widths = dict(zip(map(id, judged), _half_widths(judged, seed), strict=True))
+    return [_ratio(figure, widths.get(id(figure))) for figure in found]
+
+
+def _ratio(figure: _Figure, half_width: float | None) -> Ratio:
+    ratio = figure.b / figure.a
+    low, high = (None, None) if half_width is None else (ratio * np.exp(-half_width), ratio * np.exp(half_width))
+    return Ratio(
+        figure.point, figure.name, figure.stage, figure.a, figure.b, ratio, low, high, figure.why_not_judged
+    )  # fmt: skip
+
+
+def _half_widths(judged: Sequence[_Figure], seed: int) -> list[float]:
+    """Half of every interval of the logarithms, such that all hold at once."""
+    if not judged:
+        return []
+    resampled = np.stack([figure.log_ratios for figure in judged], axis=1)
+    count = np.array([figure.blocks for figure in judged], dtype=np.float64)
+    spread = resampled.std(axis=0, ddof=1)
+    deviations = np.abs(resampled - resampled.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    draw = np.random.default_rng(seed)
+    chi2 = {name: draw.chisquare(k - 1, RESAMPLES) / (k - 1) for name, k in {f.point: f.blocks for f in judged}.items()}
+    widened = deviations / np.sqrt(np.stack([chi2[figure.point] for figure in judged], axis=1))
+    critical = float(np.quantile(widened.max(axis=1), LEVEL))
+    return list(critical * spread * np.sqrt(count / (count - 1)))
+
+
+def _figures(pair: Pair, seed: Sequence[int]) -> list[_Figure]:
+    a, b = _resampled(pair.a, seed), _resampled(pair.b, seed if pair.same_plan else [*seed, 1])
+    fewest = min(a.blocks, b.blocks)
+    answers = min(int(pair.a.succeeded.sum()), int(pair.b.succeeded.sum()))
+    made = []
+    for name in a.values:
+        if name in b.values and min(a.values[name], b.values[name]) >= 0:
+            log_ratios = _log(b.resampled[name]) - _log(a.resampled[name])
+            made.append(
+                _Figure(
+                    point=pair.name,
+                    name=name,
+                    stage=name not in HEADLINE,
+                    a=max(a.values[name], SMALLEST),
+                    b=max(b.values[name], SMALLEST),
+                    log_ratios=log_ratios,
+                    blocks=fewest,
+                    why_not_judged=_why_not(name, answers, fewest, log_ratios),
+                )
+            )
+    return made
+
+
+def _why_not(name: str, answers: int, count: int, log_ratios: Floats) -> str | None:
+    needed = NEEDED.get(name.rpartition(" ")[2], NEEDED["P50"])
+    if answers < needed:
+        return f"{answers} answers, where {needed} are needed"
+    if count < FEWEST_BLOCKS or not np.isfinite(log_ratios).all():
+        return "too few answers to tell how far it may move"
+    return None
+
+
+@dataclass(frozen=True)
+class _Resampled:
+    values: dict[str, float]
+    resampled: Mapping[str, Floats]
+    blocks: int
+
+
+def _resampled(of: Observations, seed: Sequence[int]) -> _Resampled:
+    block = blocks(of.round)
+    count = int(block.max()) + 1
+    whole: Integers = np.ones((1, len(block)), dtype=np.int64)
+    values = {name: float(found[0]) for name, found in _named(of, whole).items()}
+    return _Resampled(values, _named(of, draws(count, seed)[:, block]), count)
+
+
+def _named(of: Observations, weights: Integers) -> figures.Resampled:
+    """The figures that are compared, by name; a stage's after the stage."""
+    headline = figures.headline(of, weights)
+    found = {name: headline[name] for name in HEADLINE if name in headline}
+    for stage, at in figures.stages(of, weights).items():
+        found |= {f"{stage} P50": at.p50, f"{stage} P90": at.p90}
+    return found
+
+
+def _log(values: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(values, SMALLEST)), dtype=np.float64)

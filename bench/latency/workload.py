@@ -1,0 +1,95 @@
+"""The workload: one real request a judged query, with as many documents as asked, of the length asked.
+
+A request holds the query's own first-stage candidates first and further passages of the corpus after them, so that
+every request has the same number of documents. Lengths are in characters, because the bench has no tokenizer. The
+same dataset, candidates, number and length give the same requests everywhere: their hash goes into the record.
+"""
+
+import hashlib
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.candidates import Candidates
+from bench.datasets import Dataset
+from bench.errors import BenchError, DataError
+
+QUARTERS = {"any": (0.0, 1.0), "short": (0.0, 0.25), "long": (0.75, 1.0)}
+"""Length classes as shares of the dataset's own documents in order of length: what is long differs between datasets."""
+BOUNDS = re.compile(r"(\d+)-(\d*)")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of the workload."""
+
+    query_id: str
+    query: str
+    documents: list[str]
+    filled: int = 0
+    """How many of the documents came from further corpus passages."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Which documents may be sent: those of `low` to `high` characters."""
+
+    name: str
+    """As the user wrote it: `any`, `short`, `long`, or bounds such as `200-400` or `2000-`."""
+    low: int
+    high: int
+
+    def __contains__(self, text: str) -> bool:
+        """Whether the text is as long as asked."""
+        return self.low <= len(text) <= self.high
+
+
+def lengths(name: str, dataset: Dataset) -> Lengths:
+    """What a length class means in this dataset; BenchError for a name that is none."""
+    bounds = BOUNDS.fullmatch(name)
+    sizes = [len(text) for text in dataset.documents.values() if text] or [0]
+    if bounds:
+        return Lengths(name, max(1, int(bounds[1])), int(bounds[2]) if bounds[2] else max(sizes))
+    if name not in QUARTERS:
+        raise BenchError(
+            f"the length {name!r} is none: give any, short (the shortest quarter of the dataset's documents), "
+            f"long (its longest quarter), or characters such as 200-400 or 2000-"
+        )
+    low, high = np.quantile(sizes, QUARTERS[name], method="nearest")
+    return Lengths(name, int(low), int(high))
+
+
+def workload(dataset: Dataset, candidates: Candidates, documents: int, allowed: Lengths) -> list[Request]:
+    """One request a judged query: its first `documents` candidates, filled up from the corpus where they are fewer.
+
+    Only texts of the allowed length count. The filling goes on through the corpus from query to query and starts
+    again at its end, so that a corpus smaller than a request still gives one.
+    """
+    texts = [text for text in dataset.documents.values() if text and text in allowed]
+    if not dataset.queries:
+        raise DataError(f"{dataset.name} has no judged query to send")
+    if not texts:
+        raise DataError(f"{dataset.name} has no document of {allowed.low} to {allowed.high} characters")
+    filling = itertools.cycle(texts)
+    requests = []
+    for query_id, query in dataset.queries.items():
+        found = (dataset.documents[i] for i in candidates.lists[query_id])
+        own = list(itertools.islice((text for text in found if text in allowed), documents))
+        missing = documents - len(own)
+        requests.append(Request(query_id, query, own + list(itertools.islice(filling, missing)), missing))
+    return requests
+
+
+def sha256(requests: Sequence[Request]) -> str:
+    """Hash of the requests' texts in their order, each behind its length."""
+    digest = hashlib.sha256()
+    for request in requests:
+        for text in (request.query, *request.documents):
+            encoded = text.encode()
+            digest.update(b"%d:" % len(encoded))
+            digest.update(encoded)
+        digest.update(b"\n")
+    return digest.hexdigest()
