@@ -45,7 +45,7 @@ def test_two_workers_against_the_real_server(alone: Server, tmp_path: Path) -> N
 
 def test_what_is_in_flight_at_the_end_is_counted(reranker: FakeReranker, tmp_path: Path) -> None:
     """A worker's last answers come well after its last report was due: the slowest requests must not be lost."""
-    reranker.delay_s = 1.2
+    reranker.delay_s = 2.0
     found = swarm(tmp_path, reranker.url, "-u", "2", "-r", "2", "-t", "1", "--documents", "2", workers=1)
     assert len(found.samples) == found.locust_requests == len(reranker.seen) == 2
 
