@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from bench.commands.arena import arena_command
+from bench.commands.compare import compare_command
 from bench.commands.latency import latency_command
 from bench.commands.published import import_command
 from bench.commands.run import run_command
@@ -35,6 +36,7 @@ main.add_command(run_command)
 main.add_command(latency_command)
 main.add_command(arena_command)
 main.add_command(import_command)
+main.add_command(compare_command)
 
 if __name__ == "__main__":
     main()

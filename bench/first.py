@@ -9,9 +9,12 @@ from pathlib import Path
 
 import click
 
-from bench import datasets, frozen, records, stages, tables
+from bench import datasets, frozen, stages, tables
 from bench.contestants.contestant import rerank_at
 from bench.errors import BenchError
+from bench.latency.plan import Sweep
+from bench.latency.stage import measure_latency
+from bench.latency.tables import latency_table
 from bench.served import served
 from bench.settings import Settings
 
@@ -54,24 +57,20 @@ def main(
 
 def _measure(data: str, command: str, limit: int | None, requests: int, start_timeout_s: float, results: Path) -> int:
     """Print both tables; gives how many requests failed."""
-    records.check_writable(results / "latency.json")
     dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root))
     folder = stages.accuracy_folder(results, dataset)
     candidates = frozen.keep(dataset, DEPTH, None, folder)
     click.echo(f"starting `{command}`", err=True)
     with served(command, start_timeout_s) as url:
         contestant = rerank_at(url)
-        latency = stages.measure_latency(
-            contestant, dataset, candidates, stages.LatencySettings(documents=DEPTH, requests=requests)
-        )
-        click.echo(tables.heading(latency))
-        click.echo(tables.latency_table(latency))
+        sweep = Sweep(documents=(DEPTH,), requests=requests)
+        [latency] = measure_latency([contestant], [(dataset, candidates)], sweep, results, anew=True)
+        click.echo(latency_table(latency))
         accuracy = stages.measure_accuracy(
             contestant, dataset, candidates, folder, stages.AccuracySettings(limit=limit)
         )
         click.echo(tables.accuracy_table([accuracy]))
-    records.write(latency, results / "latency.json")
-    return latency.summary.errors + len(accuracy.failures)
+    return sum(at.summary.errors for at in latency.points) + len(accuracy.failures)
 
 
 if __name__ == "__main__":

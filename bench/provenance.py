@@ -15,7 +15,17 @@ from typing import Any
 
 from bench.records import Provenance
 
-PACKAGES = ("rerank-server", "httpx", "ir-measures", "pytrec-eval-terrier", "bm25s", "PyStemmer", "numpy", "msgspec")
+PACKAGES = (
+    "rerank-server",
+    "httpx",
+    "ir-measures",
+    "pytrec-eval-terrier",
+    "bm25s",
+    "PyStemmer",
+    "numpy",
+    "msgspec",
+    "pyarrow",
+)
 
 
 def gather(url: str | None, server: dict[str, Any] | None, settings: dict[str, Any]) -> Provenance:

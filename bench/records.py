@@ -152,48 +152,7 @@ class AccuracyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="accur
     format: int = 2
 
 
-class LatencySummary(msgspec.Struct, frozen=True):
-    """The figures of a latency run. Percentiles are of successes; None where nothing succeeded."""
-
-    requests: int
-    errors: int
-    error_rate: float
-    p50_ms: Estimate | None
-    p90_ms: Estimate | None
-    p99_ms: Estimate | None
-    mean_ms: Estimate | None
-    documents_per_s: Estimate | None
-
-
-class LatencyPlan(msgspec.Struct, frozen=True):
-    """What was sent and when."""
-
-    loop: str
-    """`closed`: a client sends its next request when its last one is answered, so a stall hides the load behind it."""
-    documents_per_request: int
-    concurrency: int
-    requests: int
-    distinct_requests: int
-    """Fewer than `requests` where the workload was walked through more than once."""
-    warm_up: int
-    filled_documents: int
-    """Documents that came from further corpus passages because a query had too few candidates, over all requests."""
-
-
-class LatencyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="latency"):
-    """What `rerank-bench latency` writes: every sample, the warm-up apart, and the figures."""
-
-    provenance: Provenance
-    dataset: DatasetNote
-    candidates: CandidatesNote
-    plan: LatencyPlan
-    summary: LatencySummary
-    samples: list[Sample]
-    warm_up: list[Sample]
-    format: int = 1
-
-
-Record = AccuracyRecord | LatencyRecord
+Record = AccuracyRecord
 
 
 def check_writable(path: Path) -> None:

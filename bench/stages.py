@@ -10,14 +10,14 @@ import asyncio
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import latency, provenance, rankings, records, resume, run
+from bench import provenance, rankings, records, resume, run
 from bench.candidates import Candidates
 from bench.client import Client
 from bench.contestants.contestant import Contestant, file_name
 from bench.contestants.reference import Reference
 from bench.datasets import Dataset
 from bench.rankings import Rankings, RankingsLog
-from bench.records import AccuracyRecord, LatencyRecord, Provenance, RankingsHeader
+from bench.records import AccuracyRecord, Provenance, RankingsHeader
 
 
 @dataclass(frozen=True)
@@ -26,18 +26,6 @@ class AccuracySettings:
 
     concurrency: int = 2
     limit: int | None = None
-    seed: int = 0
-    timeout_s: float = 120.0
-
-
-@dataclass(frozen=True)
-class LatencySettings:
-    """What a latency run may be told."""
-
-    documents: int = 50
-    concurrency: int = 1
-    requests: int = 50
-    warm_up: int = 5
     seed: int = 0
     timeout_s: float = 120.0
 
@@ -110,29 +98,3 @@ def _header(
     contestant: Contestant | Reference, dataset: Dataset, frozen: Candidates, made: Provenance
 ) -> RankingsHeader:
     return RankingsHeader(made, contestant.note(), dataset.note(), frozen.note())
-
-
-def measure_latency(
-    contestant: Contestant, dataset: Dataset, frozen: Candidates, settings: LatencySettings
-) -> LatencyRecord:
-    """Send the dataset's queries with their passages in a closed loop and summarise the samples."""
-    requests = latency.workload(dataset, frozen, settings.documents)
-    plan = latency.plan(requests, settings.requests, settings.warm_up, settings.concurrency)
-
-    async def measure() -> LatencyRecord:
-        async with Client(contestant, timeout_s=settings.timeout_s, connections=settings.concurrency) as client:
-            await client.check()
-            asked = {"model": contestant.model} | asdict(settings)
-            made = provenance.gather(client.url, await client.info(), asked)
-            samples, warm_up = await latency.closed_loop(client, requests, plan)
-        return LatencyRecord(
-            provenance=made,
-            dataset=dataset.note(),
-            candidates=frozen.note(),
-            plan=plan,
-            summary=latency.summarise(samples, settings.seed),
-            samples=samples,
-            warm_up=warm_up,
-        )
-
-    return asyncio.run(measure())

@@ -4,46 +4,13 @@ Reads records and makes text; computes nothing. What could not be measured is pr
 reader must know of (failed queries, judged passages outside the corpus, filled-up requests) has its line.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 from bench.contestants.reference import BM25
-from bench.records import AccuracyRecord, CandidatesNote, DatasetNote, Estimate, LatencyRecord, Record
+from bench.reasons import reasons
+from bench.records import AccuracyRecord, CandidatesNote, DatasetNote, Estimate, Provenance
 
 ABSENT = "-"
-NUMBER = re.compile(r"\d+")
-FEW = 20
-"""Successes below which percentiles stand on too little to be printed without a word."""
-
-
-def heading(record: Record) -> str:
-    """What was measured on what: the lines that every figure below them needs."""
-    return "\n".join([*_server_lines(record), *_dataset_lines(record.dataset)])
-
-
-def latency_table(record: LatencyRecord) -> str:
-    """The figures of a latency record."""
-    plan, summary = record.plan, record.summary
-    cells = [
-        ("P50 ms", _cell(summary.p50_ms, 1)),
-        ("P90 ms", _cell(summary.p90_ms, 1)),
-        ("P99 ms", _cell(summary.p99_ms, 1)),
-        ("mean ms", _cell(summary.mean_ms, 1)),
-        ("documents/s", _cell(summary.documents_per_s, 1)),
-        ("errors", f"{summary.errors} of {summary.requests} ({summary.error_rate:.1%})"),
-    ]
-    lines = [
-        f"latency: {plan.documents_per_request} documents a request, {plan.loop} loop, {plan.concurrency} at a time, "
-        f"{plan.requests} requests after {plan.warm_up} to warm up; [95 % interval]",
-        *(f"  {name:<12} {cell}" for name, cell in cells),
-    ]
-    if plan.filled_documents:
-        lines.append(f"  note: {plan.filled_documents} documents in all were filled up from further corpus passages")
-    successes = summary.requests - summary.errors
-    if 0 < successes < FEW:
-        lines.append(f"  note: the percentiles are of {successes} answers only")
-    lines += _reasons([sample.error for sample in record.samples if sample.error])
-    return "\n".join(lines)
 
 
 def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
@@ -73,19 +40,19 @@ def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
             lines.append(
                 f"  {record.contestant.name}: {len(record.failures)} of {record.queries} queries failed and count 0"
             )
-            lines += _reasons([sample.error for sample in record.failures if sample.error])
+            lines += [f"  {line}" for line in reasons([sample.error for sample in record.failures if sample.error])]
     return "\n".join(lines)
 
 
 def accuracy_heading(records: Sequence[AccuracyRecord]) -> str:
     """Who was measured on what: the lines that an accuracy table needs above it."""
     return "\n".join(
-        [*(line for record in records for line in _contestant_lines(record)), *_dataset_lines(records[0].dataset)]
+        [*(line for record in records for line in _contestant_lines(record)), *dataset_lines(records[0].dataset)]
     )
 
 
 def _measure_cells(measures: Mapping[str, Estimate]) -> list[str]:
-    return [_cell(estimate, 4) for estimate in measures.values()]
+    return [cell(estimate, 4) for estimate in measures.values()]
 
 
 def _usd(usd: float | None) -> str:
@@ -94,14 +61,15 @@ def _usd(usd: float | None) -> str:
 
 def _contestant_lines(record: AccuracyRecord) -> list[str]:
     """What the server tells of itself, and where the cost comes from."""
-    lines = _server_lines(record) if record.provenance.url else []
     name = record.contestant.name
+    lines = [f"{name}: {server_line(record.provenance)}"] if record.provenance.url else []
     if record.cost_source:
         lines.append(f"  note: the cost of {name} is by {record.cost_source}")
-    return [line.replace("reranker:", f"{name}:", 1) for line in lines]
+    return lines
 
 
-def _cell(estimate: Estimate | None, digits: int) -> str:
+def cell(estimate: Estimate | None, digits: int) -> str:
+    """A figure with its interval; a dash where there is none."""
     if estimate is None:
         return ABSENT
     value, low, high = (_figure(part, digits) for part in (estimate.value, estimate.low, estimate.high))
@@ -113,13 +81,15 @@ def _figure(value: float, digits: int) -> str:
     return text[1:] if digits == 4 and text.startswith("0.") else text  # .5058, as the literature prints measures
 
 
-def _server_lines(record: Record) -> list[str]:
-    server = record.provenance.server or {}
+def server_line(provenance: Provenance) -> str:
+    """What the server tells of itself."""
+    server = provenance.server or {}
     told = [f"{key} {server[key]}" for key in ("model_id", "model_dtype", "device", "version") if key in server]
-    return [f"reranker: {', '.join(told) or 'tells nothing of itself'}, at {record.provenance.url}"]
+    return f"{', '.join(told) or 'tells nothing of itself'}, at {provenance.url}"
 
 
-def _dataset_lines(note: DatasetNote) -> list[str]:
+def dataset_lines(note: DatasetNote) -> list[str]:
+    """Which dataset it was and what is odd about it."""
     odd = []
     if note.judgements_outside_corpus:
         odd.append(f"{note.judgements_outside_corpus} judged passages are not in the corpus")
@@ -132,13 +102,3 @@ def _dataset_lines(note: DatasetNote) -> list[str]:
 def _candidates_line(note: CandidatesNote) -> str:
     without = f", none for {note.queries_without_candidates} queries" if note.queries_without_candidates else ""
     return f"  candidates   top {note.depth} of {note.source} (sha256 {note.sha256[:12]}){without}"
-
-
-def _reasons(errors: list[str]) -> list[str]:
-    """The three most frequent kinds of reason; texts that differ in their numbers only are of one kind."""
-    kinds: dict[str, list[str]] = {}
-    for error in sorted(errors):
-        status, _, text = error.partition(": ")
-        kinds.setdefault(f"{status}: {NUMBER.sub('#', text)}", []).append(error)
-    worst = sorted(kinds.values(), key=len, reverse=True)
-    return [f"  {len(same)} times: {same[0]}" for same in worst[:3]]

@@ -1,47 +1,167 @@
-"""`rerank-bench latency`: how fast a reranker answers."""
+"""`rerank-bench latency`: how fast rerankers answer."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from bench import candidates, datasets, records, stages, tables
-from bench.commands.flags import measuring
-from bench.commands.output import finish
-from bench.contestants.contestant import rerank_at
-from bench.errors import BenchError
+from bench import candidates, datasets
+from bench.commands.flags import MODEL, RUN_FILE, SPLIT, TIMEOUT
+from bench.commands.lists import listed
+from bench.contestants.contestant import FORM, Contestant, parse_all
+from bench.errors import BenchError, ContestantError
+from bench.latency.files import FOLDER, SAMPLES
+from bench.latency.plan import ARRIVALS, Sweep
+from bench.latency.records import LatencyRecord
+from bench.latency.stage import measure_latency
+from bench.latency.tables import latency_table
 from bench.settings import Settings
+
+DEPTH = 100
+"""Candidates a query; a request with fewer documents has the first of them."""
+ROUNDS = 10
+"""Turns of several contestants: enough for the noise between turns to be told."""
 
 
 @click.command("latency")
-@measuring
-@click.option("--documents", type=click.IntRange(min=1), default=50, help="Documents a request.")
-@click.option("--requests", type=click.IntRange(min=1), default=50, help="Measured requests.")
+@click.option(
+    "--contestant",
+    "specs",
+    multiple=True,
+    metavar="SPEC",
+    help=f"Who is measured: {FORM}; given again, they take turns in one run.",
+)
+@click.option(
+    "--url", help="Short for --contestant rerank@URL.  [default: http://127.0.0.1:8000, without --contestant]"
+)
+@click.option(
+    "--data",
+    "names",
+    required=True,
+    multiple=True,
+    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, or `sample`; may be given again.",
+)
+@SPLIT
+@RUN_FILE
+@MODEL
+@TIMEOUT
+@click.option(
+    "--documents", callback=listed(click.IntRange(min=1)), default="50", help="Documents a request, such as 1,10,50."
+)
+@click.option(
+    "--length",
+    "lengths",
+    callback=listed(),
+    default="any",
+    help="Which documents: any, short or long (the dataset's own shortest and longest quarter), or bounds in "
+    "characters such as 200-400.",
+)
+@click.option(
+    "--concurrency",
+    callback=listed(click.IntRange(min=1)),
+    help="Closed loops: clients, each with one request at a time, such as 1,8.  [default: 1, without --rate]",
+)
+@click.option(
+    "--rate",
+    "rates_per_s",
+    callback=listed(click.FloatRange(min=0, min_open=True)),
+    help="Open loops: requests a second, sent when planned whatever the server does, such as 2,5,10.",
+)
+@click.option("--arrivals", type=click.Choice(ARRIVALS), default="poisson", help="Of the open loops.")
+@click.option("--requests", type=click.IntRange(min=1), default=50, help="Measured requests of each point.")
 @click.option("--warm-up", type=click.IntRange(min=0), default=5, help="Requests before them, kept apart.")
-@click.option("--concurrency", type=click.IntRange(min=1), default=1, help="Clients, each with one request at a time.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    help=f"Turns in which a point's requests are sent.  [default: {ROUNDS} with several contestants, otherwise 1]",
+)
+@click.option("--seed", type=int, default=0, help="Of the arrivals and of the bootstrap.")
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("bench-results"),
+    help="Folder: samples go to latency/<profile>.parquet, figures beside them. What is there is not measured again.",
+)
+@click.option("--profile", help="Name of the profile; in front of the contestants' names where there are several.")
+@click.option("--anew", is_flag=True, help="Measure again what the profiles hold already.")
 def latency_command(
-    url: str,
-    data: str,
+    specs: tuple[str, ...],
+    url: str | None,
+    names: tuple[str, ...],
     split: str,
     run_file: Path | None,
     model: str | None,
     timeout_s: float,
-    seed: int,
-    out: Path | None,
-    documents: int,
+    documents: tuple[int, ...],
+    lengths: tuple[str, ...],
+    concurrency: tuple[int, ...],
+    rates_per_s: tuple[float, ...],
+    arrivals: str,
     requests: int,
     warm_up: int,
-    concurrency: int,
+    rounds: int | None,
+    seed: int,
+    results: Path,
+    profile: str | None,
+    anew: bool,
 ) -> None:
-    """P50, P90, P99 and documents per second in a closed loop, with real queries and passages.
+    """P50, P90, P99, mean and throughput with real queries and passages, at every point of a sweep.
 
-    Failed requests are counted beside the percentiles, never in them; the exit code is 1 when none succeeded.
+    Latencies count from the planned moment. Failed requests are counted beside the percentiles, never in them. Every
+    round is kept as it is done, and the same command goes on with what is missing. The exit code is 1 where a point has
+    no percentiles: nothing succeeded, or the generator could not keep its plan.
     """
-    if out:
-        records.check_writable(out)
-    dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root), split)
-    settings = stages.LatencySettings(documents, concurrency, requests, warm_up, seed, timeout_s)
-    frozen = candidates.freeze(dataset, documents, run_file)
-    record = stages.measure_latency(rerank_at(url, model), dataset, frozen, settings)
-    finish(tables.latency_table(record), record, out)
-    if record.summary.errors == record.summary.requests:
-        raise BenchError("no request succeeded, so there is no latency to report")
+    environment = Settings.from_environment()
+    contestants = _contestants(specs, url, model, environment)
+    sweep = Sweep(
+        documents=documents,
+        lengths=lengths,
+        concurrency=concurrency or (() if rates_per_s else (1,)),
+        rates_per_s=rates_per_s,
+        arrivals=arrivals,
+        requests=requests,
+        rounds=rounds or (ROUNDS if len(contestants) > 1 else 1),
+        warm_up=warm_up,
+        seed=seed,
+    )
+    loaded = [datasets.load(datasets.find(name, environment.data_root), split) for name in names]
+    sets = [(dataset, candidates.freeze(dataset, max(DEPTH, *documents), run_file)) for dataset in loaded]
+    begin_utc = datetime.now(UTC).isoformat(timespec="seconds")
+    measured = measure_latency(
+        contestants, sets, sweep, results, profile=profile, timeout_s=timeout_s, anew=anew
+    )  # fmt: skip
+    _report(measured, results, begin_utc)
+
+
+def _contestants(specs: Sequence[str], url: str | None, model: str | None, settings: Settings) -> list[Contestant]:
+    if model and (specs and not url):
+        raise BenchError(
+            "--model belongs to --url; a --contestant has its model in its SPEC, such as infinity:MODEL@URL"
+        )
+    short = [f"rerank{':' + model if model else ''}@{url or 'http://127.0.0.1:8000'}"] if url or not specs else []
+    parsed = parse_all([*specs, *short], settings)
+    contestants = [contestant for contestant in parsed if isinstance(contestant, Contestant)]
+    for reference in parsed:
+        if not isinstance(reference, Contestant):
+            raise ContestantError(f"{reference.name} has no server, so it has no latency")
+    return contestants
+
+
+def _report(measured: Sequence[LatencyRecord], results: Path, begin_utc: str) -> None:
+    for record in measured:
+        click.echo(latency_table(record))
+        click.echo(f"profile: {results / FOLDER / record.note.profile}{SAMPLES}", err=True)
+        if record.note.provenance.created_utc < begin_utc:
+            click.echo(
+                f"  begun at {record.note.provenance.created_utc}; what it held was not measured again: --anew does",
+                err=True,
+            )
+    empty = [
+        f"{record.note.profile}, {at.plan.point}: {at.summary.refused or 'no request succeeded'}"
+        for record in measured
+        for at in record.points
+        if at.summary.p50_ms is None
+    ]
+    if empty:
+        raise BenchError("there is no latency of " + "; nor of ".join(empty))

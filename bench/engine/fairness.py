@@ -18,14 +18,14 @@ from bench.engine.traffic import (
     ROUTE,
     SERVER,
     URL,
-    Ask,
     asks,
-    closed_loop,
     documents_per_s,
     latency_ms,
     reranker,
     write,
 )  # fmt: skip
+from bench.latency.loops import closed_loop
+from bench.latency.workload import Request
 from bench.records import Sample
 
 LARGE_CLIENTS = 4
@@ -53,7 +53,7 @@ def main(
     write(out, at, found.pop("info"), {"route": route, "small": small, "large_documents": large_documents}, found)
 
 
-async def _measure(url: str, route: str, small: list[Ask], large: list[Ask]) -> dict[str, Any]:
+async def _measure(url: str, route: str, small: list[Request], large: list[Request]) -> dict[str, Any]:
     async with Client(rerank_at(url, route=route), timeout_s=600, connections=32) as client:
         info = await client.info()
         await closed_loop(client, small[:20], 1)

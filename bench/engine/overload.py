@@ -19,15 +19,15 @@ from bench.engine.traffic import (
     ROUTE,
     SERVER,
     URL,
-    Ask,
     asks,
-    closed_loop,
     documents_per_s,
     latency_ms,
     open_loop,
     reranker,
     write,
 )  # fmt: skip
+from bench.latency.loops import closed_loop
+from bench.latency.workload import Request
 from bench.records import Sample
 
 LOADS = (0.5, 1.0, 2.0, 5.0)
@@ -73,7 +73,7 @@ def main(
     write(out, at, info, {"documents": documents, "seconds": seconds, "timeout_ms": timeout_ms}, found)
 
 
-async def _measure(url: str, route: str, work: list[Ask], seconds: float, timeout_ms: int) -> dict[str, Any]:
+async def _measure(url: str, route: str, work: list[Request], seconds: float, timeout_ms: int) -> dict[str, Any]:
     headers = {"X-Request-Timeout-Ms": str(timeout_ms)}
     async with Client(rerank_at(url, route=route), timeout_s=120, connections=1000, headers=headers) as client:
         info = await client.info()

@@ -14,7 +14,8 @@ import click
 
 from bench.client import Client
 from bench.contestants.contestant import rerank_at
-from bench.engine.traffic import OUT, PAIRS, SERVER, Ask, asks, write
+from bench.engine.traffic import OUT, PAIRS, SERVER, asks, write
+from bench.latency.workload import Request
 from bench.served import served
 
 EVERY_S = 10.0
@@ -37,7 +38,7 @@ def main(pairs: Path, server: str, out: Path | None, minutes: float) -> None:
     write(out, at, found.pop("info"), {"minutes": minutes, "server": server}, found)
 
 
-async def _measure(url: str, work: list[Ask], seconds: float) -> dict[str, Any]:
+async def _measure(url: str, work: list[Request], seconds: float) -> dict[str, Any]:
     draw = random.Random(0)
     found: dict[str, Any] = {"requests": 0, "errors": 0, "resident": []}
     begin = time.perf_counter()

@@ -1,14 +1,12 @@
 """Traffic for the engine's measurements: requests of real pairs, closed and open loops, percentiles of samples.
 
-In an open loop a request is sent when it was planned, whatever the ones before do, and its latency counts from then.
+The loops are those of `bench.latency.loops`, the open one for so many seconds instead of so many requests.
 """
 
-import asyncio
 import contextlib
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,51 +14,33 @@ import click
 import numpy as np
 from msgspec import to_builtins
 
-from bench.client import Answer, Client
+from bench.client import Client
+from bench.latency import loops
+from bench.latency.workload import Request
 from bench.provenance import gather
 from bench.records import Sample
 from bench.served import served
 
 
-@dataclass(frozen=True)
-class Ask:
-    """One request to send."""
-
-    query: str
-    documents: list[str]
-
-
-def asks(pairs: Path, documents: int, count: int, seed: int = 0) -> list[Ask]:
+def asks(pairs: Path, documents: int, count: int, seed: int = 0) -> list[Request]:
     """Make requests of a file of [query, passage] pairs: a query with passages drawn from all of them."""
     read = json.loads(pairs.read_text())
     passages = [passage for _, passage in read]
     draw = random.Random(seed)
-    return [Ask(draw.choice(read)[0], draw.sample(passages, min(documents, len(passages)))) for _ in range(count)]
+    return [
+        Request("", draw.choice(read)[0], draw.sample(passages, min(documents, len(passages)))) for _ in range(count)
+    ]
 
 
-async def closed_loop(client: Client, work: Sequence[Ask], clients: int) -> list[Sample]:
-    """Let so many clients each send the next request when the last is answered."""
-    waiting = iter(work)
-    samples: list[Sample] = []
-
-    async def one_client() -> None:
-        for ask in waiting:
-            answer = await client.rerank("", ask.query, ask.documents)
-            samples.append(answer.sample)
-
-    await asyncio.gather(*(one_client() for _ in range(clients)))
-    return samples
-
-
-async def open_loop(client: Client, work: Sequence[Ask], per_s: float, seconds: float, seed: int = 0) -> list[Sample]:
+async def open_loop(
+    client: Client, work: Sequence[Request], per_s: float, seconds: float, seed: int = 0
+) -> list[Sample]:
     """Send requests at random moments (a Poisson process), so many a second on average; wait for the last answer."""
-    draw, begin, at = random.Random(seed), client.now_s(), 0.0
-    tasks: list[asyncio.Task[Answer]] = []
+    draw, at = random.Random(seed), 0.0
+    moments_s = []
     while (at := at + draw.expovariate(per_s)) < seconds:
-        await asyncio.sleep(max(0.0, begin + at - client.now_s()))
-        ask = work[len(tasks) % len(work)]
-        tasks.append(asyncio.create_task(client.rerank("", ask.query, ask.documents, planned_s=begin + at)))
-    return [answer.sample for answer in await asyncio.gather(*tasks)]
+        moments_s.append(at)
+    return await loops.open_loop(client, [work[place % len(work)] for place in range(len(moments_s))], moments_s)
 
 
 def latency_ms(samples: Sequence[Sample], percentile: float) -> float:

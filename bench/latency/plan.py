@@ -77,10 +77,10 @@ def offsets_s(count: int, rate_per_s: float, arrivals: str, draw: random.Random)
 def jobs(sweep: Sweep, dataset: Dataset, candidates: Candidates) -> list[Job]:
     """The points of a sweep over one dataset, in the order in which they are measured."""
     made = []
-    for length, documents in itertools.product(sweep.lengths, sweep.documents):
+    for length, documents in itertools.product(dict.fromkeys(sweep.lengths), dict.fromkeys(sweep.documents)):
         allowed = lengths(length, dataset)
         requests = workload(dataset, candidates, documents, allowed)
-        distinct = requests[: sweep.warm_up + sweep.requests]
+        texts = sha256(requests)
         for load in _loads(sweep):
             plan = PointPlan(
                 point=Point(dataset.name, dataset.split, documents, length, *load),
@@ -90,9 +90,9 @@ def jobs(sweep: Sweep, dataset: Dataset, candidates: Candidates) -> list[Job]:
                 seed=sweep.seed,
                 low_characters=allowed.low,
                 high_characters=allowed.high,
-                distinct_requests=len(distinct),
+                distinct_requests=min(sweep.requests, len(requests)),
                 filled_documents=_filled(requests, sweep),
-                workload_sha256=sha256(distinct),
+                workload_sha256=texts,
             )
             made.append(Job(plan, requests))
     return made

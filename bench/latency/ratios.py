@@ -1,8 +1,8 @@
 """Ratios of two profiles' figures, and whether a difference is shown.
 
-**The rule.** At every point both profiles are resampled by blocks (`blocks.py`), with the same draws where they have the
-same plan: then block i of both was the same requests at the same moments, and in one run the same minutes, and what
-they share cancels. The standard error of a ratio's logarithm is the standard deviation of its resamples, times
+**The rule.** At every point both profiles are resampled by blocks (`blocks.py`), with the same draws where they have
+the same plan: then block i of both was the same requests at the same moments, and in one run the same minutes, and
+what they share cancels. The standard error of a ratio's logarithm is the standard deviation of its resamples, times
 √(k / (k-1)) for k blocks. Its interval is the ratio times or over e^(c · error), where c is such that all intervals of
 the comparison hold at once in 95 of 100 repetitions: the 95 % quantile of the largest |deviation| over its error in a
 resample, widened by √((k-1) / χ²(k-1)) because k blocks tell the error only so well (the maximum modulus of Romano and
@@ -12,8 +12,9 @@ looked at without one of them being "slower" by luck.
 A percentile needs at least five answers beyond it in both profiles; with less its ratio is told and never judged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from bench.bootstrap import RESAMPLES
 from bench.latency import figures
 from bench.latency.blocks import blocks, draws
 from bench.latency.observations import Floats, Integers, Observations
+from bench.latency.records import Point, Ratio
 
 LEVEL = 0.95
 NEEDED = {"P50": 10, "P90": 50, "P99": 500}
@@ -35,52 +37,17 @@ HEADLINE = ("P50", "P90", "P99", "mean", "documents/s")
 class Pair:
     """What two profiles observed at one point."""
 
-    name: str
+    point: Point
     a: Observations
     b: Observations
     same_plan: bool
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """B's figure over A's at one point."""
-
-    point: str
-    figure: str
-    """`P50`, `documents/s`, or a stage's `inference P50`."""
-    stage: bool
-    a: float
-    b: float
-    ratio: float
-    low: float | None
-    """The interval, which holds together with all others; None where it is not judged."""
-    high: float | None
-    why_not_judged: str | None
-
-    @property
-    def faster_is_larger(self) -> bool:
-        """Of rates; latencies are the other way round."""
-        return self.figure in figures.RATES
-
-    @property
-    def verdict(self) -> str:
-        """`faster`, `slower` or `no difference shown`, of B against A."""
-        if self.low is None or self.high is None or self.low <= 1 <= self.high:
-            return "no difference shown"
-        return "faster" if (self.low > 1) == self.faster_is_larger else "slower"
-
-    def slower_than(self, factor: float) -> bool:
-        """Whether B is shown to be slower than `factor` times A: the whole interval lies beyond it."""
-        if self.low is None or self.high is None:
-            return False
-        return self.high < 1 / factor if self.faster_is_larger else self.low > factor
-
-
-@dataclass(frozen=True)
 class _Figure:
     """One figure at one point, in every resample."""
 
-    point: str
+    point: Point
     name: str
     stage: bool
     a: float
@@ -98,12 +65,34 @@ def ratios(pairs: Sequence[Pair], seed: int = 0) -> list[Ratio]:
     return [_ratio(figure, widths.get(id(figure))) for figure in found]
 
 
+def is_slower_than(ratio: Ratio, factor: float) -> bool:
+    """Whether B is shown to be slower than `factor` times A: the whole interval lies beyond it."""
+    if ratio.low is None or ratio.high is None:
+        return False
+    return ratio.high < 1 / factor if ratio.figure in figures.RATES else ratio.low > factor
+
+
 def _ratio(figure: _Figure, half_width: float | None) -> Ratio:
     ratio = figure.b / figure.a
-    low, high = (None, None) if half_width is None else (ratio * np.exp(-half_width), ratio * np.exp(half_width))
+    low, high = (None, None) if half_width is None else (ratio * exp(-half_width), ratio * exp(half_width))
     return Ratio(
-        figure.point, figure.name, figure.stage, figure.a, figure.b, ratio, low, high, figure.why_not_judged
-    )  # fmt: skip
+        point=figure.point,
+        figure=figure.name,
+        stage=figure.stage,
+        a=figure.a,
+        b=figure.b,
+        ratio=ratio,
+        low=low,
+        high=high,
+        verdict=_verdict(figure.name, low, high),
+        why_not_judged=figure.why_not_judged,
+    )
+
+
+def _verdict(figure: str, low: float | None, high: float | None) -> str:
+    if low is None or high is None or low <= 1 <= high:
+        return "no difference shown"
+    return "faster" if (low > 1) == (figure in figures.RATES) else "slower"
 
 
 def _half_widths(judged: Sequence[_Figure], seed: int) -> list[float]:
@@ -131,7 +120,7 @@ def _figures(pair: Pair, seed: Sequence[int]) -> list[_Figure]:
             log_ratios = _log(b.resampled[name]) - _log(a.resampled[name])
             made.append(
                 _Figure(
-                    point=pair.name,
+                    point=pair.point,
                     name=name,
                     stage=name not in HEADLINE,
                     a=max(a.values[name], SMALLEST),
@@ -156,7 +145,7 @@ def _why_not(name: str, answers: int, count: int, log_ratios: Floats) -> str | N
 @dataclass(frozen=True)
 class _Resampled:
     values: dict[str, float]
-    resampled: Mapping[str, Floats]
+    resampled: figures.Resampled
     blocks: int
 
 

@@ -5,9 +5,12 @@ the file's metadata; `latency/<profile>.json` is a LatencyRecord: the same note,
 computes from the samples alone, so that they can be made again.
 """
 
+from pathlib import Path
+
 import msgspec
 
-from bench.records import CandidatesNote, DatasetNote, Estimate, Provenance
+from bench.errors import DataError
+from bench.records import CandidatesNote, ContestantNote, DatasetNote, Estimate, Provenance, write_bytes
 
 FORMAT = 2
 """1 held the samples of one closed loop in the JSON file itself."""
@@ -65,15 +68,14 @@ class PointPlan(msgspec.Struct, frozen=True):
     filled_documents: int
     """Documents that came from further corpus passages because a query had too few candidates, over all requests."""
     workload_sha256: str
-    """Over the texts of the distinct requests in the order of sending."""
+    """Over the texts of the whole workload, from which the requests are taken in order."""
 
 
 class ProfileNote(msgspec.Struct, frozen=True):
     """What a profile is of."""
 
     profile: str
-    contestant: str
-    """Its specification, such as `rerank@http://127.0.0.1:8000`."""
+    contestant: ContestantNote
     run: str
     """Equal in profiles that were measured in one command, taking turns."""
     provenance: Provenance
@@ -128,6 +130,42 @@ class PointFigures(msgspec.Struct, frozen=True):
     summary: LatencySummary
 
 
+class Ratio(msgspec.Struct, frozen=True):
+    """B's figure over A's at one point."""
+
+    point: Point
+    figure: str
+    """`P50`, `P90`, `P99`, `mean`, `documents/s`, or a stage of Server-Timing such as `inference P50`."""
+    stage: bool
+    a: float
+    b: float
+    ratio: float
+    low: float | None
+    """The interval, which holds together with all others of the comparison; None where it is not judged."""
+    high: float | None
+    verdict: str
+    """Of B against A: `faster`, `slower` or `no difference shown`."""
+    why_not_judged: str | None = None
+
+
+class Comparison(msgspec.Struct, frozen=True, tag_field="record", tag="comparison"):
+    """Profile B against profile A."""
+
+    a: str
+    b: str
+    one_run: bool
+    """Whether they took turns in one command, so that the machine's noise fell on both."""
+    differing: list[str]
+    """What makes the ratios those of something else than the rerankers: other texts, another machine."""
+    noted: list[str]
+    """What else differs: the model, its settings, how much was measured."""
+    ratios: list[Ratio]
+    not_compared: list[str]
+    """Points of A that B lacks, or that have no percentiles in one of them, and why."""
+    more_errors: list[str]
+    """Points at which B failed more often than A."""
+
+
 class LatencyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="latency"):
     """What `rerank-bench latency` writes beside the samples."""
 
@@ -135,3 +173,18 @@ class LatencyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="latenc
     points: list[PointFigures]
     """In the order of the plan; a point that is not finished is absent."""
     format: int = FORMAT
+
+
+def write(record: LatencyRecord, path: Path) -> None:
+    """Write the figures as JSON, whole or not at all."""
+    write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1), path)
+
+
+def read(path: Path) -> LatencyRecord:
+    """Read figures back; DataError where the file holds none of this format."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=LatencyRecord)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise DataError(f"{path} holds no latency figures of format {FORMAT}: {error}") from error

@@ -73,6 +73,18 @@ class Profile:
         """The requests before them."""
         return _observations(self._rows(point, warm_up=True))
 
+    def with_plans(self, note: ProfileNote) -> "Profile":
+        """This profile with the points of another note added, to be measured."""
+        added = [plan for plan in note.plans if plan not in self.note.plans]
+        datasets = {of.name: of for of in [*self.note.datasets, *note.datasets]}
+        merged = msgspec.structs.replace(
+            self.note,
+            plans=[*self.note.plans, *added],
+            datasets=list(datasets.values()),
+            candidates=self.note.candidates | note.candidates,
+        )
+        return Profile(merged, self.table)
+
     def with_round(
         self, point: int, number: int, samples: Sequence[Sample], busy: float, warm_up: Sequence[Sample] = ()
     ) -> "Profile":

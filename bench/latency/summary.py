@@ -3,34 +3,31 @@
 Latencies carry a 95 % interval from resampling by blocks. Before anything is summed up the generator is judged: a
 percentile is of the reranker only if the generator sent when it said it would.
 
-**The rule.** Percentiles are refused where the 99th percentile of the lateness (sent minus planned) is above 10 ms and
-above a tenth of the P50 latency: the latency counts from the plan, so the generator would be a tenth of the figure or
-more. They are refused too where the generator used more than 90 % of a CPU core in a round: it sends and reads on one
-thread, and what a busy one measures is itself.
+**The rule.** Percentiles are refused where the generator's own lateness makes up more than a tenth of one, and more
+than 2 ms: where P50, P90 or P99 would be that much smaller if it were counted from the moment of sending. They are
+refused too where the generator used more than 90 % of a CPU core in a round: it sends and reads on one thread, and what
+a busy one measures is itself.
 """
-
-import re
-from collections.abc import Sequence
 
 import numpy as np
 
 from bench.latency import figures
 from bench.latency.blocks import blocks, draws
+from bench.latency.figures import RANKS
 from bench.latency.observations import Floats, Observations
-from bench.latency.records import Lateness, LatencySummary
+from bench.latency.records import LatencySummary, Lateness
+from bench.reasons import reasons
 from bench.records import Estimate
 
-LATE_MS = 10.0
+LATE_MS = 2.0
 LATE_SHARE = 0.1
 MOST_BUSY = 0.9
-REASONS = 3
-NUMBER = re.compile(r"\d+")
 
 
 def summarise(of: Observations, seed: int = 0) -> LatencySummary:
     """The figures of a point's measured requests."""
     late = _lateness(of)
-    refused = _refusal(of, late)
+    refused = refusal(of)
     errors = int((~of.succeeded).sum())
     counted = LatencySummary(
         requests=len(of.errors),
@@ -41,16 +38,6 @@ def summarise(of: Observations, seed: int = 0) -> LatencySummary:
         refused=refused,
     )
     return counted if refused or not of.succeeded.any() else _measured(counted, of, seed)
-
-
-def reasons(errors: Sequence[str]) -> list[str]:
-    """The most frequent kinds of failure with their number; texts that differ in their numbers only are of one kind."""
-    kinds: dict[str, list[str]] = {}
-    for error in sorted(errors):
-        status, _, text = error.partition(": ")
-        kinds.setdefault(f"{status}: {NUMBER.sub('#', text)}", []).append(error)
-    worst = sorted(kinds.values(), key=len, reverse=True)
-    return [f"{len(same)} times: {same[0]}" for same in worst[:REASONS]]
 
 
 def _measured(counted: LatencySummary, of: Observations, seed: int) -> LatencySummary:
@@ -90,18 +77,22 @@ def _lateness(of: Observations) -> Lateness:
     return Lateness(float(p50), float(p99), float(worst), float(of.busy.max()))
 
 
-def _refusal(of: Observations, late: Lateness) -> str | None:
+def refusal(of: Observations) -> str | None:
     """Why these samples are of the generator rather than of the reranker; None where they are not."""
-    if late.busy > MOST_BUSY:
+    busy = float(of.busy.max())
+    if busy > MOST_BUSY:
         return (
-            f"the generator used {late.busy:.0%} of a CPU core (at most {MOST_BUSY:.0%} may be): it measured itself; "
+            f"the generator used {busy:.0%} of a CPU core (at most {MOST_BUSY:.0%} may be): it measured itself; "
             f"send fewer requests a second or fewer at a time"
         )
-    p50_ms = float(np.median(of.latency_ms[of.succeeded])) if of.succeeded.any() else 0.0
-    allowed_ms = max(LATE_MS, LATE_SHARE * p50_ms)
-    if late.p99_ms > allowed_ms:
-        return (
-            f"the generator could not keep its plan: 1 in 100 requests was sent {late.p99_ms:.0f} ms late or more, "
-            f"where {allowed_ms:.0f} ms are allowed; send fewer requests a second, or from a machine with a free CPU"
-        )
+    good = of.succeeded
+    if not good.any():
+        return None
+    planned, sent = (np.percentile(ms, RANKS) for ms in (of.latency_ms[good], (of.latency_ms - of.lateness_ms)[good]))
+    for rank, whole, own in zip(RANKS, planned, planned - sent, strict=True):
+        if own > max(LATE_MS, LATE_SHARE * whole):
+            return (
+                f"the generator could not keep its plan: {own:.1f} of the {whole:.1f} ms of P{rank:g} are its own "
+                f"lateness; send fewer requests a second, or from a machine with a free CPU"
+            )
     return None

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import click
 
-from bench.engine.traffic import Ask, asks
+from bench.engine.traffic import asks
+from bench.latency.workload import Request
 from models.catalog import EMBEDDED
 from models.scorer import Scorer
 from tests.server import Server
@@ -45,7 +46,7 @@ def main(pairs: Path, model: Path, rounds: int, out: Path | None) -> None:
         )
 
 
-def _ask(port: int, work: list[Ask], scorer: Scorer | None = None) -> list[tuple[float, float, float]]:
+def _ask(port: int, work: list[Request], scorer: Scorer | None = None) -> list[tuple[float, float, float]]:
     """Milliseconds of each request: in this process, at the server, and what of that is HTTP, parsing and queue."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.connect()

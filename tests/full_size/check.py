@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -147,11 +148,10 @@ def _documents(folder: Path, length: int, count: int) -> tuple[str, list[str], i
 
 def _latency(url: str, clients: int, data: str) -> dict[str, Any]:
     """P50, P90 and documents per second of 50 passages a request, by the bench's own command."""
-    file = Path(f".latency-{clients}.json")
     command = [str(BIN / "rerank-bench"), "latency", "--url", url, "--data", data, "--concurrency", str(clients)]
-    subprocess.run([*command, "--requests", "200", "--warm-up", "20", "--out", str(file)], check=True)
-    record: dict[str, Any] = json.loads(file.read_text())
-    file.unlink()
+    with tempfile.TemporaryDirectory() as results:
+        subprocess.run([*command, "--requests", "200", "--warm-up", "20", "--results", results], check=True)
+        record: dict[str, Any] = json.loads((Path(results) / "latency" / "rerank.json").read_text())
     return record
 
 

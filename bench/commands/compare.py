@@ -1,0 +1,91 @@
+"""`rerank-bench compare`: is one latency profile faster than another, or does it only look so?"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import msgspec
+
+from bench.errors import BenchError, DataError
+from bench.latency import samples
+from bench.latency.comparison import compare, failures
+from bench.latency.comparison_tables import comparison_markdown, comparison_table
+from bench.latency.files import FIGURES, FOLDER, SAMPLES
+from bench.latency.records import Comparison
+
+SHOWN: dict[str, Callable[[Comparison], str]] = {"table": comparison_table, "markdown": comparison_markdown}
+
+
+@click.command("compare")
+@click.argument("profiles", nargs=-1, required=True, metavar="A B [C …]")
+@click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("bench-results"),
+    help="Folder in which profiles are looked for by name.",
+)
+@click.option("--format", "shape", type=click.Choice(["table", "json", "markdown"]), default="table")
+@click.option(
+    "--fail-over",
+    type=click.FloatRange(min=1),
+    metavar="FACTOR",
+    help="A gate: exit code 1 where P50, P90, P99, mean or documents/s are shown to be worse than those of A by more "
+    "than this factor (the whole interval lies beyond it), where more requests fail, or where a point of A cannot be "
+    "compared.",
+)
+@click.option("--force", is_flag=True, help="Compare although the texts, the machine or the device differ.")
+@click.option("--seed", type=int, default=0, help="Of the resampling.")
+def compare_command(
+    profiles: tuple[str, ...], results: Path, shape: str, fail_over: float | None, force: bool, seed: int
+) -> None:
+    """Ratios of latencies, throughput and stages of B, C … against A, each with an interval and a verdict.
+
+    A profile is a name in --results, or a path to its .parquet or .json file. A difference is shown where the interval
+    of the ratio excludes 1; the intervals hold together in 95 of 100 repetitions, however many figures there are.
+    """
+    if len(profiles) < 2:
+        raise click.UsageError("give at least two profiles: A and what is compared with it")
+    first, *others = [samples.read(_find(profile, results)) for profile in profiles]
+    comparisons = [compare(first, other, seed) for other in others]
+    _refuse(comparisons, force=force)
+    _show(comparisons, shape)
+    if fail_over is not None:
+        _gate(comparisons, fail_over)
+
+
+def _find(profile: str, results: Path) -> Path:
+    """The samples' file of a profile that is a path or a name."""
+    path = Path(profile)
+    if path.suffix in (SAMPLES, FIGURES):
+        return path.with_suffix(SAMPLES)
+    found = results / FOLDER / f"{profile}{SAMPLES}"
+    if not found.exists():
+        there = ", ".join(sorted(other.stem for other in found.parent.glob(f"*{SAMPLES}"))) or "none"
+        raise DataError(f"there is no profile {profile!r} in {found.parent}; profiles that are there: {there}")
+    return found
+
+
+def _refuse(comparisons: list[Comparison], *, force: bool) -> None:
+    for of in comparisons:
+        if of.differing and not force:
+            raise BenchError(
+                f"{of.a} and {of.b} cannot be compared: {'; '.join(of.differing)}. --force compares them all the same"
+            )
+        if not of.ratios:
+            raise BenchError(
+                f"{of.a} and {of.b} have no point in common: {'; '.join(of.not_compared) or 'both are empty'}"
+            )
+
+
+def _show(comparisons: list[Comparison], shape: str) -> None:
+    if shape == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode(comparisons), indent=1))
+    else:
+        click.echo("\n\n".join(SHOWN[shape](comparison) for comparison in comparisons))
+
+
+def _gate(comparisons: list[Comparison], factor: float) -> None:
+    found = [f"{of.b}, {line}" for of in comparisons for line in failures(of, factor)]
+    if found:
+        raise BenchError(f"the gate of {factor:g} is not passed: " + "; ".join(found))
+    click.echo(f"the gate of {factor:g} is passed", err=True)

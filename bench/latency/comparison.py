@@ -1,0 +1,140 @@
+"""Two profiles compared: what they share, what differs between them, and the ratios of their figures.
+
+A ratio is of the rerankers only where everything else was equal. `differing` names what was not and makes the command
+refuse: other texts, another machine, another device. `noted` names what a reader must know and may have wanted: another
+model, other settings, two separate runs whose machines may not have been equally quiet.
+"""
+
+from typing import Any
+
+from bench.latency.observations import Observations
+from bench.latency.ratios import Pair, is_slower_than, ratios
+from bench.latency.records import Comparison, Point, PointPlan, ProfileNote
+from bench.latency.samples import Profile
+from bench.latency.summary import refusal
+
+ERROR_MARGIN = 0.01
+"""B fails more often than A where its error rate is so much higher."""
+PLANNED = ("requests", "rounds", "warm_up", "seed")
+MODEL = ("model_id", "model_sha", "model_dtype")
+Finished = dict[Point, tuple[PointPlan, Observations]]
+
+
+def compare(a: Profile, b: Profile, seed: int = 0) -> Comparison:
+    """B against A at every point that both finished."""
+    of_a, of_b = _finished(a), _finished(b)
+    shared = [point for point in of_a if point in of_b]
+    reasons = {point: _why_not(of_a[point][1], of_b[point][1]) for point in shared}
+    pairs = [_pair(point, of_a, of_b) for point in shared if reasons[point] is None]
+    reasons |= {point: f"{b.note.profile} has no such point" for point in of_a if point not in of_b}
+    more = [f"only in {b.note.profile}: {point}" for point in of_b if point not in of_a]
+    return Comparison(
+        a=a.note.profile,
+        b=b.note.profile,
+        one_run=a.note.run == b.note.run,
+        differing=[*_machines(a.note, b.note), *_texts(a.note, b.note, of_a, of_b)],
+        noted=[*_models(a.note, b.note), *_plans(of_a, of_b), *_runs(a.note, b.note), *more],
+        ratios=ratios(pairs, seed),
+        not_compared=[f"{point}: {why}" for point, why in reasons.items() if why],
+        more_errors=[line for point in shared if (line := _more_errors(point, of_a[point][1], of_b[point][1]))],
+    )
+
+
+def failures(comparison: Comparison, factor: float) -> list[str]:
+    """Why B does not pass a gate of `factor`; empty where it does.
+
+    It does not where P50, P90, P99, the mean or documents a second are shown to be worse by more than the factor (the
+    whole interval lies beyond it), where B fails more often than A, or where a point cannot be compared at all.
+    Stages are not gated: they are parts of the same latency.
+    """
+    slower = [ratio for ratio in comparison.ratios if not ratio.stage and is_slower_than(ratio, factor)]
+    found = [
+        f"{ratio.point}: {ratio.figure} is {ratio.ratio:.2f} times that of {comparison.a} "
+        f"[{ratio.low:.2f}, {ratio.high:.2f}]"
+        for ratio in slower
+    ]
+    return found + comparison.more_errors + comparison.not_compared
+
+
+def _finished(profile: Profile) -> Finished:
+    plans = profile.note.plans
+    return {plans[place].point: (plans[place], profile.observations(place)) for place in profile.finished()}
+
+
+def _pair(point: Point, of_a: Finished, of_b: Finished) -> Pair:
+    (plan_a, observed_a), (plan_b, observed_b) = of_a[point], of_b[point]
+    return Pair(point, observed_a, observed_b, same_plan=plan_a == plan_b)
+
+
+def _why_not(a: Observations, b: Observations) -> str | None:
+    if not (a.succeeded.any() and b.succeeded.any()):
+        return "no request succeeded"
+    return refusal(a) or refusal(b)
+
+
+def _more_errors(point: Point, a: Observations, b: Observations) -> str | None:
+    was, is_now = 1 - a.succeeded.mean(), 1 - b.succeeded.mean()
+    return f"{point}: {is_now:.1%} of the requests failed, {was:.1%} before" if is_now > was + ERROR_MARGIN else None
+
+
+def _machines(a: ProfileNote, b: ProfileNote) -> list[str]:
+    was, is_now = a.provenance, b.provenance
+    facts = [
+        ("client CPU", was.client_cpu, is_now.client_cpu),
+        ("client cores", was.client_cores, is_now.client_cores),
+        ("device", _told(a, "device"), _told(b, "device")),
+    ]
+    return [f"{name}: {old} and {new}" for name, old, new in facts if None not in (old, new) and old != new]
+
+
+def _texts(a: ProfileNote, b: ProfileNote, of_a: Finished, of_b: Finished) -> list[str]:
+    """Datasets of which the same point was sent other texts, and what made them so."""
+    changed = {p.dataset for p in of_a if p in of_b and of_a[p][0].workload_sha256 != of_b[p][0].workload_sha256}
+    found = []
+    for name in sorted(changed):
+        sets = [{of.name: of.sha256 for of in note.datasets}.get(name, "") for note in (a, b)]
+        lists = [note.candidates[name].sha256 for note in (a, b)]
+        what = [
+            f"{what} sha256 {old[:12]} and {new[:12]}"
+            for what, (old, new) in (("dataset", sets), ("candidates", lists))
+            if old != new
+        ]
+        found.append(f"texts of {name}: {', '.join(what) or 'other documents of the same candidates'}")
+    return found
+
+
+def _models(a: ProfileNote, b: ProfileNote) -> list[str]:
+    """The model and whatever else both servers tell of themselves."""
+    was, is_now = a.provenance.server or {}, b.provenance.server or {}
+    found = (
+        [f"model: {a.contestant.model} and {b.contestant.model}"] if a.contestant.model != b.contestant.model else []
+    )
+    silent = [note.profile for note, told in ((a, was), (b, is_now)) if not told]
+    found += [f"{name} tells nothing of its model and device" for name in silent]
+    shared = [key for key in was if key in is_now and key != "device"]
+    ordered = sorted(shared, key=lambda key: key not in MODEL)
+    return found + [f"server's {key}: {was[key]} and {is_now[key]}" for key in ordered if was[key] != is_now[key]]
+
+
+def _plans(of_a: Finished, of_b: Finished) -> list[str]:
+    pairs = [(of_a[point][0], of_b[point][0]) for point in of_a if point in of_b]
+    differing = {
+        name: f"{name}: {getattr(a, name)} and {getattr(b, name)}"
+        for a, b in reversed(pairs)
+        for name in PLANNED
+        if getattr(a, name) != getattr(b, name)
+    }
+    return list(differing.values())
+
+
+def _runs(a: ProfileNote, b: ProfileNote) -> list[str]:
+    if a.run == b.run:
+        return []
+    return [
+        "measured in two runs, so what the machine did meanwhile counts as a difference; "
+        "measured in one (`rerank-bench latency --contestant A --contestant B`) they take turns"
+    ]
+
+
+def _told(note: ProfileNote, key: str) -> Any:
+    return (note.provenance.server or {}).get(key)

@@ -1,0 +1,72 @@
+"""Where a profile lies, and what may be added to it.
+
+`latency/<profile>.parquet` holds the samples and `latency/<profile>.json` the figures of the finished points, which are
+computed from the samples each time. Samples of another reranker, another machine or another plan are refused: figures
+that were not measured alike must not meet under one name.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bench.errors import BenchError
+from bench.latency import records
+from bench.latency.records import LatencyRecord, PointFigures, ProfileNote
+from bench.latency.samples import Profile
+from bench.latency.summary import summarise
+
+FOLDER = "latency"
+SAMPLES, FIGURES = ".parquet", ".json"
+
+
+def finish(profile: Profile, path: Path) -> LatencyRecord:
+    """The figures of the profile at `path`, written beside its samples."""
+    made = figures(profile)
+    records.write(made, path.with_suffix(FIGURES))
+    return made
+
+
+def figures(profile: Profile) -> LatencyRecord:
+    """The figures of a profile's finished points, from its samples alone."""
+    finished = [(profile.note.plans[place], profile.observations(place)) for place in profile.finished()]
+    return LatencyRecord(
+        note=profile.note,
+        points=[PointFigures(plan, summarise(observed, plan.seed)) for plan, observed in finished],
+    )
+
+
+def check_same(path: Path, before: ProfileNote, now: ProfileNote) -> None:
+    """BenchError, naming what differs, where `now` cannot go on with the profile at `path`."""
+    differing = [*_other_reranker(before, now), *_other_plans(before, now)]
+    if differing:
+        raise BenchError(
+            f"{path} holds samples of another measurement ({'; '.join(differing)}): give a --profile of another name, "
+            f"or --anew to measure it anew"
+        )
+
+
+def _other_reranker(before: ProfileNote, now: ProfileNote) -> list[str]:
+    was, is_now = before.provenance, now.provenance
+    server_was, server_now = was.server or {}, is_now.server or {}
+    facts: list[tuple[str, Any, Any]] = [
+        ("dialect", before.contestant.dialect, now.contestant.dialect),
+        ("model", before.contestant.model, now.contestant.model),
+        ("client CPU", was.client_cpu, is_now.client_cpu),
+        *(
+            (f"server's {key}", server_was.get(key), server_now.get(key))
+            for key in dict.fromkeys([*server_was, *server_now])
+        ),
+    ]
+    return [f"{name} {old} then, {new} now" for name, old, new in facts if old != new]
+
+
+def _other_plans(before: ProfileNote, now: ProfileNote) -> list[str]:
+    planned = {plan.point: msgspec.structs.asdict(plan) for plan in before.plans}
+    differing: dict[str, str] = {}
+    for plan in now.plans:
+        for field, value in msgspec.structs.asdict(plan).items():
+            was = planned.get(plan.point, {}).get(field, value)
+            if was != value:
+                differing.setdefault(field, f"{field} {was} then, {value} now")
+    return list(differing.values())

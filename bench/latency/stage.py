@@ -1,0 +1,127 @@
+"""The latency stage as the commands run it: contestants, datasets and a sweep in, a profile for each contestant out.
+
+Asks every server what it is before the first measured request. What a results folder holds already is not measured
+again: with nothing missing nobody is asked, and the figures are computed from the samples on disk.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from bench import provenance
+from bench.candidates import Candidates
+from bench.client import Client
+from bench.contestants.contestant import Contestant, file_name
+from bench.datasets import Dataset
+from bench.errors import BenchError, ServerError
+from bench.latency import samples
+from bench.latency.files import FOLDER, SAMPLES, check_same, finish
+from bench.latency.loops import MOST_IN_FLIGHT
+from bench.latency.plan import Job, Sweep, jobs
+from bench.latency.records import LatencyRecord, ProfileNote
+from bench.latency.samples import Profile
+from bench.latency.sweep import Course, measure, missing, new_run
+from bench.records import check_writable
+
+Sets = Sequence[tuple[Dataset, Candidates]]
+
+
+def measure_latency(
+    contestants: Sequence[Contestant],
+    sets: Sets,
+    sweep: Sweep,
+    results: Path,
+    *,
+    profile: str | None = None,
+    timeout_s: float = 120.0,
+    anew: bool = False,
+) -> list[LatencyRecord]:
+    """Measure what is missing of every contestant's profile; its figures, computed from its samples.
+
+    Args:
+        contestants: who is measured, taking turns.
+        sets: datasets with their candidates.
+        sweep: the points and how often.
+        results: the folder; profiles go to `latency/<profile>.parquet` and `.json` in it.
+        profile: instead of the contestant's name; in front of it where there are several.
+        timeout_s: for one answer.
+        anew: forget what the profiles hold.
+    """
+    paths = [results / FOLDER / f"{_name(contestant, contestants, profile)}{SAMPLES}" for contestant in contestants]
+    planned = [job for dataset, candidates in sets for job in jobs(sweep, dataset, candidates)]
+    for contestant, path in zip(contestants, paths, strict=True):
+        _check_limit(contestant, sweep)
+        check_writable(path)
+    if anew or not all(_is_complete(path, planned) for path in paths):
+        try:
+            asyncio.run(_measure(contestants, paths, sets, planned, sweep, timeout_s, anew=anew))
+        except ServerError:
+            _finish(path for path in paths if path.exists())
+            raise
+    return _finish(paths)
+
+
+def _finish(paths: Iterable[Path]) -> list[LatencyRecord]:
+    return [finish(samples.read(path), path) for path in paths]
+
+
+def _name(contestant: Contestant, all_of_them: Sequence[Contestant], profile: str | None) -> str:
+    if profile is None:
+        return contestant.name
+    return file_name(profile if len(all_of_them) == 1 else f"{profile}-{contestant.name}")
+
+
+def _check_limit(contestant: Contestant, sweep: Sweep) -> None:
+    if contestant.concurrency and max(sweep.concurrency, default=0) > contestant.concurrency:
+        raise BenchError(
+            f"{contestant.name} takes {contestant.concurrency} requests at a time, "
+            f"so it cannot be measured with {max(sweep.concurrency)}"
+        )
+
+
+def _is_complete(path: Path, planned: Sequence[Job]) -> bool:
+    if not path.exists():
+        return False
+    profile = samples.read(path)
+    return all(job.plan in profile.note.plans for job in planned) and not missing(profile, planned)
+
+
+async def _measure(
+    contestants: Sequence[Contestant],
+    paths: Sequence[Path],
+    sets: Sets,
+    planned: Sequence[Job],
+    sweep: Sweep,
+    timeout_s: float,
+    *,
+    anew: bool,
+) -> None:
+    run = new_run()
+    most = max([*sweep.concurrency, MOST_IN_FLIGHT if sweep.rates_per_s else 1])
+    async with AsyncExitStack() as stack:
+        courses = []
+        for contestant, path in zip(contestants, paths, strict=True):
+            client = await stack.enter_async_context(Client(contestant, timeout_s=timeout_s, connections=most))
+            await client.check()
+            note = ProfileNote(
+                profile=path.stem,
+                contestant=contestant.note(),
+                run=run,
+                provenance=provenance.gather(client.url, await client.info(), asdict(sweep) | {"timeout_s": timeout_s}),
+                datasets=[dataset.note() for dataset, _ in sets],
+                candidates={dataset.name: candidates.note() for dataset, candidates in sets},
+                plans=[job.plan for job in planned],
+            )
+            courses.append(Course(client, path, _going_on(path, note, anew=anew)))
+        await measure(courses, planned)
+
+
+def _going_on(path: Path, note: ProfileNote, *, anew: bool) -> Profile:
+    """A new profile, or the one at `path` with the new points; BenchError where they do not belong together."""
+    if anew or not path.exists():
+        return samples.start(note)
+    before = samples.read(path)
+    check_same(path, before.note, note)
+    return before.with_plans(note)

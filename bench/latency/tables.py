@@ -1,0 +1,85 @@
+"""The plain tables of latency profiles: figures beside their intervals, the kind of loop in every row.
+
+Reads records and makes text. What could not be measured is a dash; a point whose plan the generator could not keep has
+the reason where its percentiles would be.
+"""
+
+from bench.latency.records import LatencyRecord, LatencySummary, PointFigures
+from bench.records import Estimate
+from bench.tables import cell, dataset_lines, server_line
+
+FEW = 20
+"""Successes below which percentiles stand on too little to be printed without a word."""
+COLUMNS = ("documents", "P50 ms", "P90 ms", "P99 ms", "mean ms", "documents/s", "errors")
+
+
+def latency_table(record: LatencyRecord) -> str:
+    """A profile: its rows by dataset, each with its stages and the generator's lateness below."""
+    note = record.note
+    lines = [f"latency of {note.profile}, {note.provenance.created_utc}: {server_line(note.provenance)}"]
+    for dataset in note.datasets:
+        points = [
+            at for at in record.points if (at.plan.point.dataset, at.plan.point.split) == (dataset.name, dataset.split)
+        ]
+        if points:
+            lines += [*dataset_lines(dataset), *_rows(points)]
+    return "\n".join(lines)
+
+
+def _rows(points: list[PointFigures]) -> list[str]:
+    rows = [("[95 % interval]", *COLUMNS), *((_head(at), *_cells(at)) for at in points)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    written = [
+        "  " + "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]
+    lines = written[:1]
+    for row, at in zip(written[1:], points, strict=True):
+        lines += [row, *(f"    {note}" for note in _notes(at))]
+    return lines
+
+
+def _head(at: PointFigures) -> str:
+    point = at.plan.point
+    return point.load if point.length == "any" else f"{point.load}, {point.length}"
+
+
+def _cells(at: PointFigures) -> tuple[str, ...]:
+    of = at.summary
+    measured = (of.p50_ms, of.p90_ms, of.p99_ms, of.mean_ms, of.documents_per_s)
+    return (
+        str(at.plan.point.documents),
+        *(cell(estimate, 1) for estimate in measured),
+        f"{of.errors} of {of.requests} ({of.error_rate:.1%})",
+    )
+
+
+def _notes(at: PointFigures) -> list[str]:
+    plan, of = at.plan, at.summary
+    late = of.lateness
+    rounds = f" in {plan.rounds} rounds" if plan.rounds > 1 else ""
+    kept = f"sent late by P50 {late.p50_ms:.1f}, P99 {late.p99_ms:.1f}, at most {late.max_ms:.1f} ms"
+    lines = [f"{plan.requests} requests{rounds} after {plan.warm_up} to warm up; {kept}"]
+    if plan.point.length != "any":
+        lines.append(f"documents of {plan.low_characters} to {plan.high_characters} characters")
+    if of.refused:
+        lines.append(f"no percentiles: {of.refused}")
+    if of.first_byte_p50_ms and of.first_byte_p90_ms:
+        first_byte = f"first byte P50 {of.first_byte_p50_ms.value:.1f}, P90 {of.first_byte_p90_ms.value:.1f} ms"
+        lines.append(f"{first_byte}; tokens/s {cell(of.tokens_per_s, 0)}")
+    if of.stages_p50_ms:
+        lines.append(f"stages P50 / P90 ms: {_stages(of)}")
+    if plan.filled_documents:
+        lines.append(f"note: {plan.filled_documents} documents in all were filled up from further corpus passages")
+    successes = of.requests - of.errors
+    if 0 < successes < FEW and not of.refused:
+        lines.append(f"note: the percentiles are of {successes} answers only")
+    return lines + of.reasons
+
+
+def _stages(of: LatencySummary) -> str:
+    def value(estimate: Estimate | None) -> str:
+        return "-" if estimate is None else f"{estimate.value:.2f}"
+
+    return ", ".join(
+        f"{stage} {value(p50)} / {value(of.stages_p90_ms.get(stage))}" for stage, p50 in of.stages_p50_ms.items()
+    )
