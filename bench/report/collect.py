@@ -10,8 +10,6 @@ from pathlib import Path
 
 from bench import published, records
 from bench.arena.records import ArenaRecord
-from bench.contestants.catalog import DIALECTS
-from bench.contestants.contestant import SPEC, file_name
 from bench.errors import DataError
 from bench.latency import samples
 from bench.latency.records import LatencyRecord
@@ -26,7 +24,6 @@ class LatencyProfile:
 
     name: str
     contestant: str
-    """Its name in the other stages' files."""
     record: LatencyRecord
     samples: Profile
 
@@ -100,14 +97,4 @@ def _profiles(folder: Path) -> Iterator[LatencyProfile]:
     for file in sorted(folder.glob("*.json")):
         record: LatencyRecord = records.read_as(file, LatencyRecord)
         raw = samples.read(file.with_suffix(".parquet"))
-        yield LatencyProfile(record.note.profile, contestant_name(record.note.contestant), record, raw)
-
-
-def contestant_name(spec: str) -> str:
-    """The name that a specification gives its contestant, as its files are called."""
-    match = SPEC.fullmatch(spec.strip())
-    if match is None:
-        return file_name(spec)
-    dialect = DIALECTS.get(match["dialect"])
-    model = match["model"] or (dialect.default_model if dialect else None)
-    return file_name(match["name"] or (f"{match['dialect']}-{model}" if model else match["dialect"]))
+        yield LatencyProfile(record.note.profile, record.note.contestant.name, record, raw)

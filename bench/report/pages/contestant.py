@@ -69,20 +69,21 @@ def contestant_page(found: Collected, name: str, colours: Mapping[str, int]) -> 
         facts=_facts(found, name),
         standing=standing_of(found, name),
         tables=[table for table in tables if table is not None],
-        charts=[*_elo_chart(found, name, colours[name]), *_distributions(found.of(name), colours[name])]
-        + _ecdfs(found.profiles_of(name)),
+        charts=[
+            *_elo_chart(found, name, colours[name]),
+            *_distributions(found.of(name), colours[name]),
+            *_ecdfs(found.profiles_of(name)),
+        ],
     )
 
 
 def _facts(found: Collected, name: str) -> list[tuple[str, str]]:
     accuracy, profiles = list(found.of(name).values()), found.profiles_of(name)
     facts: list[tuple[str, str]] = []
-    if accuracy:
-        note = accuracy[-1].contestant
-        facts += [("dialect", note.dialect), ("model asked for", note.model or "none named")]
-        facts += [("asked at", note.url or "nobody: it needs no server")]
-    elif profiles:
-        facts += [("measured as", profiles[-1].record.note.contestant)]
+    notes = [*(record.contestant for record in accuracy), *(profile.record.note.contestant for profile in profiles)]
+    if notes:
+        facts += [("dialect", notes[-1].dialect), ("model asked for", notes[-1].model or "none named")]
+        facts += [("asked at", notes[-1].url or "nobody: it needs no server")]
     made: list[Provenance] = [record.provenance for record in accuracy]
     made += [profile.record.note.provenance for profile in profiles]
     server: dict[str, Any] = next((each.server for each in reversed(made) if each.server), {})
@@ -115,7 +116,9 @@ def _arena_table(found: Collected, name: str) -> Table | None:
         Column("dataset", "dataset", is_text=True),
         Column("rank", "#", "Place by rating among those who met there."),
         Column("elo", "Elo", "Bradley-Terry rating on the Elo scale, mean 1500, with its 95 % interval."),
-        Column("sequential", "sequential Elo", "K = 32 in the order of the matches; another order gives another figure."),
+        Column(
+            "sequential", "sequential Elo", "K = 32, in the order of the matches; another gives another."
+        ),
         Column("win_rate", "win %", "Wins over all matches, ties counted as not won."),
         Column("wins", "W"),
         Column("losses", "L"),
@@ -225,9 +228,7 @@ def _elo_chart(found: Collected, name: str, colour: int) -> list[Chart]:
     if found.arena is None:
         return []
     of = [("all", found.arena.overall), *found.arena.by_dataset.items()]
-    rows = [
-        Dot(dataset, at.rating, colour) for dataset, there in of for at in there.standings if at.contestant == name
-    ]
+    rows = [Dot(dataset, at.rating, colour) for dataset, there in of for at in there.standings if at.contestant == name]
     return [dots("elo", "Elo by dataset, with 95 % intervals", rows, "Elo", reference=1500)] if rows else []
 
 

@@ -1,7 +1,9 @@
 """The latency page: every profile at every point, and what changes with documents, load and stage."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from bench.latency.records import LatencySummary, Point, PointFigures
 from bench.records import Estimate
@@ -29,9 +31,7 @@ def latency_page(found: Collected, colours: Mapping[str, int]) -> LatencyPage | 
     if not found.profiles:
         return None
     measured = [(profile, of) for profile in found.profiles for of in profile.record.points]
-    rows = [
-        Row(f"{profile.name}/{of.plan.point}", [words(profile.name), *point_cells(of)]) for profile, of in measured
-    ]
+    rows = [Row(f"{profile.name}/{of.plan.point}", [words(profile.name), *point_cells(of)]) for profile, of in measured]
     columns = [Column("profile", "profile", is_text=True), *point_columns()]
     number = _numbers(found.profiles, colours)
     charts = [
@@ -83,6 +83,10 @@ def point_cells(of: PointFigures) -> list[Cell]:
     ]
 
 
+RANKS: Sequence[tuple[str, Callable[[LatencySummary], Estimate | None]]] = (
+    ("P50", lambda at: at.p50_ms),
+    ("P90", lambda at: at.p90_ms),
+)
 Measured = Sequence[tuple[LatencyProfile, PointFigures]]
 
 
@@ -103,11 +107,11 @@ def _stages_table(measured: Measured) -> Table | None:
         why = "the server does not tell it"
         cells = [words(profile.name), words(str(of.plan.point))]
         for stage in told:
-            cells += [estimated(part.get(stage), ms, why) for part in (of.summary.stages_p50_ms, of.summary.stages_p90_ms)]
+            cells += [
+                estimated(part.get(stage), ms, why) for part in (of.summary.stages_p50_ms, of.summary.stages_p90_ms)
+            ]
         rows.append(Row(f"{profile.name}/{of.plan.point}", cells))
-    heads = [
-        Column(f"{stage}-{rank}", f"P{rank} ms", group=stage) for stage in told for rank in (50, 90)
-    ]
+    heads = [Column(f"{stage}-{rank}", f"P{rank} ms", group=stage) for stage in told for rank in (50, 90)]
     columns = [Column("profile", "profile", is_text=True), Column("point", "point", is_text=True), *heads]
     return Table("stages", "Stages of Server-Timing; their percentiles do not add up to the whole's", columns, rows)
 
@@ -128,7 +132,7 @@ def _ecdfs(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
 
 def _by_documents(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
     return _line_charts(
-        "documents", measured, number, lambda point: replace_point(point, documents=0), lambda point: point.documents,
+        "documents", measured, number, lambda point: replace(point, documents=0), lambda point: point.documents,
         "documents a request",
     )  # fmt: skip
 
@@ -138,21 +142,14 @@ def _by_load(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
     closed = [(profile, of) for profile, of in measured if of.plan.point.loop == "closed"]
     return [
         *_line_charts(
-            "rate", is_open, number, lambda point: replace_point(point, rate_per_s=None),
+            "rate", is_open, number, lambda point: replace(point, rate_per_s=None),
             lambda point: point.rate_per_s or 0, "requests a second, open loop",
         ),
         *_line_charts(
-            "clients", closed, number, lambda point: replace_point(point, concurrency=None),
+            "clients", closed, number, lambda point: replace(point, concurrency=None),
             lambda point: point.concurrency or 0, "clients, closed loop",
         ),
     ]  # fmt: skip
-
-
-def replace_point(point: Point, **fields: int | None) -> Point:
-    """The point with one of its coordinates taken away."""
-    import msgspec.structs
-
-    return msgspec.structs.replace(point, **fields)
 
 
 def _line_charts(
@@ -163,8 +160,8 @@ def _line_charts(
     for place, (rest, there) in enumerate(_grouped(measured, fixed)):
         if len({along(of.plan.point) for _, of in there}) < 2:
             continue
-        for rank in ("P50", "P90"):
-            drawn = _lines(there, number, along, lambda at, rank=rank: at.p50_ms if rank == "P50" else at.p90_ms)
+        for rank, of_summary in RANKS:
+            drawn = _lines(there, number, along, of_summary)
             if drawn:
                 charts.append(lines(f"{key}-{place}-{rank}", f"{rank}, {_rest(rest)}", drawn, (axis, f"{rank} ms")))
     return charts
