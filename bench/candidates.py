@@ -1,9 +1,9 @@
 """Candidates: the first-stage list that every contestant is given for every judged query, frozen and hashed.
 
-From a TREC run file (the dataset's own runs/BM25.trec by default) or else from BM25 over the corpus. The same
-dataset, source and depth give the same lists and the same hash everywhere; the source names the libraries' versions,
-because a new release of the stemmer moves single ranks. ArguAna's rule holds for all sets: a candidate whose id is
-the query's own is dropped, because there the query's own text lies in the corpus.
+From a TREC run file (the dataset's own runs/BM25.trec by default), from embeddings, or else from BM25 over the
+corpus. The same dataset, source and depth give the same lists and the same hash everywhere; the source names the
+libraries' versions, because a new release of the stemmer moves single ranks. ArguAna's rule holds for all sets: a
+candidate whose id is the query's own is dropped, because there the query's own text lies in the corpus.
 """
 
 import hashlib
@@ -14,7 +14,10 @@ import bm25s
 import numpy as np
 import Stemmer
 
-from bench.datasets import Dataset, numbered_lines
+from bench.data.beir import numbered_lines
+from bench.data.datasets import Dataset
+from bench.dense import rank
+from bench.embeddings import EmbeddingsModel, embed
 from bench.errors import DataError
 from bench.records import CandidatesNote
 
@@ -43,15 +46,32 @@ class Candidates:
         return CandidatesNote(self.source, self.depth, self.sha256, without)
 
 
-def freeze(dataset: Dataset, depth: int, run_file: Path | None = None) -> Candidates:
-    """The top `depth` candidates: of `run_file`, else of the dataset's runs/BM25.trec, else of BM25 by bm25s."""
-    shipped = dataset.folder / SHIPPED_RUN
-    file = run_file or (shipped if shipped.is_file() else None)
+@dataclass(frozen=True)
+class Dense:
+    """Candidates by embeddings."""
+
+    model: EmbeddingsModel
+    cache: Path
+    """The SQLite file that keeps the vectors."""
+
+
+def freeze(dataset: Dataset, depth: int, run_file: Path | None = None, dense: Dense | None = None) -> Candidates:
+    """The top `depth` candidates: of `dense` or `run_file` where given, else of runs/BM25.trec, else of BM25."""
+    if dense:
+        lists = rank(dataset, depth, lambda texts: embed(dense.model, texts, dense.cache))
+        return Candidates(f"dense {dense.model.model} (exact inner product)", depth, lists)
+    file = run_file or shipped_run(dataset)
     if file:
-        source = str(SHIPPED_RUN) if file == shipped else file.name
+        source = str(SHIPPED_RUN) if file == shipped_run(dataset) else file.name
         return Candidates(f"run {source}", depth, _from_run(file, dataset, depth))
     source = f"BM25 (bm25s {bm25s.__version__}, k1={K1} b={B}, English stop words, PyStemmer {Stemmer.version()})"
     return Candidates(source, depth, _from_bm25(dataset, depth))
+
+
+def shipped_run(dataset: Dataset) -> Path | None:
+    """The dataset's own runs/BM25.trec, where it has one."""
+    file = dataset.folder / SHIPPED_RUN
+    return file if file.is_file() else None
 
 
 def _from_run(file: Path, dataset: Dataset, depth: int) -> dict[str, list[str]]:
@@ -70,7 +90,7 @@ def _from_run(file: Path, dataset: Dataset, depth: int) -> dict[str, list[str]]:
     for query_id, ids in lists.items():
         for i in ids:
             if i not in dataset.documents:
-                raise DataError(f"{scored[query_id][i][2]}: the document {i!r} is not in corpus.jsonl")
+                raise DataError(f"{scored[query_id][i][2]}: the document {i!r} is not in the corpus")
     return lists
 
 

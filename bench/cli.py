@@ -9,7 +9,9 @@ from typing import Any
 import click
 
 from bench.commands.arena import arena_command
+from bench.commands.candidates import candidates_command
 from bench.commands.compare import compare_command
+from bench.commands.data import data_group
 from bench.commands.latency import latency_command
 from bench.commands.published import import_command
 from bench.commands.run import run_command
@@ -32,6 +34,8 @@ def main() -> None:
     """Measure a reranker behind a URL: how good its rankings are and how fast it answers."""
 
 
+main.add_command(data_group)
+main.add_command(candidates_command)
 main.add_command(run_command)
 main.add_command(latency_command)
 main.add_command(arena_command)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from bench import datasets, frozen, stages, tables
+from bench import frozen, stages, tables
 from bench.contestants.contestant import rerank_at
+from bench.data import datasets
 from bench.errors import BenchError
 from bench.latency.plan import Sweep
 from bench.latency.stage import measure_latency

@@ -14,7 +14,10 @@ import numpy as np
 from ir_measures import RR, R, nDCG
 
 from bench.bootstrap import estimate, mean
+from bench.errors import BenchError
 from bench.records import Estimate
+
+STANDARD = (nDCG @ 5, nDCG @ 10, R @ 5, R @ 10, RR @ 10)
 
 PerQuery = dict[str, dict[str, float]]
 """Measure to query id to value."""
@@ -28,16 +31,24 @@ def order_by_score(document_ids: Sequence[str], scores: Sequence[float]) -> list
 
 
 def per_query(
-    qrels: Mapping[str, Mapping[str, int]], rankings: Mapping[str, Sequence[str]], relevance_level: int
+    qrels: Mapping[str, Mapping[str, int]],
+    rankings: Mapping[str, Sequence[str]],
+    relevance_level: int,
+    also: Sequence[str] = (),
 ) -> PerQuery:
     """Every measure of every judged query.
 
     Args:
         qrels: query id to document id to grade.
         rankings: query id to document ids, best first, without ties; queries that are absent count 0.
-        relevance_level: the grade from which a document is relevant in recall and reciprocal rank.
+        relevance_level: the grade from which a document is relevant in binary measures.
+        also: further measures by their names in the literature, such as `AP` or `R@100`.
+
+    Raises:
+        BenchError: a further measure has no such name.
     """
-    measures = _measures(relevance_level)
+    measures = list(dict.fromkeys([*STANDARD, *(_named(name) for name in also)]))
+    measures = [_counting_from(relevance_level, measure) for measure in measures]
     values: PerQuery = {str(measure): dict.fromkeys(qrels, 0.0) for measure in measures}
     run = {query_id: _falling_scores(ranking) for query_id, ranking in rankings.items() if query_id in qrels}
     judged = {query_id: dict(grades) for query_id, grades in qrels.items()}
@@ -51,9 +62,16 @@ def means(values: PerQuery, seed: int = 0) -> dict[str, Estimate]:
     return {name: estimate(np.array(list(of.values()), dtype=np.float64), mean, seed) for name, of in values.items()}
 
 
-def _measures(relevance_level: int) -> list[Any]:
-    recall, reciprocal_rank = (R, RR) if relevance_level == 1 else (R(rel=relevance_level), RR(rel=relevance_level))
-    return [nDCG @ 5, nDCG @ 10, recall @ 5, recall @ 10, reciprocal_rank @ 10]
+def _named(name: str) -> Any:
+    try:
+        return ir_measures.parse_measure(name)
+    except (NameError, ValueError) as error:
+        raise BenchError(f"no measure has the name {name!r}: give one such as AP, P@5 or R@100") from error
+
+
+def _counting_from(relevance_level: int, measure: Any) -> Any:
+    """The measure with its relevance level in its name, where it has one and it is not 1."""
+    return measure(rel=relevance_level) if relevance_level != 1 and "rel" in measure.SUPPORTED_PARAMS else measure
 
 
 def _falling_scores(ranking: Sequence[str]) -> dict[str, float]:

@@ -52,7 +52,13 @@ class DatasetNote(msgspec.Struct, frozen=True):
     relevance_level: int
     """The grade from which a document counts as relevant in binary measures."""
     sha256: str
-    """Over corpus.jsonl, queries.jsonl and the split's qrels, in this order."""
+    """Over the files of the corpus, of the queries and of the split's qrels, in this order."""
+    labels: str | None = None
+    """What the labels are, where the catalogue knows the set."""
+    human_labels: bool | None = None
+    """False where a model or a script made them; None where the catalogue does not know the set."""
+    doubts: list[str] = []
+    """Why figures on this set are to be doubted, one sentence each; a table prints them all."""
 
 
 class CandidatesNote(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.candidates import Candidates
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.errors import ContestantError, DataError
 from bench.rankings import Rankings
 from bench.records import ContestantNote

@@ -19,7 +19,7 @@ from bench.candidates import Candidates
 from bench.client import Client
 from bench.contestants.dialect import Price
 from bench.contestants.reference import Reference
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.errors import ServerError
 from bench.rankings import Rankings, RankingsLog
 from bench.records import AccuracyRecord, Failure, Provenance, Ranking, Sample

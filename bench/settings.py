@@ -1,6 +1,7 @@
 """The environment as the bench reads it, and the only place that reads it.
 
-Owns `RERANK_DATA`, the folder that holds datasets by name, the API keys (every variable that ends in `_API_KEY`; which
+Owns `RERANK_DATA`, the folder that holds datasets by name, `BENCH_MIRROR`, from which they are fetched instead of their
+own addresses, the API keys (every variable that ends in `_API_KEY`; which
 of them is used is the contestant's to say), and the environment handed to a server that the bench starts. One frozen
 object, built once by the command line and passed on, so that tests give their own.
 """
@@ -14,7 +15,10 @@ from pathlib import Path
 from bench.errors import ContestantError
 
 DATA_VARIABLE = "RERANK_DATA"
+MIRROR_VARIABLE = "BENCH_MIRROR"
 KEY_SUFFIX = "_API_KEY"
+EMBEDDINGS_KEY = "EMBEDDINGS_API_KEY"
+"""Of the server that dense candidates are asked of."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,7 @@ class Settings:
     """What the bench takes from its surroundings."""
 
     data_root: Path | None = None
+    mirror: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     """API keys by their variable; never printed and never recorded."""
 
@@ -38,7 +43,9 @@ class Settings:
         given = os.environ if environment is None else environment
         root = given.get(DATA_VARIABLE, "")
         keys = {name: value.strip() for name, value in given.items() if name.endswith(KEY_SUFFIX) and value.strip()}
-        return cls(data_root=Path(root).expanduser() if root else None, keys=keys)
+        return cls(
+            data_root=Path(root).expanduser() if root else None, mirror=given.get(MIRROR_VARIABLE) or None, keys=keys
+        )
 
 
 def server_environment() -> dict[str, str]:

@@ -15,7 +15,7 @@ from bench.candidates import Candidates
 from bench.client import Client
 from bench.contestants.contestant import Contestant, file_name
 from bench.contestants.reference import Reference
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.rankings import Rankings, RankingsLog
 from bench.records import AccuracyRecord, Provenance, RankingsHeader
 

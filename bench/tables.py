@@ -32,7 +32,7 @@ def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
     width = max(12, *(len(head) for head, _ in rows))
     lines = [
         f"accuracy: {first.queries} of {first.dataset.judged_queries} judged queries; [95 % interval over queries]",
-        _candidates_line(first.candidates),
+        candidates_line(first.candidates),
         *(f"  {head:<{width}} " + " ".join(f"{cell:<24}" for cell in cells).rstrip() for head, cells in rows),
     ]
     for record in best_first:
@@ -52,7 +52,7 @@ def accuracy_heading(records: Sequence[AccuracyRecord]) -> str:
 
 
 def _measure_cells(measures: Mapping[str, Estimate]) -> list[str]:
-    return [cell(estimate, 4) for estimate in measures.values()]
+    return [measure_cell(estimate) for estimate in measures.values()]
 
 
 def _usd(usd: float | None) -> str:
@@ -66,6 +66,11 @@ def _contestant_lines(record: AccuracyRecord) -> list[str]:
     if record.cost_source:
         lines.append(f"  note: the cost of {name} is by {record.cost_source}")
     return lines
+
+
+def measure_cell(estimate: Estimate) -> str:
+    """A measure with its interval, as the literature prints it."""
+    return cell(estimate, 4)
 
 
 def cell(estimate: Estimate | None, digits: int) -> str:
@@ -89,16 +94,14 @@ def server_line(provenance: Provenance) -> str:
 
 
 def dataset_lines(note: DatasetNote) -> list[str]:
-    """Which dataset it was and what is odd about it."""
-    odd = []
-    if note.judgements_outside_corpus:
-        odd.append(f"{note.judgements_outside_corpus} judged passages are not in the corpus")
-    if note.empty_documents:
-        odd.append(f"{note.empty_documents} documents are empty")
+    """What a reader of any figure on this dataset must know of it."""
     lines = [f"dataset: {note.name} ({note.split}), {note.judged_queries} judged queries, {note.documents} documents"]
-    return lines + ([f"  note: {' and '.join(odd)}"] if odd else [])
+    if note.labels:
+        lines.append(f"  labels: {note.labels}{'' if note.human_labels else ' (NOT human)'}")
+    return [*lines, *(f"  note: {doubt}" for doubt in note.doubts)]
 
 
-def _candidates_line(note: CandidatesNote) -> str:
+def candidates_line(note: CandidatesNote) -> str:
+    """Which lists every contestant was given."""
     without = f", none for {note.queries_without_candidates} queries" if note.queries_without_candidates else ""
     return f"  candidates   top {note.depth} of {note.source} (sha256 {note.sha256[:12]}){without}"

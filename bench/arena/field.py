@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.errors import DataError
 from bench.records import DatasetNote
 

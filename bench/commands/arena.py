@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bench import datasets, provenance, published, records
+from bench import provenance, published, records
 from bench.arena import tournament
 from bench.arena.field import Arena, read_field
 from bench.arena.judges.budget import Prices
@@ -21,7 +21,8 @@ from bench.arena.ledger import Ledger, file_name, read_ballots
 from bench.arena.matches import Match, all_matches
 from bench.arena.records import ArenaRecord, Ballot
 from bench.arena.tables import arena_table
-from bench.datasets import Dataset
+from bench.data import datasets
+from bench.data.datasets import Dataset
 from bench.errors import BenchError
 from bench.records import DatasetNote
 from bench.settings import Settings

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from bench import candidates, datasets
+from bench import candidates
 from bench.commands.flags import MODEL, RUN_FILE, SPLIT, TIMEOUT
 from bench.commands.lists import listed
 from bench.contestants.contestant import FORM, Contestant, parse_all
+from bench.data import datasets
 from bench.errors import BenchError, ContestantError
 from bench.latency.files import FOLDER, SAMPLES
 from bench.latency.plan import ARRIVALS, Sweep

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from bench import datasets, frozen, stages, tables
+from bench import frozen, stages, tables
 from bench.commands.flags import MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT
 from bench.contestants.contestant import FORM, Contestant, parse_all
 from bench.contestants.reference import Reference
+from bench.data import datasets
 from bench.errors import BenchError
 from bench.records import AccuracyRecord
 from bench.settings import Settings
@@ -46,7 +47,7 @@ ALL = "all"
 @MODEL
 @TIMEOUT
 @SEED
-@click.option("--depth", type=click.IntRange(min=1), default=50, help="Candidates a query.")
+@click.option("--depth", type=click.IntRange(min=1), help="Candidates a query.  [default: as frozen, else 50]")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many judged queries, drawn by --seed.")
 @click.option(
     "--concurrency",
@@ -64,7 +65,7 @@ def run_command(
     model: str | None,
     timeout_s: float,
     seed: int,
-    depth: int,
+    depth: int | None,
     limit: int | None,
     concurrency: int,
 ) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.candidates import Candidates
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.errors import BenchError
 from bench.latency.records import Point, PointPlan
 from bench.latency.workload import Request, lengths, sha256, workload

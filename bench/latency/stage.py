@@ -14,7 +14,7 @@ from bench import provenance
 from bench.candidates import Candidates
 from bench.client import Client
 from bench.contestants.contestant import Contestant, file_name
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.errors import BenchError, ServerError
 from bench.latency import samples
 from bench.latency.files import FOLDER, SAMPLES, check_same, finish

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.candidates import Candidates
-from bench.datasets import Dataset
+from bench.data.datasets import Dataset
 from bench.errors import BenchError, DataError
 
 QUARTERS = {"any": (0.0, 1.0), "short": (0.0, 0.25), "long": (0.75, 1.0)}

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.datasets import find, load
+from bench.data.datasets import find, load
 from bench.errors import BenchError
 from bench.load.plans import Pause
 

@@ -5,12 +5,12 @@ Every one is of records alone and by the bench's own bootstrap, seeded, so that 
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from bench.bootstrap import RESAMPLES, estimate, mean
+from bench.bootstrap import RESAMPLES
 from bench.latency.records import LatencySummary, Point
+from bench.paired import Paired, compare_values
 from bench.records import AccuracyRecord, Estimate
 from bench.report.collect import Collected, LatencyProfile
 
@@ -31,31 +31,21 @@ def mean_over_datasets(records: Mapping[str, AccuracyRecord], name: str = MAIN) 
     return Estimate(float(np.mean(means)), float(low), float(high))
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How two contestants differ on the queries that both were asked."""
-
-    queries: int
-    mean: Estimate
-    better: int
-    worse: int
-
-    @property
-    def verdict(self) -> str:
-        """Of the first against the second."""
-        if self.mean.low > 0:
-            return "better"
-        return "worse" if self.mean.high < 0 else "no difference shown"
+def verdict(pair: Paired) -> str:
+    """Of the first against the second, by whether the interval of their difference holds 0."""
+    if pair.difference.low > 0:
+        return "better"
+    return "worse" if pair.difference.high < 0 else "no difference shown"
 
 
-def difference(a: AccuracyRecord, b: AccuracyRecord, name: str = MAIN) -> Difference | None:
-    """The paired differences a - b, query by query; None where no query was asked of both."""
+def paired(a: AccuracyRecord, b: AccuracyRecord, name: str = MAIN) -> Paired | None:
+    """The paired comparison on the queries that were asked of both; None where there is none."""
     ours, theirs = a.per_query[name], b.per_query[name]
     both = [query_id for query_id in ours if query_id in theirs]
     if not both:
         return None
-    values = np.array([ours[query_id] - theirs[query_id] for query_id in both], dtype=np.float64)
-    return Difference(len(both), estimate(values, mean, SEED), int((values > 0).sum()), int((values < 0).sum()))
+    values = ({query_id: of[query_id] for query_id in both} for of in (ours, theirs))
+    return compare_values((a.contestant.name, b.contestant.name), name, *values, seed=SEED)
 
 
 def reference_point(found: Collected) -> Point | None:

@@ -58,6 +58,11 @@ def ratio(value: float) -> str:
     return f"{value:.2f}{TIMES}"
 
 
+def p_value(value: float) -> str:
+    """A p-value, a small one not as 0."""
+    return f"{value:.3f}".removeprefix("0") if value >= 0.0005 else "<.001"
+
+
 def whole(value: float) -> str:
     """A count, thousands apart."""
     return f"{value:,.0f}".replace(",", SPACE).replace("-", MINUS)

@@ -6,12 +6,26 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.embeddings_server import EmbeddingsServer
 from tests.bench.fake_reranker import FakeReranker
 
 
 @pytest.fixture
 def reranker() -> Iterator[FakeReranker]:
     server = FakeReranker()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def embeddings_server() -> Iterator[EmbeddingsServer]:
+    server = EmbeddingsServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

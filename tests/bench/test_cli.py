@@ -126,6 +126,7 @@ def test_bad_dataset_is_one_sentence(tmp_path: Path, command: str, monkeypatch: 
     assert "no dataset 'nosuch'" in _one_sentence(_type(command, "--data", "nosuch"))
     (tmp_path / "bad" / "qrels").mkdir(parents=True)
     (tmp_path / "bad" / "corpus.jsonl").write_text("not json\n", encoding="utf-8")
+    (tmp_path / "bad" / "queries.jsonl").write_text('{"_id": "q1", "text": "one"}\n', encoding="utf-8")
     (tmp_path / "bad" / "qrels" / "test.tsv").write_text("q1\td1\t1\n", encoding="utf-8")
     assert "corpus.jsonl line 1" in _one_sentence(_type(command, "--data", "bad"))
 

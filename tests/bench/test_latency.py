@@ -5,9 +5,10 @@ import asyncio
 import numpy as np
 import pytest
 
-from bench import candidates, datasets, latency
+from bench import candidates, latency
 from bench.client import Client
 from bench.contestants.contestant import rerank_at
+from bench.data import datasets
 from bench.records import LatencyPlan, Sample
 from tests.bench.fake_reranker import FakeReranker, Reply
 

@@ -10,7 +10,8 @@ import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import bootstrap, candidates, datasets, measures
+from bench import bootstrap, candidates, measures
+from bench.data import datasets
 
 GRADES = {"q": {"a": 3, "b": 2, "c": 0, "elsewhere": 1}}
 

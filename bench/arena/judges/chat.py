@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from bench.client import spread_s
+from bench.retry import spread_s
 from bench.errors import BenchError, ServerError
 from bench.settings import Settings
 

@@ -116,9 +116,7 @@ def _arena_table(found: Collected, name: str) -> Table | None:
         Column("dataset", "dataset", is_text=True),
         Column("rank", "#", "Place by rating among those who met there."),
         Column("elo", "Elo", "Bradley-Terry rating on the Elo scale, mean 1500, with its 95 % interval."),
-        Column(
-            "sequential", "sequential Elo", "K = 32, in the order of the matches; another gives another."
-        ),
+        Column("sequential", "sequential Elo", "K = 32, in the order of the matches; another gives another."),
         Column("win_rate", "win %", "Wins over all matches, ties counted as not won."),
         Column("wins", "W"),
         Column("losses", "L"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from bench.arena.records import Standings
 from bench.latency.comparison import compare
 from bench.latency.records import Comparison, Ratio
+from bench.paired import Paired
 from bench.report import derive
 from bench.report.charts import Chart, Dot, dots
 from bench.report.collect import Collected, LatencyProfile
@@ -22,6 +23,7 @@ from bench.report.table import (
     measure,
     missing,
     ms,
+    p_value,
     ratio,
     signed,
     whole,
@@ -61,19 +63,19 @@ def _page(found: Collected, a: str, b: str) -> PairPage:
     )
 
 
-def _differences(found: Collected, a: str, b: str) -> dict[str, derive.Difference | str]:
+def _differences(found: Collected, a: str, b: str) -> dict[str, Paired | str]:
     """By dataset: the paired difference, or why there is none."""
-    made: dict[str, derive.Difference | str] = {}
+    made: dict[str, Paired | str] = {}
     for dataset, there in found.accuracy.items():
         absent = [name for name in (a, b) if name not in there]
         if absent:
             made[dataset] = f"not measured on it: {' and '.join(absent)}"
         else:
-            made[dataset] = derive.difference(there[a], there[b]) or "no query was asked of both"
+            made[dataset] = derive.paired(there[a], there[b]) or "no query was asked of both"
     return made
 
 
-def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, derive.Difference | str]) -> Table | None:
+def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, Paired | str]) -> Table | None:
     if not differences:
         return None
     rows = []
@@ -86,10 +88,15 @@ def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, derive
             for name in (a, b)
         ]
         if isinstance(at, str):
-            compared = [missing(at)] * 5
+            compared = [missing(at)] * 7
         else:
-            counts = (at.queries, at.better, at.worse)
-            compared = [estimated(at.mean, signed), words(at.verdict), *(figure(count, whole) for count in counts)]
+            counts = (at.queries, at.wins, at.losses, at.ties)
+            compared = [
+                estimated(at.difference, signed),
+                words(derive.verdict(at)),
+                figure(at.p_value, p_value),
+                *(figure(count, whole) for count in counts),
+            ]
         rows.append(Row(dataset, [words(dataset), *own, *compared]))
     columns = [
         Column("dataset", "dataset", is_text=True),
@@ -97,9 +104,11 @@ def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, derive
         Column("b", b, "nDCG@10, over all its queries."),
         Column("difference", "difference", f"Mean of {a} minus {b}, query by query."),
         Column("verdict", f"{a} is", "By whether the interval of the difference holds 0.", is_text=True),
+        Column("p", "p", "Two-sided randomisation test: how often chance alone would give as large a difference."),
         Column("queries", "queries", "Asked of both."),
         Column("better", "better", f"Queries on which {a} is higher."),
         Column("worse", "worse", f"Queries on which {a} is lower."),
+        Column("equal", "equal", "Queries on which both are the same."),
     ]
     return Table("accuracy", "nDCG@10, and the paired difference with its 95 % interval", columns, rows)
 
@@ -179,7 +188,7 @@ def _ratio(of: Ratio) -> Cell:
     return Cell(ratio(of.ratio), of.ratio, of.low, of.high, f"{ratio(of.low)} to {ratio(of.high)}")
 
 
-def _chart(a: str, b: str, differences: Mapping[str, derive.Difference | str]) -> list[Chart]:
-    rows = [Dot(dataset, at.mean) for dataset, at in differences.items() if not isinstance(at, str)]
+def _chart(a: str, b: str, differences: Mapping[str, Paired | str]) -> list[Chart]:
+    rows = [Dot(dataset, at.difference) for dataset, at in differences.items() if not isinstance(at, str)]
     caption = f"nDCG@10 of {a} minus {b}, with 95 % intervals"
     return [dots("differences", caption, rows, "difference in nDCG@10", reference=0)] if rows else []

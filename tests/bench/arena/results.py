@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench import datasets
 from bench.arena.field import Arena, read_field
+from bench.data import datasets
 
 SHA = "c" * 64
 

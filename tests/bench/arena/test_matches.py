@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import datasets
 from bench.arena.field import read_field
 from bench.arena.matches import Match, all_matches, shown_first
+from bench.data import datasets
 from bench.errors import DataError
 from tests.bench.arena.results import bad, good, load_from, write_dataset, write_run
 

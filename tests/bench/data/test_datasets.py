@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import datasets
+from bench.data import datasets
 from bench.errors import DataError
 from bench.settings import Settings
 
@@ -82,7 +82,7 @@ def test_relevance_level_follows_the_scale(beir: WriteBeir, highest: int, level:
         ({"qrels": "q1\td1\t1\nq2\td2\t1.5\n"}, r"test\.tsv line 2: the grade '1.5' is not a whole number"),
         ({"qrels": "q1\td1\t1\nq1\td1\t0\n"}, r"test\.tsv line 2: 'd1' is judged twice"),
         ({"qrels": "query-id\tcorpus-id\tscore\n"}, r"test\.tsv holds no judgement"),
-        ({"qrels": "q1\telsewhere\t1\n"}, r"none of its 1 relevant documents is in corpus\.jsonl"),
+        ({"qrels": "q1\telsewhere\t1\n"}, r"test\.tsv: none of its 1 relevant documents is in the corpus"),
         ({"split": "dev"}, r"test\.tsv does not exist; splits that are there: dev"),
     ],
 )

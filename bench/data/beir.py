@@ -1,0 +1,77 @@
+"""Reads BEIR's form: JSON lines for texts, tab-separated qrels.
+
+Qrels have BEIR's three columns below a header, or TREC's four (query, ignored, document, grade); a header may be
+absent in both. A byte-order mark and Windows line ends are allowed. A line that cannot be read is a finding with its
+file and line, and the reading goes on, so that a check can count them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from bench.data.findings import Findings, Kind
+from bench.data.rows import Judgement, Text, joined
+from bench.errors import DataError
+
+
+class _Line(msgspec.Struct):
+    """One line of corpus.jsonl or queries.jsonl; other fields are ignored."""
+
+    id: str | int = msgspec.field(name="_id")
+    text: str
+    title: str | None = None
+
+
+def numbered_lines(file: Path, findings: Findings | None = None) -> Iterator[tuple[str, str]]:
+    """The lines of a text file that hold anything, each with its "file line n" for messages.
+
+    A line that is not UTF-8 is a finding where `findings` is given, otherwise a DataError.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}") from error
+    for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        place = f"{file} line {number}"
+        try:
+            line = raw.decode()
+        except UnicodeDecodeError as error:
+            sentence = f"{place}: not UTF-8 at byte {error.start}"
+            if findings is None:
+                raise DataError(sentence) from error
+            findings.add(Kind.UNREADABLE, sentence)
+            continue
+        if line.strip():
+            yield place, line
+
+
+def texts(file: Path, findings: Findings) -> Iterator[Text]:
+    """Documents or queries of a JSONL file."""
+    decoder = msgspec.json.Decoder(_Line)
+    for place, line in numbered_lines(file, findings):
+        try:
+            entry = decoder.decode(line)
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            findings.add(Kind.UNREADABLE, f"{place}: {error}")
+            continue
+        yield Text(place, str(entry.id), joined(entry.title, entry.text))
+
+
+def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
+    """Judgements of a TSV file in either form."""
+    for position, (place, line) in enumerate(numbered_lines(file, findings)):
+        columns = [column.strip() for column in (line.split("\t") if "\t" in line else line.split())]
+        if position == 0 and not _is_grade(columns[-1]):
+            continue
+        if len(columns) not in (3, 4):
+            wrong = f"{len(columns)} columns, where query, document, grade (or TREC's four) belong"
+            findings.add(Kind.UNREADABLE, f"{place}: {wrong}")
+        elif not _is_grade(columns[-1]):
+            findings.add(Kind.UNREADABLE, f"{place}: the grade {columns[-1]!r} is not a whole number")
+        else:
+            yield Judgement(place, columns[0], columns[-2], int(columns[-1]))
+
+
+def _is_grade(text: str) -> bool:
+    return text.removeprefix("-").isdecimal()

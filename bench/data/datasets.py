@@ -1,0 +1,199 @@
+"""Datasets: texts and one split of judgements, read whole and checked, from BEIR's form or from Parquet.
+
+Owns where a dataset's name leads and what a set must be to be used. It promises that every judged query has a text
+and that ids are unique; what does not fit ends in one sentence with file and line, and what only makes the labels
+doubtful is counted, and said in the note of every result.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.data import beir, catalog, parquet
+from bench.data.files import Files, is_dataset, locate
+from bench.data.findings import Finding, Findings, Kind
+from bench.data.rows import Judgement, Text
+from bench.errors import DataError
+from bench.records import DatasetNote
+
+SAMPLE = Path(__file__).parents[1] / "sample"
+GRADED_FROM = 3
+"""A split whose grades reach 3 uses TREC Deep Learning's scale (0 irrelevant, 1 related, 2 highly, 3 perfectly
+relevant), whose binary measures count from 2 (Craswell et al., Overview of the TREC 2019 Deep Learning Track, 3.2)."""
+
+Qrels = dict[str, dict[str, int]]
+"""Query id to document id to grade."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset's texts and one split of its judgements."""
+
+    name: str
+    split: str
+    folder: Path
+    documents: dict[str, str]
+    queries: dict[str, str]
+    """The judged queries only, in the order of the qrels."""
+    qrels: Qrels
+    sha256: str
+    doubts: list[Finding] = field(default_factory=list)
+    """Why the labels or the texts are to be doubted."""
+
+    @property
+    def relevance_level(self) -> int:
+        """The grade from which a document is relevant in binary measures: 2 on a scale up to 3, otherwise 1."""
+        return 2 if max(grade for judged in self.qrels.values() for grade in judged.values()) >= GRADED_FROM else 1
+
+    def note(self) -> DatasetNote:
+        """What a record tells of this dataset."""
+        known = catalog.find(self.name)
+        counts = Counter({finding.kind: finding.count for finding in self.doubts})
+        return DatasetNote(
+            name=self.name,
+            split=self.split,
+            documents=len(self.documents),
+            judged_queries=len(self.qrels),
+            empty_documents=counts[Kind.EMPTY_DOCUMENT],
+            judgements_outside_corpus=counts[Kind.OUTSIDE_CORPUS],
+            relevance_level=self.relevance_level,
+            sha256=self.sha256,
+            labels=known.labels if known else None,
+            human_labels=known.human_labels if known else None,
+            doubts=[finding.first for finding in self.doubts],
+        )
+
+
+def find(name: str, data_root: Path | None) -> Path:
+    """The folder of a dataset: a path, `sample`, or a name under the data root or its `beir` folder."""
+    places = [Path(name)]
+    places += [SAMPLE] if name == SAMPLE.name else []
+    places += [data_root / name, data_root / "beir" / name] if data_root else []
+    for place in places:
+        if is_dataset(place):
+            return place
+    looked = " or ".join(dict.fromkeys(str(place) for place in places))
+    hint = "" if data_root else ", and RERANK_DATA names no folder of datasets"
+    known = catalog.find(name)
+    get = f"; `rerank-bench data fetch {name}` gets it" if known and known.sources else ""
+    raise DataError(f"no dataset {name!r}: there is no corpus.jsonl and no Parquet corpus in {looked}{hint}{get}")
+
+
+def find_all(data_root: Path | None) -> list[Path]:
+    """All datasets' folders under the data root and its `beir` folder, by name; DataError where there are none."""
+    places = [data_root, data_root / "beir"] if data_root else []
+    folders = [folder for place in places if place.is_dir() for folder in sorted(place.iterdir()) if is_dataset(folder)]
+    if not folders:
+        raise DataError(f"RERANK_DATA names no folder with datasets: {data_root or 'it is not set'}")
+    return folders
+
+
+def load(folder: Path, split: str = "test") -> Dataset:
+    """Read and check the dataset in `folder`; DataError with file and line where it is damaged."""
+    dataset, findings = examine(folder, split)
+    if not findings.fatal:
+        return dataset
+    first = findings.fatal[0]
+    further = sum(finding.count for finding in findings.fatal) - 1
+    more = f" ({further} more such findings: `rerank-bench data check {folder}`)" if further else ""
+    raise DataError(f"{first.first}{more}")
+
+
+def examine(folder: Path, split: str = "test") -> tuple[Dataset, Findings]:
+    """Read the dataset and everything that is wrong with it.
+
+    The dataset is only whole where nothing fatal was found. DataError only where there is nothing to read: an absent
+    part, a file that is no Parquet.
+    """
+    files = locate(folder, split)
+    findings = Findings()
+    documents = _texts(files.corpus, findings)
+    queries = _texts(files.queries, findings)
+    qrels = _qrels(files.qrels, queries, findings)
+    name = folder.resolve().name
+    _doubt(name, files, qrels, documents, findings)
+    digest = hashlib.sha256()
+    for file in [*files.corpus, *files.queries, *files.qrels]:
+        digest.update(file.read_bytes())
+    dataset = Dataset(
+        name=name,
+        split=split,
+        folder=folder,
+        documents=documents,
+        queries={query_id: queries.get(query_id, "") for query_id in qrels},
+        qrels=qrels,
+        sha256=digest.hexdigest(),
+        doubts=findings.doubts,
+    )
+    return dataset, findings
+
+
+def _texts(files: list[Path], findings: Findings) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for row in _text_rows(files, findings):
+        if row.id in texts:
+            findings.add(Kind.DUPLICATE_ID, f"{row.place}: the id {row.id!r} was there before")
+        texts.setdefault(row.id, row.text)
+    if not texts:
+        findings.add(Kind.EMPTY_FILE, f"{files[0]} is empty")
+    return texts
+
+
+def _text_rows(files: list[Path], findings: Findings) -> Iterator[Text]:
+    for file in files:
+        yield from (parquet if file.suffix == ".parquet" else beir).texts(file, findings)
+
+
+def _judgement_rows(files: list[Path], findings: Findings) -> Iterator[Judgement]:
+    for file in files:
+        yield from (parquet if file.suffix == ".parquet" else beir).judgements(file, findings)
+
+
+def _qrels(files: list[Path], queries: dict[str, str], findings: Findings) -> Qrels:
+    qrels: Qrels = {}
+    for row in _judgement_rows(files, findings):
+        if row.query_id not in qrels and not queries.get(row.query_id):
+            sentence = f"{row.place}: the query {row.query_id!r} has no text in {_part(files[0])}"
+            findings.add(Kind.QUERY_WITHOUT_TEXT, sentence)
+        judged = qrels.setdefault(row.query_id, {})
+        if judged.setdefault(row.document_id, row.grade) != row.grade:
+            judged_twice = f"{row.document_id!r} is judged twice for the query {row.query_id!r}, differently"
+            findings.add(Kind.JUDGED_DIFFERENTLY, f"{row.place}: {judged_twice}")
+    if not qrels:
+        findings.add(Kind.EMPTY_FILE, f"{files[0]} holds no judgement")
+    return qrels
+
+
+def _part(qrels_file: Path) -> str:
+    return "the queries" if qrels_file.suffix == ".parquet" else "queries.jsonl"
+
+
+def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], findings: Findings) -> None:
+    """Add what is odd about the judgements and the texts, and what the catalogue knows of the labels."""
+    grades = [(i, grade) for judged in qrels.values() for i, grade in judged.items()]
+    relevant = [i for i, grade in grades if grade > 0]
+    outside = sum(i not in documents for i, _ in grades)
+    relevant_outside = sum(i not in documents for i in relevant)
+    if relevant_outside == len(relevant) and grades:
+        sentence = f"none of its {len(relevant)} relevant documents is in the corpus: are these qrels of another set?"
+        findings.add(Kind.OTHER_SET, f"{files.qrels[0]}: {sentence if relevant else 'it holds no relevant document'}")
+    if outside:
+        known = f"{relevant_outside} of them among the {len(relevant)} relevant ones"
+        findings.add(Kind.OUTSIDE_CORPUS, f"{outside} judged documents are not in the corpus, {known}", outside)
+    if relevant_outside > len(relevant) / 2:
+        sentence = f"most relevant documents ({relevant_outside} of {len(relevant)}) are not in the corpus"
+        findings.add(Kind.RELEVANT_OUTSIDE, f"{sentence}: these may be qrels of another set", relevant_outside)
+    _count(findings, Kind.NEGATIVE_GRADE, sum(grade < 0 for _, grade in grades), "they count as not relevant")
+    barren = sum(max(judged.values()) <= 0 for judged in qrels.values())
+    _count(findings, Kind.NOTHING_RELEVANT, barren, "they count 0 whatever the ranking")
+    _count(findings, Kind.EMPTY_DOCUMENT, sum(not text for text in documents.values()), "no reranker can judge them")
+    known_set = catalog.find(name)
+    if known_set and known_set.doubt:
+        findings.add(Kind.LABELS, known_set.doubt)
+
+
+def _count(findings: Findings, kind: Kind, count: int, consequence: str) -> None:
+    if count:
+        findings.add(kind, f"{count} {kind.value}: {consequence}", count)

@@ -1,0 +1,128 @@
+"""Downloads one file so that nothing is lost by an interruption and nothing wrong is kept.
+
+Bytes go to `<file>.partial`; a later call asks only for the rest (HTTP Range), under the condition that the file is
+still the one whose beginning is here (If-Range with its ETag or date). A server that knows no ranges sends it whole,
+which replaces the beginning. Digests are of the whole file. Proxies of the environment are honoured: originals lie
+outside.
+"""
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from tqdm import tqdm
+
+from bench.errors import DataError
+
+BLOCK = 1 << 20
+TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Digests:
+    """What a downloaded file is."""
+
+    sha256: str
+    md5: str
+    bytes: int
+
+
+def download(url: str, file: Path, attempts: int = 3, wait_s: float = 2.0) -> Digests:
+    """Download `url` to `file`, going on from what is there; DataError with what to do when it does not arrive.
+
+    Args:
+        url: where it lies.
+        file: where it is put once it is whole.
+        attempts: how often a broken connection or a 5xx is tried again, each time from where it broke.
+        wait_s: seconds before the second attempt, doubled for each further one.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(file.name + ".partial")
+    if not file.is_file():
+        for attempt in range(1, attempts + 1):
+            try:
+                _go_on(url, partial)
+                break
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                if attempt == attempts or not _may_pass(error):
+                    raise DataError(_why(url, error, partial)) from error
+                time.sleep(wait_s * 2 ** (attempt - 1))
+        partial.replace(file)
+        _validator_file(partial).unlink(missing_ok=True)
+    return digests(file)
+
+
+def digests(file: Path) -> Digests:
+    """The digests of a file on disk."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with file.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            sha256.update(block)
+            md5.update(block)
+            size += len(block)
+    return Digests(sha256.hexdigest(), md5.hexdigest(), size)
+
+
+def _go_on(url: str, partial: Path) -> None:
+    """One attempt: everything that is still absent."""
+    have, validator = _begun(partial)
+    headers = {"Accept-Encoding": "identity"}  # ranges and sizes are of the file, not of a compressed form of it
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
+    with (
+        httpx.Client(timeout=TIMEOUT_S, follow_redirects=True) as http,
+        http.stream("GET", url, headers=headers) as response,
+    ):
+        if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            partial.unlink()  # more is here than there: begin anew
+            raise httpx.RemoteProtocolError("the file there is shorter than the part that is here")
+        response.raise_for_status()
+        goes_on = response.status_code == httpx.codes.PARTIAL_CONTENT
+        _keep_validator(partial, response.headers)
+        begun = have if goes_on else 0
+        rest = response.headers.get("Content-Length", "")
+        total = begun + int(rest) if rest.isdecimal() else None
+        bar = tqdm(total=total, initial=begun, desc=partial.stem, unit="B", unit_scale=True, disable=None)
+        with partial.open("ab" if goes_on else "wb") as output, bar:
+            for block in response.iter_raw():  # as they come: a block still gathering would be lost with the connection
+                output.write(block)
+                bar.update(len(block))
+
+
+def _begun(partial: Path) -> tuple[int, str]:
+    """Bytes that are here and what they are the beginning of; none where that is not known."""
+    validator = _validator_file(partial)
+    if partial.is_file() and validator.is_file():
+        return partial.stat().st_size, validator.read_text(encoding="utf-8")
+    return 0, ""
+
+
+def _validator_file(partial: Path) -> Path:
+    return partial.with_name(partial.name + ".of")
+
+
+def _keep_validator(partial: Path, headers: httpx.Headers) -> None:
+    """Keep what tells this file from another at the same address: a strong ETag, else its date, else nothing."""
+    etag = headers.get("ETag", "")
+    validator = headers.get("Last-Modified", "") if not etag or etag.startswith("W/") else etag
+    if validator:
+        _validator_file(partial).write_text(validator, encoding="utf-8")
+    else:
+        _validator_file(partial).unlink(missing_ok=True)
+
+
+def _may_pass(error: Exception) -> bool:
+    if isinstance(error, httpx.HTTPStatusError):
+        return error.response.status_code == httpx.codes.TOO_MANY_REQUESTS or error.response.status_code >= 500
+    return isinstance(error, httpx.TransportError)
+
+
+def _why(url: str, error: Exception, partial: Path) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        status = error.response.status_code
+        return f"{url} answers with status {status}; a mirror can be given with --mirror"
+    have = partial.stat().st_size if partial.is_file() else 0
+    rest = f"; {have} bytes are kept, the same command goes on from there" if have else ""
+    return f"{url} does not arrive ({error or type(error).__name__}){rest}"

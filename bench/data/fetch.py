@@ -1,0 +1,111 @@
+"""Fetches a known set's public originals into a folder: download, check, make, and only then put in place.
+
+A set is there whole or not at all: it is made beside its place and then moved. Every original is held to the MD5
+that its publisher prints, and to what the lock file says of an earlier fetch; where neither is known, its SHA-256 is
+pinned, and the user is told that it stands on the first fetch alone. What was downloaded before a failure is kept.
+"""
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.data import lock, originals
+from bench.data.catalog import Known, Source
+from bench.data.download import Digests, download
+from bench.data.files import is_dataset
+from bench.errors import DataError
+
+DOWNLOADS = ".downloads"
+
+
+def fetch(
+    known: Known,
+    to: Path,
+    mirror: str | None = None,
+    *,
+    attempts: int = 3,
+    wait_s: float = 2.0,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Fetch `known` into the folder `to`; gives the set's own folder.
+
+    Args:
+        known: the set.
+        to: the folder that holds the sets; made where it is absent.
+        mirror: base URL that stands for the originals' own: a file is asked for at `<mirror>/<set>/<file>`.
+        attempts: tries for each file.
+        wait_s: seconds before the second try.
+        say: is told what each file's hash stands on.
+
+    Raises:
+        DataError: what could not be fetched or is not what it should be.
+    """
+    folder = to / known.name
+    if is_dataset(folder):
+        return folder
+    if not known.sources:
+        raise DataError(f"{known.name} cannot be fetched: {known.why_not}")
+    downloads = to / DOWNLOADS / known.name
+    try:
+        downloads.mkdir(parents=True, exist_ok=True)
+        found = {}
+        for source in known.sources:
+            url = f"{mirror.rstrip('/')}/{known.name}/{source.file}" if mirror else source.url
+            found[source] = download(url, downloads / source.file, attempts, wait_s)
+            _check(to, source, downloads / source.file, found[source])
+        _make(known, downloads, folder)
+        for source, digests in found.items():
+            say(f"{source.file}: {_pin(to, source, digests)}")
+        shutil.rmtree(downloads)
+    except OSError as error:
+        raise DataError(f"{known.name} cannot be put into {to}: {error}") from error
+    return folder
+
+
+def _check(to: Path, source: Source, file: Path, found: Digests) -> None:
+    """Hold a downloaded file to what is known of it; what is wrong is removed, so that the next fetch begins anew."""
+    pinned = lock.read(to).get(source.url)
+    if source.md5 and found.md5 != source.md5:
+        wrong = f"its MD5 is {found.md5}, where its publisher prints {source.md5}"
+    elif pinned and found.sha256 != pinned.sha256:
+        wrong = f"its SHA-256 is {found.sha256}, where {lock.NAME} holds {pinned.sha256} of {pinned.first_fetched_utc}"
+    else:
+        return
+    file.unlink()
+    raise DataError(f"{source.url} is not what it should be: {wrong}; it was removed")
+
+
+def _make(known: Known, downloads: Path, folder: Path) -> None:
+    """Make the set beside its place and move it there. Originals that make none are removed: they are none."""
+    beside = folder.with_name(f"{known.name}.partial")
+    shutil.rmtree(beside, ignore_errors=True)
+    try:
+        originals.make(known, downloads, beside)
+    except DataError:
+        shutil.rmtree(downloads)
+        shutil.rmtree(beside)
+        raise
+    (beside / "SOURCE.txt").write_text(_source(known), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)  # something without a corpus
+    beside.rename(folder)
+
+
+def _pin(to: Path, source: Source, found: Digests) -> str:
+    """Pin what was fetched for the first time; gives what its hash stands on."""
+    pinned = lock.read(to).get(source.url)
+    if not pinned:
+        known_by = "published MD5" if source.md5 else "first fetch"
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        lock.pin(to, source.url, lock.Pin(found.sha256, found.bytes, known_by, now))
+    if source.md5:
+        return "equals the MD5 that its publisher prints"
+    if pinned:
+        return f"equals {lock.NAME}, which stands on the fetch of {pinned.first_fetched_utc}"
+    return f"no hash of it is published: its SHA-256 {found.sha256[:12]}… is now pinned in {lock.NAME}"
+
+
+def _source(known: Known) -> str:
+    lines = [known.origin, f"Licence: {known.licence}", f"Labels: {known.labels}"]
+    lines += [f"Note: {known.doubt}"] if known.doubt else []
+    return "\n".join([*lines, "Fetched from:", *(source.url for source in known.sources)]) + "\n"

@@ -1,0 +1,71 @@
+"""The files of a dataset: BEIR's names, and those under which the Hugging Face hub keeps the same as Parquet.
+
+A set is texts and judgements, and each of the three parts may be in either form: `corpus.jsonl`, `corpus.parquet` or
+the shards `corpus/corpus-00000-of-00001.parquet`; likewise the queries; `qrels/test.tsv`, `qrels/test.parquet` or the
+shards `qrels/test-….parquet`, also under `data/` or `default/`. Nothing is read here.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import DataError
+
+QRELS_FOLDERS = ("qrels", "data", "default")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the parts of one split lie; shards in their order."""
+
+    corpus: list[Path]
+    queries: list[Path]
+    qrels: list[Path]
+
+
+def is_dataset(folder: Path) -> bool:
+    """Whether a corpus lies in `folder`."""
+    return bool(_texts(folder, "corpus", None))
+
+
+def locate(folder: Path, split: str) -> Files:
+    """The files of `split`; DataError where a part is absent."""
+    qrels = _qrels(folder, split)
+    if not qrels:
+        there = ", ".join(_splits(folder)) or "none"
+        raise DataError(f"{folder / 'qrels' / split}.tsv does not exist; splits that are there: {there}")
+    parts = {kind: _texts(folder, kind, split) for kind in ("corpus", "queries")}
+    for kind, files in parts.items():
+        if not files:
+            raise DataError(f"{folder} holds neither {kind}.jsonl nor {kind}.parquet nor a folder {kind} with Parquet")
+    return Files(parts["corpus"], parts["queries"], qrels)
+
+
+def _texts(folder: Path, kind: str, split: str | None) -> list[Path]:
+    """The corpus or the queries. Shards may be named by kind or by split; other splits' shards are left out."""
+    for file in (folder / f"{kind}.jsonl", folder / f"{kind}.parquet"):
+        if file.is_file():
+            return [file]
+    shards = sorted((folder / kind).glob("*.parquet"))
+    own = [shard for shard in shards if split and _stem(shard) == split]
+    return own or shards
+
+
+def _qrels(folder: Path, split: str) -> list[Path]:
+    tsv = folder / "qrels" / f"{split}.tsv"
+    if tsv.is_file():
+        return [tsv]
+    for name in QRELS_FOLDERS:
+        shards = [shard for shard in sorted((folder / name).glob("*.parquet")) if _stem(shard) == split]
+        if shards:
+            return shards
+    return []
+
+
+def _splits(folder: Path) -> list[str]:
+    tsv = {file.stem for file in (folder / "qrels").glob("*.tsv")}
+    return sorted(tsv.union(*({_stem(file) for file in (folder / name).glob("*.parquet")} for name in QRELS_FOLDERS)))
+
+
+def _stem(shard: Path) -> str:
+    """`test` of `test.parquet` and of `test-00000-of-00001.parquet`."""
+    return shard.stem.partition("-")[0]

@@ -1,0 +1,142 @@
+"""Makes a BEIR folder of downloaded originals: an archive, loose files, TREC DL 2019's own, the essays' titles.
+
+Each form has one function: folder of downloads and folder to fill in, DataError where an original is not what it
+should be. Nothing is written outside the folder to fill, whatever an archive's names say.
+"""
+
+import gzip
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from bench.data import beir
+from bench.data.catalog import Form, Known
+from bench.data.files import is_dataset
+from bench.errors import DataError
+
+FEWEST_PASSAGES = 3
+"""An essay of fewer passages asks for too few: its title is no query of pg-titles."""
+HEADER = "query-id\tcorpus-id\tscore\n"
+
+
+def make(known: Known, downloads: Path, folder: Path) -> None:
+    """Fill `folder` with the set in BEIR layout."""
+    makers: dict[Form, Callable[[Known, Path, Path], None]] = {
+        Form.BEIR_ZIP: _unpack,
+        Form.BEIR_FILES: _place,
+        Form.DL19: _dl19,
+        Form.PG_TITLES: _pg_titles,
+    }
+    folder.mkdir(parents=True)
+    makers[known.form](known, downloads, folder)
+    if not is_dataset(folder):
+        raise DataError(f"the originals of {known.name} hold no corpus")
+
+
+def _unpack(known: Known, downloads: Path, folder: Path) -> None:
+    archive = downloads / known.sources[0].file
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                inside = _inside(archive, member.filename)
+                if inside is not None and not member.is_dir():
+                    target = folder / inside
+                    target.parent.mkdir(exist_ok=True)
+                    with opened.open(member) as source, target.open("wb") as output:
+                        shutil.copyfileobj(source, output)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{archive.name} is a damaged archive: {error}") from error
+
+
+def _inside(archive: Path, name: str) -> PurePosixPath | None:
+    """Where a member of the archive belongs in the set's folder, None where nowhere.
+
+    Raises:
+        DataError: for a name that would lead out of the folder; such an archive is no original.
+    """
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in name:
+        raise DataError(f"{archive.name} holds the name {name!r}, which leads out of its folder: nothing of it is used")
+    inside = PurePosixPath(*path.parts[1:])
+    is_part = str(inside) in ("corpus.jsonl", "queries.jsonl") or (
+        len(inside.parts) == 2 and inside.parts[0] == "qrels" and inside.suffix == ".tsv"
+    )
+    return inside if is_part else None
+
+
+def _place(known: Known, downloads: Path, folder: Path) -> None:
+    for source in known.sources:
+        target = folder / source.file
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(downloads / source.file, target)
+
+
+def _dl19(known: Known, downloads: Path, folder: Path) -> None:
+    """TREC's queries, qrels and pools (query id, passage id, query, passage) as BEIR's three files."""
+    queries, qrels, pools = (downloads / source.file for source in known.sources)
+    with (folder / "queries.jsonl").open("wb") as output:
+        for query_id, text in _columns(queries, 2):
+            output.write(msgspec.json.encode({"_id": query_id, "text": text}) + b"\n")
+    seen: set[str] = set()
+    with (folder / "corpus.jsonl").open("wb") as output:
+        for _, passage_id, _, text in _columns(pools, 4):
+            if passage_id not in seen:
+                seen.add(passage_id)
+                output.write(msgspec.json.encode({"_id": passage_id, "title": "", "text": text}) + b"\n")
+    (folder / "qrels").mkdir()
+    shutil.copyfile(qrels, folder / "qrels" / "test.tsv")
+
+
+def _columns(file: Path, count: int) -> Iterator[list[str]]:
+    """The tab-separated columns of every line of a gzip file."""
+    try:
+        with gzip.open(file, "rt", encoding="utf-8", newline="\n") as opened:
+            for number, line in enumerate(opened, start=1):
+                columns = line.rstrip("\r\n").split("\t", count - 1)
+                if len(columns) != count:
+                    raise DataError(f"{file.name} line {number}: {len(columns)} columns, where {count} belong")
+                yield columns
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise DataError(f"{file.name} is damaged: {error}") from error
+
+
+class _Passage(msgspec.Struct):
+    """One line of the essays' corpus."""
+
+    id: str = msgspec.field(name="_id")
+    title: str
+    text: str
+
+
+def _pg_titles(known: Known, downloads: Path, folder: Path) -> None:
+    """Known items: a title is the query, the passages of its essay are relevant, and no passage carries its title."""
+    titles: dict[str, str] = {}
+    passages: dict[str, list[str]] = {}
+    with (folder / "corpus.jsonl").open("wb") as corpus:
+        for passage in _passages(downloads / known.sources[0].file):
+            essay = passage.id.rpartition("_chunk_")[0]
+            titles.setdefault(essay, passage.title)
+            passages.setdefault(essay, []).append(passage.id)
+            corpus.write(msgspec.json.encode({"_id": passage.id, "title": "", "text": passage.text}) + b"\n")
+    (folder / "qrels").mkdir()
+    with (
+        (folder / "queries.jsonl").open("wb") as queries,
+        (folder / "qrels" / "test.tsv").open("w", encoding="utf-8") as qrels,
+    ):
+        qrels.write(HEADER)
+        for essay, its_passages in passages.items():
+            if len(its_passages) >= FEWEST_PASSAGES:
+                queries.write(msgspec.json.encode({"_id": essay, "text": titles[essay]}) + b"\n")
+                qrels.writelines(f"{essay}\t{passage_id}\t1\n" for passage_id in its_passages)
+
+
+def _passages(file: Path) -> Iterator[_Passage]:
+    for place, line in beir.numbered_lines(file):
+        try:
+            yield msgspec.json.decode(line, type=_Passage)
+        except msgspec.MsgspecError as error:
+            raise DataError(f"{place}: {error}") from error

@@ -1,0 +1,73 @@
+"""Reads the Hugging Face form of BEIR: Parquet with `_id`, `title`, `text`, and `query-id`, `corpus-id`, `score`.
+
+The same rows as `bench.data.beir`, so that a set gives the same lists and the same measures in either form. `id` is
+taken where there is no `_id`. Scores are whole numbers, also where they are stored as floats. A file that is no
+Parquet or lacks a column is a DataError; a row that cannot be read is a finding with its number.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from bench.data.findings import Findings, Kind
+from bench.data.rows import Judgement, Text, joined
+from bench.errors import DataError
+
+QRELS_COLUMNS = ("query-id", "corpus-id", "score")
+
+
+def texts(file: Path, findings: Findings) -> Iterator[Text]:
+    """Documents or queries of a Parquet file."""
+    there = _columns(file)
+    key = "_id" if "_id" in there else "id"
+    for place, row in _rows(file, there, (key, "text"), ("title",)):
+        identity, text, title = row[key], row["text"], row.get("title")
+        if identity is None or not isinstance(text, str):
+            findings.add(Kind.UNREADABLE, f"{place}: {'no id' if identity is None else 'the text is no string'}")
+            continue
+        yield Text(place, str(identity), joined(title, text))
+
+
+def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
+    """Judgements of a Parquet file."""
+    for place, row in _rows(file, _columns(file), QRELS_COLUMNS, ()):
+        query_id, document_id, grade = (row[name] for name in QRELS_COLUMNS)
+        if query_id is None or document_id is None:
+            findings.add(Kind.UNREADABLE, f"{place}: an id is absent")
+        elif not isinstance(grade, int | float) or not math.isfinite(grade) or grade != int(grade):
+            findings.add(Kind.UNREADABLE, f"{place}: the grade {grade!r} is not a whole number")
+        else:
+            yield Judgement(place, str(query_id), str(document_id), int(grade))
+
+
+def _columns(file: Path) -> list[str]:
+    try:
+        return list(pyarrow.parquet.read_schema(file).names)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{file} cannot be read as Parquet: {_first_line(error)}") from error
+
+
+def _rows(
+    file: Path, there: Sequence[str], needed: Sequence[str], optional: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    absent = [name for name in needed if name not in there]
+    if absent:
+        raise DataError(f"{file} has no column {', '.join(absent)}; its columns are {', '.join(there)}")
+    wanted = [*needed, *(name for name in optional if name in there)]
+    try:
+        with pyarrow.parquet.ParquetFile(file) as opened:
+            number = 0
+            for batch in opened.iter_batches(columns=wanted):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{file} row {number}", row
+    except (OSError, pyarrow.ArrowException) as error:
+        raise DataError(f"{file} cannot be read as Parquet: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

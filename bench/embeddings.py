@@ -1,0 +1,151 @@
+"""Embeddings from any server that speaks OpenAI's /v1/embeddings, kept on disk so that a repeat asks nothing.
+
+Texts go out in batches; every answered batch is on disk before the next is sent, so that a kill loses at most one.
+A busy or broken server is waited for as `bench.retry` says. It promises vectors in the order of the texts, all of one
+length and finite, or a sentence; the key goes into one header and nowhere else. No proxy and no other environment is
+honoured, so that a loopback server is reached directly.
+"""
+
+import hashlib
+import math
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from bench.errors import DataError, ServerError
+from bench.replies import reason
+from bench.retry import may_help, wait_s
+
+RETRIES = 6
+BATCH = 64
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EmbeddingsModel:
+    """Which model at which server."""
+
+    url: str
+    """Base URL such as https://host/v1, or the whole address that ends in /embeddings."""
+    model: str
+    key: str | None = field(default=None, repr=False)
+
+    @property
+    def address(self) -> str:
+        """Where the texts are posted: `/v1/embeddings` of a bare host, `/embeddings` below a path."""
+        url = self.url.rstrip("/")
+        if url.endswith("/embeddings"):
+            return url
+        return f"{url}{'' if urlsplit(url).path else '/v1'}/embeddings"
+
+
+class _Vector(msgspec.Struct):
+    index: int
+    embedding: list[float]
+
+
+class _Answer(msgspec.Struct):
+    data: list[_Vector]
+
+
+def embed(model: EmbeddingsModel, texts: Sequence[str], cache: Path, *, timeout_s: float = 120.0) -> Vectors:
+    """The vectors of `texts`, [len(texts), dimensions]: from `cache`, and what is not there from the server.
+
+    Args:
+        model: who is asked.
+        texts: what is embedded; equal texts are asked for once. None may be empty: servers refuse that.
+        cache: an SQLite file, made where it is absent; it may serve several models.
+        timeout_s: for one batch.
+
+    Raises:
+        ServerError: the server cannot be reached, refuses, or does not answer with vectors.
+        DataError: the cache cannot be read or written.
+    """
+    keys = {text: _key(model, text) for text in texts}
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(cache)) as store:
+            store.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)")
+            known = {row[0] for row in store.execute("SELECT key FROM vectors")}
+            _fill(model, [text for text, key in keys.items() if key not in known], keys, store, timeout_s)
+            found = [_stored(store, keys[text]) for text in texts]
+    except (sqlite3.Error, OSError) as error:
+        raise DataError(f"the embeddings in {cache} cannot be kept: {error}") from error
+    sizes = sorted({len(vector) for vector in found})
+    if len(sizes) > 1:
+        raise ServerError(f"{model.address} gives vectors of {' and '.join(map(str, sizes))} dimensions for one model")
+    return np.stack(found)
+
+
+def _key(model: EmbeddingsModel, text: str) -> bytes:
+    return hashlib.sha256("\0".join([model.address, model.model, text]).encode()).digest()
+
+
+def _stored(store: sqlite3.Connection, key: bytes) -> Vectors:
+    (vector,) = store.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()
+    return np.frombuffer(vector, dtype="<f4")
+
+
+def _fill(
+    model: EmbeddingsModel, texts: list[str], keys: dict[str, bytes], store: sqlite3.Connection, timeout_s: float
+) -> None:
+    """Ask for `texts` batch by batch; every batch is committed when it is there."""
+    if not texts:
+        return
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {model.key}"} if model.key else {})
+    with (
+        httpx.Client(timeout=timeout_s, trust_env=False, headers=headers) as http,
+        tqdm(total=len(texts), desc=f"embed with {model.model}", unit="text", disable=None) as bar,
+    ):
+        for start in range(0, len(texts), BATCH):
+            batch = texts[start : start + BATCH]
+            vectors = _ask(http, model, batch)
+            rows = [(keys[text], vector.tobytes()) for text, vector in zip(batch, vectors, strict=True)]
+            with store:
+                store.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", rows)
+            bar.update(len(batch))
+
+
+def _ask(http: httpx.Client, model: EmbeddingsModel, batch: list[str]) -> list[Vectors]:
+    body = msgspec.json.encode({"model": model.model, "input": batch, "encoding_format": "float"})
+    attempt = 1
+    while True:
+        try:
+            reply = http.post(model.address, content=body)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            if attempt > RETRIES or not may_help(error, attempt):
+                raise ServerError(f"no embeddings from {model.address}: {error or type(error).__name__}") from error
+            headers: httpx.Headers | dict[str, str] = {}
+        else:
+            if reply.status_code == httpx.codes.OK:
+                return _read(reply.content, len(batch), model)
+            if attempt > RETRIES or not may_help(reply.status_code, attempt):
+                told = f"status {reply.status_code}: {reason(reply.content)}"
+                raise ServerError(f"no embeddings from {model.address}: {told}")
+            headers = reply.headers
+        time.sleep(wait_s(headers, attempt))
+        attempt += 1
+
+
+def _read(body: bytes, count: int, model: EmbeddingsModel) -> list[Vectors]:
+    """The vectors by index; ServerError where they are not whole."""
+    try:
+        answer = msgspec.json.decode(body, type=_Answer)
+    except (msgspec.MsgspecError, UnicodeError) as error:
+        raise ServerError(f"{model.address} answers with no embeddings: {error}") from error
+    vectors = {entry.index: entry.embedding for entry in answer.data}
+    if len(answer.data) != count or vectors.keys() != set(range(count)):
+        raise ServerError(f"{model.address} answers with {len(answer.data)} vectors, where {count} texts were sent")
+    if not all(vector and all(map(math.isfinite, vector)) for vector in vectors.values()):
+        raise ServerError(f"{model.address} answers with an empty vector or one that holds no numbers")
+    return [np.array(vectors[index], dtype="<f4") for index in range(count)]
