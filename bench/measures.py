@@ -51,7 +51,8 @@ def per_query(
     measures = [_counting_from(relevance_level, measure) for measure in measures]
     values: PerQuery = {str(measure): dict.fromkeys(qrels, 0.0) for measure in measures}
     run = {query_id: _falling_scores(ranking) for query_id, ranking in rankings.items() if query_id in qrels}
-    judged = {query_id: dict(grades) for query_id, grades in qrels.items()}
+    # Below 0 is not relevant for trec_eval too, which in its present build crashes where all of a query's grades are.
+    judged = {query_id: {i: max(grade, 0) for i, grade in grades.items()} for query_id, grades in qrels.items()}
     for metric in ir_measures.iter_calc(measures, judged, run):
         values[str(metric.measure)][metric.query_id] = float(metric.value)
     return values

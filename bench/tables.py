@@ -7,6 +7,7 @@ reader must know of (failed queries, judged passages outside the corpus, filled-
 from collections.abc import Mapping, Sequence
 
 from bench.contestants.reference import BM25
+from bench.paired import Paired
 from bench.reasons import reasons
 from bench.records import AccuracyRecord, CandidatesNote, DatasetNote, Estimate, Provenance
 
@@ -44,6 +45,17 @@ def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
     return "\n".join(lines)
 
 
+def paired_line(pair: Paired) -> str:
+    """Two contestants on the same queries: the mean difference with its interval, and how sure it is."""
+    sign = "+" if pair.difference.value >= 0 else ""
+    effect = ABSENT if pair.effect_size is None else f"{pair.effect_size:.2f}"
+    return (
+        f"  {pair.first} - {pair.second}: {pair.measure} {sign}{measure_cell(pair.difference)}, "
+        f"p = {pair.p_value:.4f}, effect size {effect}, "
+        f"better on {pair.wins}, worse on {pair.losses}, equal on {pair.ties} of {pair.queries} queries"
+    )
+
+
 def accuracy_heading(records: Sequence[AccuracyRecord]) -> str:
     """Who was measured on what: the lines that an accuracy table needs above it."""
     return "\n".join(
@@ -77,13 +89,14 @@ def cell(estimate: Estimate | None, digits: int) -> str:
     """A figure with its interval; a dash where there is none."""
     if estimate is None:
         return ABSENT
-    value, low, high = (_figure(part, digits) for part in (estimate.value, estimate.low, estimate.high))
+    value, low, high = (figure(part, digits) for part in (estimate.value, estimate.low, estimate.high))
     return f"{value} [{low}, {high}]"
 
 
-def _figure(value: float, digits: int) -> str:
+def figure(value: float, digits: int) -> str:
+    """A bare figure: .5058, as the literature prints measures, where it has four digits."""
     text = f"{value:.{digits}f}"
-    return text[1:] if digits == 4 and text.startswith("0.") else text  # .5058, as the literature prints measures
+    return text[1:] if digits == 4 and text.startswith("0.") else text
 
 
 def server_line(provenance: Provenance) -> str:

@@ -1,6 +1,5 @@
 """`rerank-bench candidates`: the first-stage lists, made once and frozen before anyone is measured."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -59,7 +58,7 @@ def candidates_command(
     if url and model:
         dense = candidates.Dense(EmbeddingsModel(url, model, environment.key(EMBEDDINGS_KEY)), results / CACHE)
     problems = []
-    for folder in _folders(names, environment.data_root):
+    for folder in datasets.find_each(names, environment.data_root):
         try:
             dataset = datasets.load(folder, split)
             place = stages.accuracy_folder(results, dataset)
@@ -70,12 +69,6 @@ def candidates_command(
         click.echo("\n".join(_lines(dataset, kept)))
     if problems:
         raise BenchError("\n".join(problems))
-
-
-def _folders(names: Sequence[str], data_root: Path | None) -> list[Path]:
-    if "all" in names:
-        return datasets.find_all(data_root)
-    return [datasets.find(name, data_root) for name in names]
 
 
 def _lines(dataset: Dataset, kept: Candidates) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bench import frozen, stages, tables
+from bench import frozen, paired, stages, tables
 from bench.commands.flags import MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT
 from bench.contestants.contestant import FORM, Contestant, parse_all
 from bench.contestants.reference import Reference
@@ -14,7 +14,8 @@ from bench.errors import BenchError
 from bench.records import AccuracyRecord
 from bench.settings import Settings
 
-ALL = "all"
+DECIDES = "nDCG@10"
+"""The measure by which contestants are ordered and compared in pairs."""
 
 
 @click.command("run")
@@ -77,7 +78,7 @@ def run_command(
     """
     environment = Settings.from_environment()
     contestants = _contestants(specs, url, model, environment)
-    folders = _folders(names, environment.data_root)
+    folders = datasets.find_each(names, environment.data_root)
     settings = stages.AccuracySettings(concurrency, limit, seed, timeout_s)
     problems = []
     for folder in folders:
@@ -115,20 +116,15 @@ def _contestants(
     return parse_all([*specs, *short], settings)
 
 
-def _folders(names: Sequence[str], data_root: Path | None) -> list[Path]:
-    """The folders of the datasets that were asked for, each once; DataError where one is none."""
-    folders: list[Path] = []
-    for name in names:
-        folders += datasets.find_all(data_root) if name == ALL else [datasets.find(name, data_root)]
-    return list(dict.fromkeys(folders))
-
-
 def _report(measured: Sequence[AccuracyRecord]) -> list[str]:
     """Print a dataset's table; gives a sentence for every contestant with failed queries."""
     if not measured:
         return []
     click.echo(tables.accuracy_heading(measured))
     click.echo(tables.accuracy_table(measured))
+    best, *others = sorted(measured, key=lambda record: -record.measures[DECIDES].value)
+    for other in others:
+        click.echo(tables.paired_line(paired.compare(best, other, DECIDES)))
     return [
         f"{record.contestant.name} on {record.dataset.name}: {len(record.failures)} of {record.queries} queries failed "
         "and the measures count them 0; the same command again asks for them again"

@@ -7,7 +7,7 @@ doubtful is counted, and said in the note of every result.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from bench.data.rows import Judgement, Text
 from bench.errors import DataError
 from bench.records import DatasetNote
 
+ALL = "all"
 SAMPLE = Path(__file__).parents[1] / "sample"
 GRADED_FROM = 3
 """A split whose grades reach 3 uses TREC Deep Learning's scale (0 irrelevant, 1 related, 2 highly, 3 perfectly
@@ -88,6 +89,14 @@ def find_all(data_root: Path | None) -> list[Path]:
     if not folders:
         raise DataError(f"RERANK_DATA names no folder with datasets: {data_root or 'it is not set'}")
     return folders
+
+
+def find_each(names: Iterable[str], data_root: Path | None) -> list[Path]:
+    """The folders of the named datasets, each once; `all` stands for all under the data root."""
+    folders: list[Path] = []
+    for name in names:
+        folders += find_all(data_root) if name == ALL else [find(name, data_root)]
+    return list(dict.fromkeys(folders))
 
 
 def load(folder: Path, split: str = "test") -> Dataset:

@@ -1,11 +1,15 @@
 """Fixtures of the bench's tests: the local reranker, a URL where there is none, and BEIR folders."""
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from bench.candidates import Candidates, freeze
+from bench.data import datasets
+from bench.data.datasets import Dataset
 from tests.bench.embeddings_server import EmbeddingsServer
 from tests.bench.fake_reranker import FakeReranker
 
@@ -48,6 +52,19 @@ def no_one_there() -> str:
 def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Default result folders land in the test's own folder."""
     monkeypatch.chdir(tmp_path)
+
+
+BM25 = Callable[[str], tuple[Dataset, Candidates]]
+
+
+@pytest.fixture(scope="session")
+def bm25(data_dir: Path) -> BM25:
+    """A real set with its BM25 top 100, made once a session: the large ones take seconds."""
+    return functools.cache(lambda name: _top_100(datasets.load(datasets.find(name, data_dir))))
+
+
+def _top_100(dataset: Dataset) -> tuple[Dataset, Candidates]:
+    return dataset, freeze(dataset, 100)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import math
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,17 +9,21 @@ import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import bootstrap, candidates, measures
-from bench.data import datasets
+from bench import bootstrap, measures
+from bench.data import catalog
+from bench.errors import BenchError
+from tests.bench.conftest import BM25
 
+REAL_SETS = sorted({known.name for known in catalog.KNOWN if known.bm25_ndcg10} | {"agentset-msmarco"})
 GRADES = {"q": {"a": 3, "b": 2, "c": 0, "elsewhere": 1}}
 
 
 def _oracle(qrels: dict[str, dict[str, int]], rankings: dict[str, list[str]], level: int) -> measures.PerQuery:
     """trec_eval's own figures, missing queries 0; MRR@10 by giving it the first ten only."""
     run = {q: {d: 1000.0 - rank for rank, d in enumerate(ids)} for q, ids in rankings.items()}
+    qrels = {q: {d: max(grade, 0) for d, grade in grades.items()} for q, grades in qrels.items()}  # it crashes below 0
     first_ten = {q: dict(list(scores.items())[:10]) for q, scores in run.items()}
-    names = {"ndcg_cut_5", "ndcg_cut_10", "recall_5", "recall_10"}
+    names = {"ndcg_cut_5", "ndcg_cut_10", "recall_5", "recall_10", "map"}
     found = pytrec_eval.RelevanceEvaluator(qrels, names, relevance_level=level).evaluate(run)
     reciprocal = pytrec_eval.RelevanceEvaluator(qrels, {"recip_rank"}, relevance_level=level).evaluate(first_ten)
     rel = "" if level == 1 else f"(rel={level})"
@@ -29,9 +32,38 @@ def _oracle(qrels: dict[str, dict[str, int]], rankings: dict[str, list[str]], le
         "nDCG@10": "ndcg_cut_10",
         f"R{rel}@5": "recall_5",
         f"R{rel}@10": "recall_10",
+        f"AP{rel}": "map",
     }
     values = {key: {q: found.get(q, {}).get(name, 0.0) for q in qrels} for key, name in keys.items()}
     return values | {f"RR{rel}@10": {q: reciprocal.get(q, {}).get("recip_rank", 0.0) for q in qrels}}
+
+
+def _by_hand(qrels: dict[str, dict[str, int]], rankings: dict[str, list[str]], level: int) -> measures.PerQuery:
+    """The definitions written out, in no library's words."""
+    rel = "" if level == 1 else f"(rel={level})"
+    values: measures.PerQuery = {}
+    for query, grades in qrels.items():
+        ranking = rankings.get(query, [])
+        gains = [max(grades.get(document, 0), 0) for document in ranking]
+        ideal = sorted((max(grade, 0) for grade in grades.values()), reverse=True)
+        hits = [gain >= level for gain in gains]
+        relevant = sum(grade >= level for grade in grades.values())
+        figures = {
+            f"RR{rel}@10": next((1 / rank for rank, hit in enumerate(hits[:10], start=1) if hit), 0.0),
+            f"AP{rel}": sum(sum(hits[:rank]) / rank for rank, hit in enumerate(hits, start=1) if hit)
+            / max(relevant, 1),
+        }
+        for cut in (5, 10):
+            best = _dcg(ideal[:cut])
+            figures[f"nDCG@{cut}"] = _dcg(gains[:cut]) / best if best else 0.0
+            figures[f"R{rel}@{cut}"] = sum(hits[:cut]) / max(relevant, 1)
+        for name, figure in figures.items():
+            values.setdefault(name, {})[query] = figure
+    return values
+
+
+def _dcg(gains: list[int]) -> float:
+    return sum(gain / math.log2(rank + 1) for rank, gain in enumerate(gains, start=1))
 
 
 def _assert_equal(ours: measures.PerQuery, theirs: measures.PerQuery) -> None:
@@ -64,6 +96,13 @@ def test_missing_query_counts_zero_and_unjudged_query_nothing() -> None:
     values = measures.per_query(qrels, {"q1": ["a"], "unasked": ["z"]}, 1)
     assert values["nDCG@10"] == {"q1": 1.0, "q2": 0.0}
     assert measures.means(values)["nDCG@10"].value == 0.5
+
+
+def test_negative_grades_are_not_relevant() -> None:
+    """A grade below 0 is worth nothing and takes nothing away, and a query that has no other ones counts 0."""
+    values = measures.per_query({"q": {"a": 2, "b": -1}, "r": {"a": -2}}, {"q": ["b", "a"], "r": ["a"]}, 1)
+    assert values["nDCG@10"] == {"q": pytest.approx(1 / math.log2(3)), "r": 0.0}
+    assert values["R@5"] == {"q": 1.0, "r": 0.0}
 
 
 def test_queries_keep_the_order_of_the_qrels() -> None:
@@ -99,32 +138,64 @@ def test_scores_and_documents_must_be_as_many() -> None:
         measures.order_by_score(["a", "b"], [1.0])
 
 
+def test_further_measures_are_asked_for_by_name() -> None:
+    """AP and a deeper recall beside the standard five, at the set's level; one that is there is not doubled."""
+    values = measures.per_query(GRADES, {"q": ["c", "b", "unjudged", "a"]}, 2, also=["AP", "R@100", "nDCG@10"])
+    assert list(values)[:2] == ["nDCG@5", "nDCG@10"]
+    assert list(values)[2:] == ["R(rel=2)@5", "R(rel=2)@10", "RR(rel=2)@10", "AP(rel=2)", "R(rel=2)@100"]
+    assert values["AP(rel=2)"]["q"] == pytest.approx((1 / 2 + 2 / 4) / 2)
+    for name in ("nosuch", "nDCG@", ""):
+        with pytest.raises(BenchError, match=f"no measure has the name '{name}'"):
+            measures.per_query(GRADES, {}, 1, also=[name])
+
+
 @given(
     qrels=st.dictionaries(
         st.sampled_from(["q1", "q2", "q3"]),
-        st.dictionaries(st.integers(0, 30).map("d{}".format), st.integers(0, 3), min_size=1),
+        st.dictionaries(st.integers(0, 30).map("d{}".format), st.integers(-2, 3), min_size=1),
         min_size=1,
     ),
     seed=st.integers(0, 2**16),
+    kinds=st.integers(1, 6),
     level=st.sampled_from([1, 2]),
 )
-def test_equals_trec_eval_on_generated_cases(qrels: dict[str, dict[str, int]], seed: int, level: int) -> None:
-    """Any grades and rankings, with missing queries, unjudged and missing documents: trec_eval's figures to 1e-6."""
+def test_equals_trec_eval_and_the_definitions_on_generated_cases(
+    qrels: dict[str, dict[str, int]], seed: int, kinds: int, level: int
+) -> None:
+    """Any grades, scores of a few values only (ties), missing queries, unjudged and absent documents: to 1e-6."""
     draw = random.Random(seed)  # test data
-    rankings = {
-        query: draw.sample([f"d{n}" for n in range(40)], draw.randint(1, 40)) for query in qrels if draw.random() < 0.8
-    }
-    _assert_equal(measures.per_query(qrels, rankings, level), _oracle(qrels, rankings, level))
+    rankings: dict[str, list[str]] = {}
+    for query in qrels:
+        if draw.random() < 0.8:
+            candidates = draw.sample([f"d{n}" for n in range(40)], draw.randint(1, 40))
+            scores = [float(draw.randrange(kinds)) for _ in candidates]
+            rankings[query] = [candidates[n] for n in measures.order_by_score(candidates, scores)]
+            places = list(range(len(candidates)))
+            assert rankings[query] == [candidates[n] for n in np.lexsort((places, [-score for score in scores]))]
+    ours = measures.per_query(qrels, rankings, level, also=["AP"])
+    _assert_equal(ours, _oracle(qrels, rankings, level))
+    _assert_equal(ours, _by_hand(qrels, rankings, level))
 
 
-@pytest.mark.parametrize("name", ["msmarco-dl19", "nfcorpus", "agentset-dbpedia", "pg-silver"])
-def test_equals_trec_eval_on_real_sets(data_dir: Path, name: str) -> None:
-    """On graded sets, both relevance levels, some queries missing: trec_eval's figures to 1e-6."""
-    dataset = datasets.load(datasets.find(name, data_dir))
-    frozen = candidates.freeze(dataset, 50)
-    rankings = {query: ids for n, (query, ids) in enumerate(frozen.lists.items()) if n % 7}
+@pytest.mark.parametrize("name", REAL_SETS)
+def test_equals_trec_eval_on_all_real_sets(bm25: BM25, name: str) -> None:
+    """BM25's top 100, every seventh query missing, the others scored in steps of three ranks from the bottom (ties):
+    trec_eval's figures and the definitions' to 1e-6, query by query. What is not judged is among the candidates.
+    """
+    dataset, frozen = bm25(name)
+    rankings = {}
+    for n, (query, ids) in enumerate(frozen.lists.items()):
+        if n % 7:
+            scores = [float(-rank // 3 if n % 2 else rank // 3) for rank in range(len(ids))]
+            rankings[query] = [ids[position] for position in measures.order_by_score(ids, scores)]
     level = dataset.relevance_level
-    _assert_equal(measures.per_query(dataset.qrels, rankings, level), _oracle(dataset.qrels, rankings, level))
+    ours = measures.per_query(dataset.qrels, rankings, level, also=["AP"])
+    _assert_equal(ours, _oracle(dataset.qrels, rankings, level))
+    _assert_equal(ours, _by_hand(dataset.qrels, rankings, level))
+    assert any(i not in dataset.qrels[query] for query, ids in rankings.items() for i in ids)
+    oracle = _oracle(dataset.qrels, rankings, level)
+    for measure, mean in measures.means(ours).items():
+        assert mean.value == pytest.approx(np.mean(list(oracle[measure].values())), abs=1e-6)
 
 
 def test_interval_is_seeded_and_holds_the_mean() -> None:

@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from bench.retry import spread_s
 from bench.errors import BenchError, ServerError
+from bench.retry import spread_s
 from bench.settings import Settings
 
 ROUTE = "/chat/completions"
