@@ -1,6 +1,6 @@
 """Raw rankings on disk: `<contestant>.jsonl`, one line a query, only ever appended to.
 
-A header opens the file and every later session that adds to it. A line is written whole and flushed at once, so that a
+A header opens the file and every later session that adds to it. A line is written whole and at once, so that a
 kill at any moment leaves at most one line without its end, which reading passes over and the next session cuts off. A
 query has at most one ranking: one that failed is asked again, and its ranking then stands for it. Two runs cannot write
 to one file at the same time.
@@ -9,9 +9,9 @@ to one file at the same time.
 import fcntl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import msgspec
 
@@ -65,13 +65,13 @@ class RankingsLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: IO[bytes]
+        self._file: FileIO
 
     def __enter__(self) -> "RankingsLog":
         """Open the file, lock it and cut off what a kill left of a last line."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab+")
+            self._file = self.path.open("ab+", buffering=0)
         except OSError as error:
             raise BenchError(f"{self.path} cannot be written: {error.strerror}") from error
         try:
@@ -94,8 +94,9 @@ class RankingsLog:
     def add(self, line: Line) -> None:
         """Append a line; it is with the operating system when this returns."""
         try:
-            self._file.write(msgspec.json.encode(line) + b"\n")
-            self._file.flush()
+            rest = memoryview(msgspec.json.encode(line) + b"\n")
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise BenchError(f"{self.path} cannot be written: {error.strerror}") from error
 

@@ -118,7 +118,7 @@ def record(
     reranked = measures.per_query(dataset.qrels, {r.query_id: r.document_ids for r in rankings}, level)
     first_stage = measures.per_query(dataset.qrels, candidates.lists, level)
     samples = [ranking.sample for ranking in rankings if ranking.sample]
-    usd, source = _usd_per_1000(samples, price)
+    usd, source = usd_per_1000_queries(samples, price)
     return AccuracyRecord(
         provenance=provenance,
         sessions=[header.provenance for header in raw.headers],
@@ -143,7 +143,7 @@ def _total(counts: Sequence[int | None]) -> int | None:
     return sum(told) if told else None
 
 
-def _usd_per_1000(samples: Sequence[Sample], price: Price | None) -> tuple[float | None, str | None]:
+def usd_per_1000_queries(samples: Sequence[Sample], price: Price | None) -> tuple[float | None, str | None]:
     """Mean cost of the answered queries whose cost is known, by a thousand, and where it comes from."""
     known = [usd for s in samples if price and (usd := price.usd(s.tokens, s.search_units)) is not None]
     source = f"list price of {price.as_of}" if price else None

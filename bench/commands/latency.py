@@ -41,7 +41,7 @@ ROUNDS = 10
     "names",
     required=True,
     multiple=True,
-    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, or `sample`; may be given again.",
+    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, or `sample`, or `all` under RERANK_DATA; may be given again.",
 )
 @SPLIT
 @RUN_FILE
@@ -126,7 +126,7 @@ def latency_command(
         warm_up=warm_up,
         seed=seed,
     )
-    loaded = [datasets.load(datasets.find(name, environment.data_root), split) for name in names]
+    loaded = [datasets.load(folder, split) for folder in datasets.find_each(names, environment.data_root)]
     sets = [(dataset, candidates.freeze(dataset, max(DEPTH, *documents), run_file)) for dataset in loaded]
     begin_utc = datetime.now(UTC).isoformat(timespec="seconds")
     measured = measure_latency(

@@ -71,10 +71,12 @@ def parse_all(specs: Sequence[str], settings: Settings) -> list[Contestant | Ref
     contestants = [parse(spec, settings) for spec in specs]
     by_name: dict[str, str] = {}
     for spec, contestant in zip(specs, contestants, strict=True):
-        if (other := by_name.setdefault(contestant.name.lower(), spec)) is not spec or specs.count(spec) > 1:
+        other = by_name.get(contestant.name.lower())  # some file systems do not tell case apart
+        if other is not None:
             raise ContestantError(
-                f"{other!r} and {spec!r} would both be called {contestant.name}: give them names, NAME={spec}"
+                f"{other!r} and {spec!r} would both be called {contestant.name}: give them names, as in NAME={spec}"
             )
+        by_name[contestant.name.lower()] = spec
     return contestants
 
 

@@ -21,7 +21,7 @@ RANKS = (50.0, 90.0, 99.0)
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of Server-Timing in every resample."""
+    """A part of the latency in every resample."""
 
     p50: Floats
     p90: Floats
@@ -40,9 +40,13 @@ def headline(of: Observations, weights: Integers) -> Resampled:
     latency_ms, taken = of.latency_ms[good], weights[:, good]
     found = dict(zip(LATENCIES, percentiles(latency_ms, taken, RANKS).T, strict=False))
     found["mean"] = _quotient(taken @ latency_ms, taken.sum(axis=1))
-    first_byte = percentiles(of.first_byte_ms[good], taken, (50.0, 90.0)).T
-    found |= {"first byte P50": first_byte[0], "first byte P90": first_byte[1]}
     return found | _rates(of, good, weights)
+
+
+def first_byte(of: Observations, weights: Integers) -> Stage:
+    """P50 and P90 of the time to the first byte of successes, from the planned moment, in milliseconds."""
+    good = of.succeeded
+    return Stage(*percentiles(of.first_byte_ms[good], weights[:, good], (50.0, 90.0)).T)
 
 
 def stages(of: Observations, weights: Integers) -> dict[str, Stage]:

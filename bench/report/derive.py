@@ -44,8 +44,8 @@ def paired(a: AccuracyRecord, b: AccuracyRecord, name: str = MAIN) -> Paired | N
     both = [query_id for query_id in ours if query_id in theirs]
     if not both:
         return None
-    values = ({query_id: of[query_id] for query_id in both} for of in (ours, theirs))
-    return compare_values((a.contestant.name, b.contestant.name), name, *values, seed=SEED)
+    ours, theirs = ({query_id: of[query_id] for query_id in both} for of in (ours, theirs))
+    return compare_values((a.contestant.name, b.contestant.name), name, ours, theirs, SEED)
 
 
 def reference_point(found: Collected) -> Point | None:

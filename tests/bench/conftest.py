@@ -1,9 +1,11 @@
 """Fixtures of the bench's tests: the local reranker, a URL where there is none, and BEIR folders."""
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -13,10 +15,18 @@ from bench.data.datasets import Dataset
 from tests.bench.embeddings_server import EmbeddingsServer
 from tests.bench.fake_reranker import FakeReranker
 
+Fake = TypeVar("Fake", bound=FakeReranker)
+
 
 @pytest.fixture
 def reranker() -> Iterator[FakeReranker]:
-    server = FakeReranker()
+    with running(FakeReranker()) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running(server: Fake) -> Iterator[Fake]:
+    """Serve in a thread while the block runs."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -21,7 +21,7 @@ Score = Callable[[str, str], float]
 
 @dataclass
 class Reply:
-    """One scripted reply."""
+    """One scripted reply; status 0 hangs up without one."""
 
     status: int
     body: Any
@@ -41,11 +41,14 @@ class FakeReranker(ThreadingHTTPServer):
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.path = "/v1/rerank"
         self.replies: list[Reply | None] = []
         """What the next requests get; None is the usual answer."""
         self.score: Score = shared_words
         self.delay_s = 0.0
+        self.info: dict[str, Any] = {"model_id": "fake", "device": "cpu"}
         self.seen: list[dict[str, Any]] = []
+        self.seen_keys: list[str | None] = []
         self.seen_at_s: list[float] = []
         self.in_flight = 0
         self.most_in_flight = 0
@@ -68,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10
 
     def do_GET(self) -> None:
-        known = {"/info": {"model_id": "fake", "device": "cpu"}, "/ready": {"ready": True}}
+        known = {"/info": self.server.info, "/ready": {"ready": True}}
         self._send(Reply(200, known[self.path]) if self.path in known else Reply(404, {"message": "no such page"}))
 
     def do_POST(self) -> None:
@@ -76,18 +79,22 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.server
         with server.lock:
             server.seen.append(request)
+            server.seen_keys.append(self.headers["Authorization"])
             server.seen_at_s.append(time.perf_counter())
             server.in_flight += 1
             server.most_in_flight = max(server.most_in_flight, server.in_flight)
             scripted = server.replies.pop(0) if server.replies else None
         time.sleep(server.delay_s)
-        if self.path != "/v1/rerank":
+        if self.path != server.path:
             scripted = Reply(404, {"message": f"no such path {self.path}"})
         with server.lock:
             server.in_flight -= 1
         self._send(scripted or server.answer(request))
 
     def _send(self, reply: Reply) -> None:
+        if reply.status == 0:  # hangs up instead
+            self.close_connection = True
+            return
         body = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         self.send_response(reply.status)
         self.send_header("Content-Type", "application/json")

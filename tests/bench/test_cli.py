@@ -87,29 +87,6 @@ def test_limit_draws_the_same_queries_for_the_same_seed(reranker: FakeReranker, 
     assert drawn[0] == drawn[1] != drawn[2]
 
 
-def test_latency_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> None:
-    """The table names the loop; the record holds every sample, the warm-up apart, and gives the same figures again."""
-    out = tmp_path / "latency.json"
-    flags = ["--documents", "15", "--requests", "8", "--warm-up", "2", "--concurrency", "2"]
-    result = _type("latency", "--url", reranker.url, "--data", "sample", *flags, "--out", str(out))
-    assert result.exit_code == 0, result.stderr
-    assert "closed loop" in result.stdout
-    assert "P90 ms" in result.stdout
-    record = records.read(out)
-    assert isinstance(record, records.LatencyRecord)
-    assert (len(record.samples), len(record.warm_up)) == (8, 2)
-    assert record.plan.filled_documents > 0
-    assert all(sample.documents == 15 for sample in record.samples)
-
-
-def test_latency_without_success_gives_no_figures(reranker: FakeReranker) -> None:
-    """All requests failed: dashes in the table, exit code 1."""
-    reranker.replies = [None, *[Reply(500, {"message": "no"})] * 2]
-    result = _type("latency", "--url", reranker.url, "--data", "sample", "--requests", "2", "--warm-up", "0")
-    assert "no request succeeded" in _one_sentence(result)
-    assert "2 of 2 (100.0%)" in result.stdout
-
-
 @pytest.mark.usefixtures("in_tmp_path")
 @pytest.mark.parametrize("command", ["run", "latency"])
 def test_unusable_server_is_one_sentence(reranker: FakeReranker, no_one_there: str, command: str) -> None:
@@ -138,7 +115,7 @@ def test_reading_what_is_no_record_is_refused(tmp_path: Path) -> None:
         records.read(tmp_path / "x.json")
 
 
-@pytest.mark.parametrize(("command", "flag"), [("run", "--results"), ("latency", "--out")])
+@pytest.mark.parametrize(("command", "flag"), [("run", "--results"), ("latency", "--results")])
 def test_an_output_that_cannot_be_written_is_told_before_anything_is_measured(
     reranker: FakeReranker, command: str, flag: str
 ) -> None:
@@ -146,11 +123,3 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_measured(
     result = _type(command, "--url", reranker.url, "--data", "sample", flag, "/proc/no/such.json")
     assert "cannot be written" in _one_sentence(result)
     assert reranker.seen == []
-
-
-def test_failures_of_one_kind_are_counted_together(reranker: FakeReranker) -> None:
-    """Messages that differ in their numbers have one cause, and percentiles of few answers say so."""
-    reranker.replies = [None] * 6 + [Reply(500, {"message": f"{n} tokens wait"}) for n in range(5)]
-    result = _type("latency", "--url", reranker.url, "--data", "sample", "--requests", "8", "--documents", "4")
-    assert "5 times: status 500: 0 tokens wait" in result.stdout
-    assert "the percentiles are of 3 answers only" in result.stdout

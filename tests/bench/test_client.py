@@ -1,11 +1,14 @@
 """The client against a real local server: scores in input order, retries as asked, and failures that say why."""
 
 import asyncio
+import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
+from bench import client
 from bench.client import Answer, Client
 from bench.contestants.contestant import rerank_at
 from bench.errors import ServerError
@@ -18,8 +21,8 @@ def _rerank(
     url: str, documents: list[str], retries: int = 0, model: str | None = None, timeout_s: float = 120.0
 ) -> Answer:
     async def call() -> Answer:
-        async with Client(rerank_at(url, model), timeout_s=timeout_s) as client:
-            return await client.rerank("q1", "red apple", documents, retries=retries)
+        async with Client(rerank_at(url, model), timeout_s=timeout_s) as asking:
+            return await asking.rerank("q1", "red apple", documents, retries=retries)
 
     return asyncio.run(call())
 
@@ -69,6 +72,52 @@ def test_retry_after_may_be_a_date(reranker: FakeReranker) -> None:
     first, second, third = reranker.seen_at_s
     assert third - second >= 0.8
     assert second - first < third - second
+
+
+def test_a_wait_may_be_told_in_milliseconds(reranker: FakeReranker) -> None:
+    """`retry-after-ms`, which some vendors send, is read first."""
+    reranker.replies = [Reply(429, {}, {"retry-after-ms": "400", "Retry-After": "9"})]
+    assert _rerank(reranker.url, ["red"], retries=1).scores == [1.0]
+    assert 0.4 <= reranker.seen_at_s[1] - reranker.seen_at_s[0] < 3
+
+
+def test_a_broken_server_is_asked_again_three_times(reranker: FakeReranker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other 5xx may pass, but more often stays: four attempts at most, however many retries there are."""
+    monkeypatch.setattr(client, "wait_s", lambda *_: 0.0)
+    reranker.replies = [Reply(500, {"message": "broken"}), Reply(502, b"<html>")]
+    answer = _rerank(reranker.url, ["red"], retries=8)
+    assert (answer.scores, answer.sample.attempts) == ([1.0], 3)
+    reranker.replies = [Reply(500, {"message": "broken"})] * 9
+    answer = _rerank(reranker.url, ["red"], retries=8)
+    assert (answer.scores, answer.sample.attempts, answer.sample.error) == (None, 4, "status 500: broken")
+
+
+def test_a_broken_connection_is_tried_again(reranker: FakeReranker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that hangs up before it answers, as one that restarts, is asked again; one that is late is not."""
+    monkeypatch.setattr(client, "wait_s", lambda *_: 0.0)
+    reranker.replies = [Reply(0, b"")]
+    answer = _rerank(reranker.url, ["red"], retries=8)
+    assert (answer.scores, answer.sample.attempts) == ([1.0], 2)
+    reranker.delay_s = 0.3
+    assert _rerank(reranker.url, ["red"], retries=8, timeout_s=0.1).sample.attempts == 1
+
+
+def test_what_the_client_did_wrong_is_not_asked_again(reranker: FakeReranker) -> None:
+    """A 4xx other than 429 would fail again."""
+    reranker.replies = [Reply(401, {"message": "no"}), Reply(422, {"message": "no"})]
+    assert [_rerank(reranker.url, ["red"], retries=8).sample.attempts for _ in range(2)] == [1, 1]
+
+
+def test_a_pace_spaces_requests_evenly(reranker: FakeReranker) -> None:
+    """Five requests at once at 1,200 a minute leave 50 ms apart; their planned time stays when they were asked for."""
+
+    async def call() -> list[Answer]:
+        async with Client(replace(rerank_at(reranker.url), per_minute=1200)) as paced:
+            return await asyncio.gather(*(paced.rerank("q", "red", ["red"]) for _ in range(5)))
+
+    samples = sorted((answer.sample for answer in asyncio.run(call())), key=lambda sample: sample.sent_s)
+    assert [later.sent_s - earlier.sent_s >= 0.045 for earlier, later in itertools.pairwise(samples)] == [True] * 4
+    assert max(sample.planned_s for sample in samples) < samples[1].sent_s
 
 
 def test_retries_end(reranker: FakeReranker) -> None:
@@ -142,8 +191,8 @@ def test_check_tells_no_server_from_a_wrong_one(reranker: FakeReranker, no_one_t
 
     def check(url: str) -> str:
         async def call() -> None:
-            async with Client(rerank_at(url)) as client:
-                await client.check()
+            async with Client(rerank_at(url)) as asking:
+                await asking.check()
 
         with pytest.raises(ServerError) as caught:
             asyncio.run(call())

@@ -130,17 +130,25 @@ def test_own_id_and_empty_documents_are_no_candidates_and_ties_keep_corpus_order
 
 
 def test_noise_below_six_decimals_is_no_order(embeddings_server: EmbeddingsServer, tmp_path: Path) -> None:
-    """Two documents whose products differ in the eighth decimal keep corpus order, in the fourth they do not."""
+    """Two documents whose products differ in the seventh decimal keep corpus order, in the fourth they do not."""
     sample = datasets.load(datasets.SAMPLE)
     first, second = list(sample.documents)[:2]
 
-    for difference, expected in ((1e-8, [first, second]), (1e-4, [second, first])):
+    for difference, expected in ((1e-7, [first, second]), (1e-4, [second, first])):
         scores = {sample.documents[first]: 0.5, sample.documents[second]: 0.5 + difference} | dict.fromkeys(
             sample.queries.values(), 1.0
         )
         embeddings_server.vector = lambda text, scores=scores: [scores.get(text, 0.0)]  # type: ignore[misc]
         frozen = freeze(sample, 2, dense=Dense(_model(embeddings_server), tmp_path / str(difference)))
         assert frozen.lists["q1"] == expected
+
+
+def test_equal_products_keep_corpus_order(embeddings_server: EmbeddingsServer, tmp_path: Path, beir: WriteBeir) -> None:
+    """Of 400 documents of two kinds the nearer come first, each kind in the order of the corpus."""
+    corpus = "".join(f'{{"_id": "d{n}", "text": "{"ab" if n % 2 else "abz"}"}}\n' for n in range(400))
+    folder = beir(corpus=corpus, queries='{"_id": "q1", "text": "ab"}', qrels="q1\td1\t1\n")
+    frozen = freeze(datasets.load(folder), 250, dense=Dense(_model(embeddings_server), tmp_path / "cache"))
+    assert frozen.lists["q1"] == [f"d{n}" for n in [*range(1, 400, 2), *range(0, 400, 2)]][:250]
 
 
 def test_the_key_is_in_no_message_and_no_cache(embeddings_server: EmbeddingsServer, tmp_path: Path) -> None:

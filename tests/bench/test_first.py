@@ -12,6 +12,7 @@ import pytest
 
 from bench import rankings, records, served
 from bench.errors import ServerError
+from bench.latency import records as latency_records
 
 ROOT = Path(__file__).parents[2]
 FAKE = [sys.executable, "-m", "tests.bench.fake_reranker", "--pid-file"]
@@ -59,7 +60,7 @@ def test_first_measurement_prints_both_tables_and_stops_the_server(tmp_path: Pat
     assert "P50 ms" in output
     assert "documents/s" in output
     assert "nDCG@10" in output
-    assert isinstance(records.read(tmp_path / "out" / "latency.json"), records.LatencyRecord)
+    assert len(latency_records.read(tmp_path / "out" / "latency" / "rerank.json").points) == 1
     accuracy = records.read(tmp_path / "out" / "accuracy" / "sample" / "rerank.json")
     assert isinstance(accuracy, records.AccuracyRecord)
     assert len(rankings.read(tmp_path / "out" / "accuracy" / "sample" / "rerank.jsonl").rankings) == 4

@@ -1,0 +1,144 @@
+"""A sweep through real servers: turns, what is kept after a kill, what is refused, what is not measured again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import candidates
+from bench.contestants.contestant import Contestant, rerank_at
+from bench.data import datasets
+from bench.errors import BenchError, ServerError
+from bench.latency import records, samples
+from bench.latency.plan import Sweep
+from bench.latency.records import LatencyRecord
+from bench.latency.stage import measure_latency
+from tests.bench.fake_reranker import FakeReranker
+
+ROOT = Path(__file__).parents[3]
+
+
+def _contestant(name: str, url: str, **more: Any) -> Contestant:
+    of = rerank_at(url)
+    return Contestant(name, of.dialect, of.url, of.route, **more)
+
+
+def _measure(contestants: list[Contestant], sweep: Sweep, results: Path, **more: Any) -> list[LatencyRecord]:
+    dataset = datasets.load(datasets.SAMPLE)
+    return measure_latency(contestants, [(dataset, candidates.freeze(dataset, 20))], sweep, results, **more)
+
+
+def test_contestants_take_turns_with_the_same_requests(reranker: FakeReranker, tmp_path: Path) -> None:
+    """A B A B by rounds: after the check and a warm-up each, both are sent the same requests; one run, two profiles."""
+    both = [_contestant("a", reranker.url), _contestant("b", reranker.url)]
+    sweep = Sweep(documents=(2,), requests=6, rounds=3, warm_up=1)
+    found = _measure(both, sweep, tmp_path)
+    sent = [request["query"].split()[-1] for request in reranker.seen if len(request["documents"]) == 2]
+    q1, q2, q3, q4 = "tea", "bicycle", "sea", "starter"
+    assert sent[2:] == [q1, q2, q3, q1, q2, q3, q4, q1, q4, q1, q2, q3, q2, q3]
+    assert found[0].note.run == found[1].note.run
+    assert [of.note.profile for of in found] == ["a", "b"]
+    for of in found:
+        assert of.points[0].summary.requests == 6
+        assert records.read(tmp_path / "latency" / f"{of.note.profile}.json") == of
+
+
+def test_what_is_there_is_not_measured_again(reranker: FakeReranker, tmp_path: Path) -> None:
+    """The same command asks nobody; a wider sweep asks for its new points only; `anew` forgets all."""
+    contestants = [_contestant("a", reranker.url)]
+    first = _measure(contestants, Sweep(documents=(2,), requests=4), tmp_path)
+    asked = len(reranker.seen)
+    assert _measure(contestants, Sweep(documents=(2,), requests=4), tmp_path) == first
+    assert len(reranker.seen) == asked
+    [wider] = _measure(contestants, Sweep(documents=(2, 3), requests=4, warm_up=0), tmp_path, anew=True)
+    assert len(reranker.seen) == asked + 1 + 8
+    assert [at.plan.point.documents for at in wider.points] == [2, 3]
+    [widest] = _measure(contestants, Sweep(documents=(2, 3, 5), requests=4, warm_up=0), tmp_path)
+    assert len(reranker.seen) == asked + 1 + 8 + 1 + 4
+    assert widest.points[:2] == wider.points
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"requests": 8}, "requests 4 then, 8 now"),
+        ({"seed": 1}, "seed 0 then, 1 now"),
+        ({}, "server's model_id fake then, other now"),
+    ],
+)
+def test_samples_of_another_measurement_are_not_added_to(
+    reranker: FakeReranker, tmp_path: Path, other: dict[str, int], words: str
+) -> None:
+    """Other settings or another model under the same name: refused, naming the difference, and nothing is lost."""
+    contestants = [_contestant("a", reranker.url)]
+    [first] = _measure(contestants, Sweep(documents=(2,), requests=4), tmp_path)
+    path = tmp_path / "latency" / "a.parquet"
+    if not other:
+        reranker.info = {"model_id": "other", "device": "cpu"}
+    with pytest.raises(BenchError, match=words):
+        _measure(contestants, Sweep(documents=(2, 3), **({"requests": 4} | other)), tmp_path)  # type: ignore[arg-type]
+    assert [at.summary for at in records.read(path.with_suffix(".json")).points] == [at.summary for at in first.points]
+
+
+def test_a_kill_keeps_the_finished_rounds_and_the_same_command_goes_on(reranker: FakeReranker, tmp_path: Path) -> None:
+    """SIGKILL in the middle: what was finished is on disk, is not sent again, and the result is that of a whole run."""
+    reranker.delay_s = 0.02
+    command = [sys.executable, "-m", "bench.cli", "latency", "--url", reranker.url, "--data", "sample"]
+    command += [
+        "--documents",
+        "2,3",
+        "--requests",
+        "40",
+        "--rounds",
+        "10",
+        "--warm-up",
+        "0",
+        "--results",
+        str(tmp_path),
+    ]
+    path = tmp_path / "latency" / "rerank.parquet"
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        deadline = time.perf_counter() + 30
+        while not (path.exists() and len(samples.read(path).rounds_done(0)) >= 3) and time.perf_counter() < deadline:
+            time.sleep(0.01)
+        os.kill(process.pid, signal.SIGKILL)
+    kept = samples.read(path)
+    done = sum(len(kept.rounds_done(place)) for place in (0, 1))
+    assert 3 <= done < 20
+    before = len(reranker.seen)
+    time.sleep(0.1)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    whole = samples.read(path)
+    assert len(reranker.seen) - before <= 1 + 4 * (20 - done) + 1  # a check, the missing rounds, one that was in flight
+    assert whole.finished() == [0, 1]
+    for place in (0, 1):
+        observed = whole.observations(place)
+        assert observed.round.tolist() == [number for number in range(10) for _ in range(4)]
+        assert whole.table.slice(0, len(kept.table)).equals(kept.table)
+
+
+def test_a_server_that_goes_away_ends_the_sweep_and_keeps_what_was_done(tmp_path: Path) -> None:
+    """One sentence, and the finished point's figures are written."""
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("known_server.py")), "0", "0"], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+        contestants = [_contestant("a", url)]
+        _measure(contestants, Sweep(documents=(2,), requests=4), tmp_path)
+        process.kill()
+    with pytest.raises(ServerError, match="no server answers at"):
+        _measure(contestants, Sweep(documents=(2, 3), requests=4), tmp_path)
+    assert len(records.read(tmp_path / "latency" / "a.json").points) == 1
+
+
+def test_a_contestants_own_limit_is_kept(reranker: FakeReranker, tmp_path: Path) -> None:
+    """More clients than it takes at a time are refused before anything is sent."""
+    with pytest.raises(BenchError, match="takes 2 requests at a time"):
+        _measure([_contestant("a", reranker.url, concurrency=2)], Sweep(concurrency=(1, 4)), tmp_path)
+    assert reranker.seen == []
