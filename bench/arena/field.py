@@ -12,36 +12,14 @@ from pathlib import Path
 
 import msgspec
 
+from bench import rankings
 from bench.data.datasets import Dataset
 from bench.errors import DataError
 from bench.records import DatasetNote
 
-Rankings = dict[str, tuple[str, ...] | None]
+Lists = dict[str, tuple[str, ...] | None]
 """Query id to document ids, best first; None where the contestant failed."""
 Load = Callable[[DatasetNote], Dataset]
-
-
-class _Candidates(msgspec.Struct):
-    sha256: str
-
-
-class _Contestant(msgspec.Struct):
-    name: str
-
-
-class _Header(msgspec.Struct, tag_field="line", tag="header"):
-    contestant: _Contestant
-    dataset: DatasetNote
-    candidates: _Candidates
-
-
-class _Ranking(msgspec.Struct, tag_field="line", tag="ranking"):
-    query_id: str
-    document_ids: list[str]
-
-
-class _Failure(msgspec.Struct, tag_field="line", tag="failure"):
-    query_id: str
 
 
 @dataclass(frozen=True)
@@ -52,7 +30,7 @@ class Run:
     file: Path
     dataset: DatasetNote
     candidates_sha256: str
-    rankings: Rankings
+    rankings: Lists
 
 
 @dataclass(frozen=True)
@@ -96,24 +74,12 @@ def read_field(
 
 
 def read_run(file: Path) -> Run:
-    """A contestant's raw results; a last line without its end, as a kill leaves it, is none."""
-    decoder = msgspec.json.Decoder(_Header | _Ranking | _Failure)
-    header = None
-    rankings: Rankings = {}
-    for number, line in enumerate(file.read_bytes().split(b"\n")[:-1], start=1):
-        try:
-            read = decoder.decode(line)
-        except msgspec.MsgspecError as error:
-            raise DataError(f"{file} line {number} is no raw ranking: {error}") from error
-        if isinstance(read, _Header):
-            header = header or read
-        elif isinstance(read, _Ranking):
-            rankings[read.query_id] = tuple(read.document_ids)
-        else:
-            rankings.setdefault(read.query_id, None)
-    if header is None:
-        raise DataError(f"{file} has no header")
-    return Run(header.contestant.name, file, header.dataset, header.candidates.sha256, rankings)
+    """A contestant's raw results."""
+    raw = rankings.read(file)
+    header = raw.headers[0]
+    lists: Lists = {query_id: tuple(ranking.document_ids) for query_id, ranking in raw.rankings.items()}
+    failed = dict.fromkeys(raw.failures)
+    return Run(header.contestant.name, file, header.dataset, header.candidates.sha256, lists | failed)
 
 
 def _known(what: str, asked: Collection[str], there: set[str], root: Path) -> None:

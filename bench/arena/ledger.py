@@ -6,7 +6,6 @@ at a time writes, held by a lock that dies with it.
 """
 
 import fcntl
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -77,11 +76,6 @@ class Ledger:
         if whole < len(content):
             self._lines.truncate(whole)
         return list(_ballots(content[:whole], self.file))
-
-
-def file_name(judge: str) -> str:
-    """A judge's name as its file is called."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", judge).lstrip(".-") or "-"
 
 
 def read_ballots(file: Path) -> list[Ballot]:

@@ -58,15 +58,16 @@ def all_matches(field: Mapping[str, Arena], seed: int) -> list[Match]:
         for a, b in combinations(sorted(arena.runs), 2):
             lists_a, lists_b = arena.runs[a].rankings, arena.runs[b].rankings
             matches = [Match(name, q, a, b, lists_a[q], lists_b[q]) for q in lists_a.keys() & lists_b.keys()]
-            drawn = sorted(((_draw(seed, match), match) for match in matches), key=lambda entry: entry[0])
+            drawn = sorted(((draw(seed, match.key), match) for match in matches), key=lambda entry: entry[0])
             ranked += [(place, draw, match) for place, (draw, match) in enumerate(drawn)]
     return [match for _, _, match in sorted(ranked, key=lambda entry: entry[:2])]
 
 
-def _draw(seed: int, match: Match) -> str:
-    return hashlib.sha256("\0".join([str(seed), *match.key]).encode()).hexdigest()
+def draw(seed: int, key: Key) -> str:
+    """A match's lot: matches sorted by it are in a seeded random order."""
+    return hashlib.sha256("\0".join([str(seed), *key]).encode()).hexdigest()
 
 
 def shown_first(match: Match) -> Side:
     """Which side a judge of one look sees first: as good as random, and the same at every call."""
-    return "a" if int(_draw(0, match)[-1], 16) % 2 else "b"
+    return "a" if int(draw(0, match.key)[-1], 16) % 2 else "b"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bench.records import Estimate, Provenance
+from bench.records import DatasetNote, Estimate, Provenance
 
 Side = Literal["a", "b"]
 Verdict = Literal["a", "b", "tie", "skip"]
@@ -70,7 +70,7 @@ class Standing(msgspec.Struct, frozen=True):
     rating: Estimate
     """Bradley-Terry on the Elo scale, mean 1500: the rating."""
     sequential_elo: float
-    """K = 32 in the order of the matches; another order gives another figure. Beside the rating, never instead."""
+    """K = 32 in a seeded random order of the matches; another order gives another figure. Beside the rating only."""
     wins: int
     losses: int
     ties: int
@@ -140,6 +140,7 @@ class ArenaRecord(msgspec.Struct, frozen=True, tag_field="record", tag="arena"):
     judge: JudgeNote
     seed: int
     resamples: int
+    datasets: dict[str, DatasetNote]
     candidates: dict[str, str]
     """Dataset to the sha256 of the candidates that all of its contestants ranked."""
     pairings: Pairings

@@ -13,7 +13,7 @@ from bench.arena.agreement import agreement, combined, position_bias
 from bench.arena.field import Arena
 from bench.arena.judges.judge import Judge
 from bench.arena.ledger import Ledger
-from bench.arena.matches import Key, Match
+from bench.arena.matches import Key, Match, draw
 from bench.arena.records import ArenaRecord, Ballot, Cost, Pairings
 from bench.arena.standings import Outcome, standings
 from bench.bootstrap import RESAMPLES
@@ -101,19 +101,21 @@ def record(
     """
     if not found.outcomes:
         raise DataError(f"none of {len(matches)} matches has a verdict yet, so there is nothing to rate")
-    datasets = sorted({outcome.key[0] for outcome in found.outcomes})
+    # Sequential Elo weighs late matches most: a random order, so that no dataset or pair is late as a whole.
+    outcomes = sorted(found.outcomes, key=lambda outcome: draw(seed, outcome.key))
+    datasets = sorted({outcome.key[0] for outcome in outcomes})
     rankings = {match.key: match.rankings for match in matches}
     return ArenaRecord(
         provenance=provenance,
         judge=judge.note,
         seed=seed,
         resamples=RESAMPLES,
+        datasets={name: arena.dataset.note() for name, arena in arenas.items()},
         candidates={name: arena.candidates_sha256 for name, arena in arenas.items()},
         pairings=_pairings(matches, possible, found),
-        overall=standings(found.outcomes, seed),
+        overall=standings(outcomes, seed),
         by_dataset={
-            name: standings([outcome for outcome in found.outcomes if outcome.key[0] == name], seed)
-            for name in datasets
+            name: standings([outcome for outcome in outcomes if outcome.key[0] == name], seed) for name in datasets
         },
         position_bias=None if judge.note.kind == "qrels" else position_bias(found.looks, seed),
         agreement=[

@@ -17,10 +17,11 @@ from bench.arena.judges.human import HumanJudge
 from bench.arena.judges.judge import Judge
 from bench.arena.judges.llm import LlmJudge, LlmSettings
 from bench.arena.judges.qrels import QrelsJudge
-from bench.arena.ledger import Ledger, file_name, read_ballots
+from bench.arena.ledger import Ledger, read_ballots
 from bench.arena.matches import Match, all_matches
 from bench.arena.records import ArenaRecord, Ballot
 from bench.arena.tables import arena_table
+from bench.contestants.contestant import file_name
 from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError

@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 from bench.errors import BenchError, ServerError
-from bench.retry import spread_s
+from bench.retry import wait_s
 from bench.settings import Settings
 
 ROUTE = "/chat/completions"
@@ -72,6 +72,7 @@ class Chat:
     def __init__(self, url: str, key: str | None, *, timeout_s: float, retries: int, connections: int) -> None:
         """`url` is the base that ends before /chat/completions, such as https://host/v1."""
         self.url = url.rstrip("/").removesuffix(ROUTE) + ROUTE
+        self._key = key
         self._retries = retries
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
@@ -91,24 +92,26 @@ class Chat:
         """Send `body` and read the first choice."""
         content = msgspec.json.encode(body)
         for attempt in range(1, self._retries + 2):
-            asked_s, why = 0.0, ""
+            headers = httpx.Headers()
             try:
                 response = await self._http.post(self.url, content=content)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except httpx.InvalidURL as error:
+                raise ServerError(f"{self.url!r} is no URL: {error}") from error
+            except httpx.HTTPError as error:
                 why = str(error) or type(error).__name__
             else:
                 if response.status_code not in AGAIN and response.status_code < 500:
                     return self._read(response)
-                asked_s, why = _retry_after_s(response), _told(response)
+                headers, why = response.headers, self._told(response)
             if attempt <= self._retries:
-                await asyncio.sleep(spread_s(asked_s, attempt))
+                await asyncio.sleep(wait_s(headers, attempt))
         raise EndpointAway(f"the judge at {self.url} did not answer, asked {self._retries + 1} times: {why}")
 
     def _read(self, response: httpx.Response) -> Reply:
         if response.status_code in NEVER:
-            raise ServerError(f"the judge at {self.url} will not answer: {_told(response)}")
+            raise ServerError(f"the judge at {self.url} will not answer: {self._told(response)}")
         if not response.is_success:
-            return Reply(None, error=_told(response))
+            return Reply(None, error=self._told(response))
         try:
             completion = msgspec.json.decode(response.content, type=_Completion)
         except (msgspec.MsgspecError, UnicodeError) as error:
@@ -118,12 +121,8 @@ class Chat:
             return Reply(content or "")
         return Reply(content or "", completion.usage.prompt_tokens, completion.usage.completion_tokens)
 
-
-def _told(response: httpx.Response) -> str:
-    text = " ".join(response.text.split())
-    return f"status {response.status_code}: {text[:MESSAGE_LENGTH] or response.reason_phrase}"
-
-
-def _retry_after_s(response: httpx.Response) -> float:
-    told = response.headers.get("Retry-After", "")
-    return min(float(told), 60.0) if told.isdecimal() else 0.0
+    def _told(self, response: httpx.Response) -> str:
+        """Status and message, on one line; some endpoints repeat the key that they refuse."""
+        text = " ".join(response.text.split())
+        text = text.replace(self._key, "(the key)") if self._key else text
+        return f"status {response.status_code}: {text[:MESSAGE_LENGTH] or response.reason_phrase}"

@@ -120,7 +120,7 @@ class Voting:
 
     def holds(self, number: Any) -> bool:
         """Whether there is a match of this number."""
-        return isinstance(number, int) and 0 <= number < len(self._looks)
+        return type(number) is int and 0 <= number < len(self._looks)
 
 
 def _vote(verdict: str | None, first: Side) -> str | None:

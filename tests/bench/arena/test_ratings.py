@@ -37,7 +37,7 @@ def test_it_is_what_a_general_optimiser_finds(contestants: int) -> None:
 
     def loss(strength: Array) -> float:
         power = np.exp(strength)
-        return -sum(
+        return -math.fsum(
             points[i, j] * math.log(power[i] / (power[i] + power[j]))
             for i, j in itertools.permutations(range(contestants), 2)
         )

@@ -1,0 +1,246 @@
+"""`rerank-bench arena` and `import` as a user types them: ratings, a repeat, a kill, budgets, sentences."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench import records
+from bench.arena.ledger import Ledger
+from bench.arena.records import ArenaRecord
+from bench.cli import main
+from tests.bench.arena.chat_server import ChatServer
+from tests.bench.arena.results import bad, good, write_dataset, write_run
+from tests.server import clean_environ
+
+
+def arena(root: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(
+        main, ["arena", "--results", str(root / "results"), "--data", str(root / "toy"), *arguments]
+    )
+
+
+def llm(url: str, *more: str) -> list[str]:
+    return ["--judge", "llm", "--judge-url", url, "--judge-model", "judge-1", *more]
+
+
+def read(root: Path, judge: str) -> ArenaRecord:
+    record: ArenaRecord = records.read_as(root / "results" / "arena" / f"{judge}.json", ArenaRecord)
+    return record
+
+
+def figures(record: ArenaRecord) -> dict[str, Any]:
+    """All of a record but when, where and by which command it was made."""
+    told = {name: getattr(record, name) for name in record.__struct_fields__ if name != "provenance"}
+    return told | {"settings": record.provenance.settings}
+
+
+def sentence(result: Result) -> str:
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit), result.exception
+    return result.stderr.strip().splitlines()[-1]
+
+
+def test_qrels_judges_and_rates(toy: Path) -> None:
+    """The one that is right everywhere first, records counted by hand, the table with all of it."""
+    result = arena(toy)
+    assert result.exit_code == 0, result.stderr
+    record = read(toy, "qrels")
+    assert [each.contestant for each in record.overall.standings] == ["best", "half", "worst"]
+    best, half, worst = record.overall.standings
+    # The list of query 0 is good(0) = d0 d1 … and bad(0) = d1 … d0; half is right on 0, 2 and 4.
+    assert (best.wins, best.losses, best.ties) == (9, 0, 3)
+    assert (half.wins, half.losses, half.ties) == (3, 3, 6)
+    assert (worst.wins, worst.losses, worst.ties) == (0, 9, 3)
+    assert sum(each.rating.value for each in record.overall.standings) == pytest.approx(4500)
+    assert record.position_bias is None
+    assert record.by_dataset["toy"].standings == record.overall.standings
+    for told in ("judge: qrels: the better nDCG@10 wins", "Bradley-Terry on the Elo scale", "sequential Elo"):
+        assert told in result.stdout
+    cells = [line.split() for line in result.stdout.splitlines()]
+    assert ["best", "-", "3-0-3", "6-0-0"] in cells
+    assert ["worst", "0-6-0", "0-3-3", "-"] in cells
+    assert record.candidates == {"toy": "c" * 64}
+
+
+def test_the_same_again_gives_the_same_record(toy: Path) -> None:
+    """And appends no ballot."""
+    arena(toy)
+    once = read(toy, "qrels")
+    ballots = (toy / "results" / "arena" / "qrels.jsonl").read_bytes()
+    arena(toy)
+    assert figures(read(toy, "qrels")) == figures(once)
+    assert (toy / "results" / "arena" / "qrels.jsonl").read_bytes() == ballots
+
+
+def test_a_failed_query_loses_and_both_failed_tie(toy: Path) -> None:
+    """`gone` fails on q0 and q1, `lost` on q1: by rule, without the judge."""
+    write_run(toy / "results", toy / "toy", "gone", {"q0": None, "q1": None})
+    write_run(toy / "results", toy / "toy", "lost", {"q0": bad(0), "q1": None})
+    assert arena(toy, "--contestant", "gone", "--contestant", "lost").exit_code == 0
+    record = read(toy, "qrels")
+    (pair,) = record.overall.pairs
+    assert (pair.a, pair.wins_a, pair.wins_b, pair.ties) == ("gone", 0, 1, 1)
+    assert record.pairings.by_rule == 2
+
+
+def test_a_query_answered_with_nothing_right_still_beats_a_failure(toy: Path) -> None:
+    """Both have nDCG@10 = 0; the answered one wins."""
+    write_run(toy / "results", toy / "toy", "gone", {"q5": None})
+    write_run(toy / "results", toy / "toy", "zero", {"q5": ["d9", "d8"]})
+    arena(toy, "--contestant", "gone", "--contestant", "zero")
+    assert read(toy, "qrels").overall.standings[0].contestant == "zero"
+
+
+def test_agreement_with_the_judge_before(toy: Path, chat: ChatServer) -> None:
+    """The LLM here judges by the same rule as the qrels but on q0, where d1 looks worse to it too: they agree."""
+    arena(toy)
+    result = arena(toy, *llm(chat.url))
+    assert result.exit_code == 0, result.stderr
+    record = read(toy, "llm-judge-1")
+    (agreed,) = record.agreement
+    assert agreed.judge == "qrels"
+    assert agreed.matches == record.pairings.judged - record.pairings.by_rule
+    assert "agreement with qrels: the same on" in result.stdout
+    assert "position: the list shown first won 0.500" in result.stdout
+    assert record.position_bias is not None
+    assert record.position_bias.contradictions == 0
+
+
+def test_what_it_costs_is_told_before_and_after(toy: Path, chat: ChatServer) -> None:
+    """At the prices given, on stderr before and in table and record after."""
+    result = arena(toy, *llm(chat.url, "--usd-per-m-in", "1", "--usd-per-m-out", "2", "--budget-usd", "1"))
+    assert result.exit_code == 0, result.stderr
+    assert "to judge: " in result.stderr
+    assert "spent before: $0.0000" in result.stderr
+    record = read(toy, "llm-judge-1")
+    assert record.cost.usd == pytest.approx(record.cost.calls * (100 * 1 + 5 * 2) / 1e6)
+    assert f"cost: {record.cost.calls} calls" in result.stdout
+
+
+def test_a_stopped_judge_leaves_its_ballots_and_their_ratings(toy: Path, chat: ChatServer) -> None:
+    """A key that stops being taken after eight looks: one sentence, exit code 1, a record of the four matches."""
+    chat.replies = [*[None] * 8, (401, {"error": "expired"}, {})]
+    result = arena(toy, *llm(chat.url, "--concurrency", "1"))
+    assert "will not answer: status 401" in sentence(result)
+    record = read(toy, "llm-judge-1")
+    assert record.pairings.judged - record.pairings.by_rule == 4
+    assert record.pairings.pending > 0
+    assert "not judged yet" in result.stdout
+
+
+@pytest.fixture
+def slow_chat(tmp_path: Path) -> Iterator[str]:
+    """The URL of a chat endpoint in a process of its own that takes 30 ms a question."""
+    told = tmp_path / "url"
+    module = [sys.executable, "-m", "tests.bench.arena.chat_server", "--delay", "0.03", "--port-file", str(told)]
+    process = subprocess.Popen(module, env=clean_environ())
+    try:
+        until(lambda: told.is_file() and told.read_text().endswith("/v1"))
+        yield told.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def until(true: Any) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_kill_9_and_repeat_is_as_an_unbroken_run(tmp_path: Path, slow_chat: str) -> None:
+    """A real process, killed twice in the middle, its last line torn: the same record, no look twice on file."""
+    dataset = write_dataset(tmp_path, 12)
+    for folder in ("broken", "whole"):
+        for name, right in (("best", range(12)), ("half", range(0, 12, 2)), ("worst", range(0))):
+            rankings = {f"q{n}": good(n) if n in right else bad(n) for n in range(12)}
+            write_run(tmp_path / folder, dataset, name, rankings)
+
+    def command(folder: str) -> list[str]:
+        flags = ["--results", str(tmp_path / folder), "--data", str(dataset), *llm(slow_chat, "--concurrency", "2")]
+        return [sys.executable, "-m", "bench.cli", "arena", *flags]
+
+    ballots = tmp_path / "broken" / "arena" / "llm-judge-1.jsonl"
+    for looks in (5, 20):
+        process = subprocess.Popen(command("broken"), env=clean_environ(), stderr=subprocess.DEVNULL)
+        until(lambda looks=looks: ballots.is_file() and ballots.read_bytes().count(b"\n") >= looks)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not ballots.with_suffix(".json").exists()
+    with ballots.open("ab") as file:
+        file.write(b'{"dataset":"toy","query_id":"q1","a":"be')
+    for folder in ("broken", "whole"):
+        subprocess.run(command(folder), env=clean_environ(), check=True, capture_output=True, timeout=120)
+    broken, whole = (
+        records.read_as(tmp_path / folder / "arena" / "llm-judge-1.json", ArenaRecord) for folder in ("broken", "whole")
+    )
+    assert figures(broken) == figures(whole)
+    looks_on_file = [json.loads(line) for line in ballots.read_text().splitlines()]
+    assert len({(each["query_id"], each["a"], each["b"], each["first"]) for each in looks_on_file}) == len(
+        looks_on_file
+    )
+    assert len(looks_on_file) == whole.cost.calls
+
+
+def test_two_arenas_do_not_write_to_one_file(toy: Path) -> None:
+    """The second is told so."""
+    with Ledger(toy / "results" / "arena" / "qrels.jsonl"):
+        assert "another arena is writing" in sentence(arena(toy))
+
+
+def test_a_sample_of_matches_is_stated(toy: Path) -> None:
+    """In the record and in the table."""
+    result = arena(toy, "--matches", "6", "--seed", "3")
+    record = read(toy, "qrels")
+    assert (record.pairings.drawn, record.pairings.possible, record.seed) == (6, 18, 3)
+    assert "a seeded sample" in result.stdout
+    assert "6 of 18 drawn" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--judge", "llm"], "needs --judge-url and --judge-model"),
+        (llm("nowhere"), "--judge-url 'nowhere' is no URL"),
+        (llm("http://127.0.0.1:9/v1", "--judge-fields", "[1]"), "must be a JSON object"),
+        (llm("http://127.0.0.1:9/v1", "--judge-fields", "{"), "is no JSON"),
+        (llm("http://127.0.0.1:9/v1", "--budget-usd", "1"), "a budget in USD needs --usd-per-m-in"),
+        (["--dataset", "none"], "no dataset 'none'"),
+    ],
+    ids=["no model", "no URL", "fields no object", "fields no JSON", "no prices", "unknown dataset"],
+)
+def test_wrong_flags_end_in_one_sentence(toy: Path, arguments: list[str], told: str) -> None:
+    """Exit code 1 and no trace."""
+    assert told in sentence(arena(toy, *arguments))
+
+
+def test_an_empty_results_folder_is_told(toy: Path) -> None:
+    """With the command that fills it."""
+    result = CliRunner().invoke(main, ["arena", "--results", str(toy / "nothing")])
+    assert "`rerank-bench run` makes them" in sentence(result)
+
+
+def test_published_elo_stands_in_a_column_of_its_own(toy: Path) -> None:
+    """For the contestant that ends with the published name; its label below; our figures are as before."""
+    write_run(toy / "results", toy / "toy", "tei-bge-reranker-v2-m3", {f"q{n}": good(n) for n in range(3)})
+    arena(toy)
+    before = figures(read(toy, "qrels"))
+    done = CliRunner().invoke(main, ["import", "--results", str(toy / "results")])
+    assert done.exit_code == 0, done.stderr
+    result = arena(toy)
+    rows = {
+        line.split()[1]: line.split() for line in result.stdout.splitlines() if line.startswith("  ") and "[" in line
+    }
+    assert rows["tei-bge-reranker-v2-m3"][-1] == "1334"
+    assert rows["best"][-1] == "-"
+    assert "published Elo: published, other definition, network included" in result.stdout
+    assert figures(read(toy, "qrels")) == before
