@@ -64,22 +64,22 @@ class RankingsLog:
     """A file of raw rankings open for adding to it. Use with `with`; only one process at a time has it."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self._path = path
         self._file: FileIO
 
     def __enter__(self) -> "RankingsLog":
         """Open the file, lock it and cut off what a kill left of a last line."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("ab+", buffering=0)
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("ab+", buffering=0)
         except OSError as error:
-            raise BenchError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise BenchError(f"{self._path} cannot be written: {error.strerror}") from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
             raise BenchError(
-                f"another run is writing to {self.path}: wait for it, or give the contestant a NAME"
+                f"another run is writing to {self._path}: wait for it, or give the contestant a NAME"
             ) from error
         self._file.seek(0)
         self._file.truncate(self._file.read().rfind(b"\n") + 1)
@@ -98,7 +98,7 @@ class RankingsLog:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
-            raise BenchError(f"{self.path} cannot be written: {error.strerror}") from error
+            raise BenchError(f"{self._path} cannot be written: {error.strerror}") from error
 
 
 def _lines(path: Path) -> Iterator[Line]:

@@ -83,7 +83,7 @@ async def rerank_all(
     not_asked = len(list(shared))
     if not_asked:
         raise ServerError(
-            f"{name}: {failed_in_a_row} queries in a row failed ({error}), so {not_asked} were not asked; "
+            f"{failed_in_a_row} queries in a row failed ({error}), so {not_asked} were not asked; "
             "the same command again goes on from here"
         )
 

@@ -16,7 +16,7 @@ from bench.client import Client
 from bench.contestants.contestant import Contestant, file_name
 from bench.contestants.reference import Reference
 from bench.data.datasets import Dataset
-from bench.rankings import Rankings, RankingsLog
+from bench.rankings import RankingsLog
 from bench.records import AccuracyRecord, Provenance, RankingsHeader
 
 
@@ -54,14 +54,10 @@ def measure_accuracy(
     there = rankings.read_if_there(raw_file)
     resume.check(raw_file, there, contestant.note(), dataset, frozen)
     if there is None or run.missing(drawn, frozen, there):
-        with RankingsLog(raw_file) as log:
-            there = rankings.read_if_there(raw_file)
-            queries = run.missing(drawn, frozen, there)
-            if isinstance(contestant, Reference):
-                log.add(_header(contestant, dataset, frozen, provenance.gather(None, None, asdict(settings))))
-                run.rank_all(contestant, drawn, frozen, queries, log)
-            else:
-                asyncio.run(_ask(contestant, drawn, dataset, frozen, queries, there, log, settings))
+        if isinstance(contestant, Reference):
+            _compute(contestant, drawn, dataset, frozen, raw_file, settings)
+        else:
+            asyncio.run(_ask(contestant, drawn, dataset, frozen, raw_file, settings))
     raw = rankings.read(raw_file)
     asked = raw.headers[-1].provenance
     made = provenance.gather(asked.url, asked.server, asdict(settings))
@@ -71,27 +67,41 @@ def measure_accuracy(
     return record
 
 
+def _compute(
+    reference: Reference,
+    drawn: Dataset,
+    whole: Dataset,
+    frozen: Candidates,
+    raw_file: Path,
+    settings: AccuracySettings,
+) -> None:
+    """Add what a reference ranks and the file lacks."""
+    with RankingsLog(raw_file) as log:
+        queries = run.missing(drawn, frozen, rankings.read_if_there(raw_file))
+        log.add(_header(reference, whole, frozen, provenance.gather(None, None, asdict(settings))))
+        run.rank_all(reference, drawn, frozen, queries, log)
+
+
 async def _ask(
     contestant: Contestant,
     drawn: Dataset,
     whole: Dataset,
     frozen: Candidates,
-    queries: list[str],
-    there: Rankings | None,
-    log: RankingsLog,
+    raw_file: Path,
     settings: AccuracySettings,
 ) -> None:
-    """Begin a session in the log and fill it."""
+    """Ask for what the file lacks; a server that cannot be asked leaves no trace in it."""
     concurrency = contestant.concurrency or settings.concurrency
     async with Client(contestant, timeout_s=settings.timeout_s, connections=concurrency) as client:
         await client.check()
         server = await client.info()
-        resume.check_server(log.path, there, server)
-        made = provenance.gather(
-            client.url, server, asdict(settings) | {"concurrency": concurrency, "per_minute": contestant.per_minute}
-        )
-        log.add(_header(contestant, whole, frozen, made))
-        await run.rerank_all(client, drawn, frozen, queries, log, concurrency)
+        with RankingsLog(raw_file) as log:
+            there = rankings.read_if_there(raw_file)  # once more: nobody else can add to it from here on
+            resume.check_server(raw_file, there, server)
+            told = asdict(settings) | {"concurrency": concurrency, "per_minute": contestant.per_minute}
+            log.add(_header(contestant, whole, frozen, provenance.gather(client.url, server, told)))
+            queries = run.missing(drawn, frozen, there)
+            await run.rerank_all(client, drawn, frozen, queries, log, concurrency)
 
 
 def _header(

@@ -94,7 +94,7 @@ def run_command(
             try:
                 record = stages.measure_accuracy(contestant, dataset, candidates, place, settings)
             except BenchError as error:
-                problems.append(str(error))
+                problems.append(f"{contestant.name} on {dataset.name}: {error}")
             else:
                 measured.append(record)
         problems += _report(measured)

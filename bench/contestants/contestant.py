@@ -25,6 +25,7 @@ SPEC = re.compile(
     r"(?P<options>(?:,(?:per_minute|concurrency)=[^,]*)*)"
 )
 FORM = "[NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]"
+RESERVED = "candidates"
 LOCAL_KEY_VARIABLE = "RERANKER_API_KEY"
 ENDPOINT = re.compile(r"/(rerank|reranking|ranking)$")
 FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
@@ -86,6 +87,8 @@ def parse(spec: str, settings: Settings) -> Contestant | Reference:
     if match is None:
         raise ContestantError(f"{spec!r} is no contestant: give {FORM}")
     name, known, model, url = match["name"], match["dialect"], match["model"], match["url"]
+    if name and file_name(name).lower() == RESERVED:
+        raise ContestantError(f"{spec!r}: {RESERVED} is the name of the frozen candidates' own file; take another")
     if known in REFERENCES:
         if model or url or match["options"]:
             raise ContestantError(f"{spec!r}: {known} needs no server, so it takes no model, URL or limit")

@@ -71,6 +71,7 @@ def test_references_need_no_server() -> None:
         ("voyage", "'voyage' needs a key: set VOYAGE_API_KEY in the environment"),
         ("tei@http://h,per_minute=0", "per_minute must be a whole number of at least 1, not '0'"),
         ("tei@http://h,concurrency=many", "not 'many'"),
+        ("Candidates=bm25", "candidates is the name of the frozen candidates' own file"),
         ("bm25:m", "bm25 needs no server, so it takes no model"),
     ],
 )
