@@ -168,7 +168,7 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
             raise SettingsError(f"{origin!r} of cors_origins is no origin: give scheme://host[:port], or *")
     if settings.bench_dir and not (settings.bench_dir / "index.html").is_file():
         raise SettingsError(
-            f"bench_dir={str(settings.bench_dir)!r} cannot be used: there is no report; `rerank-bench report` writes one"
+            f"bench_dir='{settings.bench_dir}' cannot be used: there is no report; `rerank-bench report` writes one"
         )
     return msgspec.structs.replace(settings, models_dir=_expanded(settings.models_dir))
 

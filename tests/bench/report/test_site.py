@@ -240,7 +240,7 @@ def test_the_same_results_give_the_same_site(results: Path, site: Path, tmp_path
         (lambda folder: (folder / "arena" / "qrels.json").write_text("{}"), "is not a record of the bench"),
         (
             lambda folder: (folder / "accuracy" / "toy" / "good.json").unlink(),
-            "has no record beside it: the run did not",
+            "has no record beside it",
         ),
     ],
     ids=["no folder", "nothing in it", "a damaged record", "an unfinished run"],
