@@ -14,6 +14,7 @@ from bench.commands.compare import compare_command
 from bench.commands.data import data_group
 from bench.commands.latency import latency_command
 from bench.commands.published import import_command
+from bench.commands.report import report_command
 from bench.commands.run import run_command
 from bench.errors import BenchError
 
@@ -38,9 +39,10 @@ main.add_command(data_group)
 main.add_command(candidates_command)
 main.add_command(run_command)
 main.add_command(latency_command)
-main.add_command(compare_command)
 main.add_command(arena_command)
 main.add_command(import_command)
+main.add_command(compare_command)
+main.add_command(report_command)
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """The console script `rerank-bench`: a sentence instead of a trace where the bench's extra is not installed."""
 
-EXTRA = {"bm25s", "httpx", "ir_measures", "pyarrow", "Stemmer"}
+EXTRA = {"bm25s", "httpx", "ir_measures", "jinja2", "matplotlib", "pyarrow", "Stemmer"}
 
 
 def main() -> None:

@@ -30,6 +30,7 @@ from service.meter import Meter
 from service.openapi import EitherSchema, openapi
 from service.playground import playground
 from service.refusals import on_error
+from service.report import report
 from service.request import JsonRequest
 from service.rerank import Reranker
 from service.routes import ROUTES
@@ -98,6 +99,7 @@ def create_app(
             Router("/", route_handlers=ROUTES, guards=[guard]),
             create_static_files_router(f"{DOCS}/assets", [SWAGGER_UI], include_in_schema=False),
             playground(),
+            *([report(settings.bench_dir)] if settings.bench_dir else []),
         ],
         dependencies=_provide(reranker, desk, siblings),
         cors_config=_cors(settings.cors_origins),

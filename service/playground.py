@@ -38,7 +38,7 @@ async def page_without_body() -> None:
     """Answer those who probe the root with HEAD."""
 
 
-async def _guarded(response: Response[Any]) -> Response[Any]:
+async def guarded(response: Response[Any]) -> Response[Any]:
     """The same headers on the files: the page is one of them."""
     response.headers.update(HEADERS)
     return response
@@ -47,6 +47,6 @@ async def _guarded(response: Response[Any]) -> Response[Any]:
 def playground() -> Router:
     """Make the routes of the page and of its style sheet, scripts and icon."""
     assets = create_static_files_router(
-        ASSETS, [PAGE], name="playground", cache_control=ALWAYS_ASK_AGAIN, after_request=_guarded
+        ASSETS, [PAGE], name="playground", cache_control=ALWAYS_ASK_AGAIN, after_request=guarded
     )
     return Router("/", route_handlers=[page, page_without_body, assets])

@@ -125,6 +125,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="More names for the model, separated by commas: listed, and taken where that is strict."),
     ] = ()
+    bench_dir: Annotated[
+        Path | None, Meta(description="Folder that `rerank-bench report` wrote, to serve to everybody under /bench.")
+    ] = None
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged, to stderr.")
     ] = "info"
@@ -172,6 +175,10 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
     for origin in settings.cors_origins:
         if not ORIGIN.fullmatch(origin):
             raise SettingsError(f"{origin!r} of cors_origins is no origin: give scheme://host[:port], or *")
+    if settings.bench_dir and not (settings.bench_dir / "index.html").is_file():
+        raise SettingsError(
+            f"bench_dir='{settings.bench_dir}' cannot be used: there is no report; `rerank-bench report` writes one"
+        )
     return msgspec.structs.replace(settings, models_dir=_expanded(settings.models_dir))
 
 

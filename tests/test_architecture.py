@@ -15,7 +15,7 @@ ONLY_IN = {
     "onnxruntime": {"models/session.py"},
     "prometheus_client": {"service/telemetry.py", "service/siblings.py"},
     "uvicorn": {"service/commands/serve.py"},
-    "locust": {"bench/locustfile.py", "bench/load.py"},
+    "locust": {"bench/locustfile.py"},
     "huggingface_hub": {"models/prepare/fetch.py"},
     "torch": {"models/prepare/attention.py", "models/prepare/export.py", "models/prepare/torch_model.py"},
 }

@@ -41,6 +41,7 @@ def test_booleans_are_read_by_their_meaning(text: str, value: bool) -> None:
         ({"RERANK_MODEL": ""}, "RERANK_MODEL='' cannot be used"),
         ({"RERANK_MODEL_ALIASES": "a,,b"}, "RERANK_MODEL_ALIASES has an empty entry"),
         ({"RERANK_CORS_ORIGINS": "app.example"}, "'app.example' of cors_origins is no origin"),
+        ({"RERANK_BENCH_DIR": "/nowhere"}, "bench_dir='/nowhere' cannot be used: there is no report; `rerank-bench"),
         ({"RERANK_CORS_ORIGINS": "https://app.example/"}, "is no origin: give scheme://host[:port], or *"),
     ],
 )

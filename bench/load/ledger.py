@@ -1,0 +1,79 @@
+"""The ledger of a running load test: every request of every worker, kept and written down as it arrives.
+
+Lives in the process that the user started: locust's master, or the only one. It promises that a test that is killed
+leaves all that it knew, that no file is overwritten, and that the statistics count each request once.
+"""
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+from msgspec.structs import replace
+
+from bench.errors import BenchError
+from bench.load.samples import LoadHeader, LoadSample, table
+
+
+class Ledger:
+    """The requests of the test that runs, or ran last; `path` None writes nothing down."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.samples: list[LoadSample] = []
+        self._path = path
+        self._started_unix_s = 0.0
+        self._file: TextIO | None = None
+        if path is not None:
+            if path.exists():
+                raise BenchError(f"{path} exists, and samples are not overwritten: give another name")
+            self._open(path).close()
+            path.unlink()
+
+    def start(self, header: LoadHeader, now_unix_s: float) -> None:
+        """Begin a test; that of a second one in the same web session goes to a file of its own."""
+        self.close()
+        self.samples, self._started_unix_s = [], now_unix_s
+        if self._path is not None:
+            self._file = self._open(_free(self._path))
+            self._write(header)
+
+    def add(self, samples: Iterable[LoadSample]) -> None:
+        """Take requests whose times are Unix seconds."""
+        for sent in samples:
+            sample = self._since_start(sent)
+            self.samples.append(sample)
+            self._write(sample)
+
+    def close(self) -> None:
+        """Close the file; closing it again does nothing."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def report(self, counted: int, per_s: float) -> str:
+        """The exact statistics, and what locust counted itself."""
+        lost = "" if counted == len(self.samples) else f"; {len(self.samples)} samples came in"
+        return f"{table(self.samples)}\nlocust itself counted {counted} requests, {per_s:.2f} a second{lost}"
+
+    def _since_start(self, sent: LoadSample) -> LoadSample:
+        at, zero = sent.sample, self._started_unix_s
+        times = {name: round(getattr(at, name) - zero, 6) for name in ("planned_s", "sent_s", "done_s")}
+        return replace(sent, sample=replace(at, **times))
+
+    def _open(self, path: Path) -> TextIO:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return path.open("x", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise BenchError(f"samples cannot be written to {path}: {error.strerror}") from error
+
+    def _write(self, line: LoadHeader | LoadSample) -> None:
+        if self._file is not None:
+            self._file.write(msgspec.json.encode(line).decode() + "\n")
+
+
+def _free(path: Path) -> Path:
+    """The path, or the first of its name with -2, -3 … that is not there."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return path if not path.exists() else next(other for other in numbered if not other.exists())

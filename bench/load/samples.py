@@ -1,0 +1,150 @@
+"""What a load test leaves: one line a request, and exact statistics of them.
+
+locust rounds response times before it counts them; here every request is kept as it was, and percentiles are of the
+successes' own times, the errors beside them. The file is JSON Lines, a header and then a request a line.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import DataError
+from bench.records import Estimate, Provenance, Sample
+from bench.replies import server_timing_ms
+
+
+class LoadHeader(msgspec.Struct, frozen=True, tag_field="line", tag="header"):
+    """The first line of the file."""
+
+    provenance: Provenance
+    loop: str = "closed"
+    """Always: a locust user waits for its answer. So `planned_s` is `sent_s`."""
+    format: int = 1
+
+
+class LoadSample(msgspec.Struct, frozen=True, tag_field="line", tag="request"):
+    """One request of one user."""
+
+    dialect: str
+    worker: int
+    sample: Sample
+    """Its times count from the start of the test as the master knows it: workers on other machines need its clock."""
+
+
+class LoadFigures(msgspec.Struct, frozen=True):
+    """The statistics of some requests; None where nothing succeeded."""
+
+    requests: int
+    errors: int
+    requests_per_s: float
+    """Answered, well or badly, over the time of the whole test: from its first request sent to its last done."""
+    documents_per_s: float
+    """Of successes, over the same time."""
+    p50_ms: Estimate | None
+    p90_ms: Estimate | None
+    p99_ms: Estimate | None
+
+
+def read(path: Path) -> tuple[LoadHeader, list[LoadSample]]:
+    """Read a file of samples back; a last line that was cut off is left out. DataError where it is no such file."""
+    try:
+        first, *lines = path.read_bytes().split(b"\n")
+        header = msgspec.json.decode(first, type=LoadHeader)
+        return header, [msgspec.json.decode(line, type=LoadSample) for line in lines[:-1]]
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    except msgspec.MsgspecError as error:
+        raise DataError(f"{path} is no file of a load test's samples: {error}") from error
+
+
+def of_request(request: Mapping[str, Any], worker: int) -> list[LoadSample]:
+    """The sample of a request as locust's event `request` tells of it, in Unix seconds; none where it is not ours."""
+    context, response = request["context"], request["response"]
+    if "dialect" not in context:
+        return []
+    sent_unix_s, error = request["start_time"], request["exception"]
+    headers = getattr(response, "headers", None) or {}
+    sample = Sample(
+        query_id=context["query_id"],
+        documents=context["documents"],
+        planned_s=sent_unix_s,
+        sent_s=sent_unix_s,
+        done_s=sent_unix_s + request["response_time"] / 1000,
+        status=response.status_code or None,
+        server_timing_ms=server_timing_ms(headers.get("Server-Timing", "")),
+        error=None if error is None else str(error),
+    )
+    return [LoadSample(context["dialect"], worker, sample)]
+
+
+def duration_s(samples: Sequence[Sample]) -> float:
+    """From the first request sent to the last done."""
+    return max(sample.done_s for sample in samples) - min(sample.sent_s for sample in samples)
+
+
+def figures(samples: Sequence[Sample], test_s: float) -> LoadFigures:
+    """The statistics of at least one request of a test that took `test_s`."""
+    good = [sample for sample in samples if sample.error is None]
+    latency_ms = np.array([(sample.done_s - sample.sent_s) * 1000 for sample in good], dtype=np.float64)
+    return LoadFigures(
+        requests=len(samples),
+        errors=len(samples) - len(good),
+        requests_per_s=len(samples) / test_s,
+        documents_per_s=sum(sample.documents for sample in good) / test_s,
+        p50_ms=_percentile(latency_ms, 50),
+        p90_ms=_percentile(latency_ms, 90),
+        p99_ms=_percentile(latency_ms, 99),
+    )
+
+
+def _percentile(latency_ms: NDArray[np.float64], rank: float) -> Estimate | None:
+    """A percentile with its 95 % interval between two of the times themselves.
+
+    How many of n times lie below the true percentile is binomial: n q, give or take 1.96 standard deviations (David and
+    Nagaraja, Order Statistics, 2003, 7.1). The bootstrap tends to the same, but takes minutes where a test was long.
+    """
+    if not len(latency_ms):
+        return None
+    deviation = 196 * np.sqrt(rank / 100 * (1 - rank / 100) / len(latency_ms))
+    value, low, high = np.percentile(latency_ms, [rank, max(0, rank - deviation), min(100, rank + deviation)])
+    return Estimate(float(value), float(low), float(high))
+
+
+def table(samples: Sequence[LoadSample]) -> str:
+    """The statistics as text: a line for each dialect and size, one for all."""
+    if not samples:
+        return "from raw samples: no request was answered"
+    groups: dict[str, list[Sample]] = {}
+    for at in samples:
+        groups.setdefault(f"{at.dialect}, {at.sample.documents} documents", []).append(at.sample)
+    every = [at.sample for at in samples]
+    test_s = duration_s(every)
+    rows = [(name, figures(groups[name], test_s)) for name in sorted(groups, key=_natural)]
+    rows.append(("all", figures(every, test_s)))
+    heads = ("", "requests", "errors", "requests/s", "documents/s", "P50 ms", "P90 ms", "P99 ms")
+    cells = [heads, *(_cells(name, of) for name, of in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
+    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in cells]
+    return "\n".join(["from raw samples, closed loop; percentiles of successes; [95 % interval]", *lines])
+
+
+def _natural(name: str) -> tuple[str, int]:
+    dialect, _, size = name.partition(", ")
+    return dialect, int(size.split()[0])
+
+
+def _cells(name: str, of: LoadFigures) -> tuple[str, ...]:
+    rates = (f"{of.requests_per_s:.2f}", f"{of.documents_per_s:.1f}")
+    return (name, str(of.requests), str(of.errors), *rates, _cell(of.p50_ms), _cell(of.p90_ms), _cell(of.p99_ms))
+
+
+def _cell(of: Estimate | None) -> str:
+    return "-" if of is None else f"{of.value:.1f} [{of.low:.1f}, {of.high:.1f}]"
+
+
+def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]

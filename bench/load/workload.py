@@ -1,0 +1,83 @@
+"""What a load test sends: real queries with real passages, in sizes drawn from a list.
+
+A request is a judged query of the dataset with passages drawn from its whole corpus: the work a passage makes depends
+on its length, not on whether it fits, and no first stage has to be computed in every worker process. The draws are
+seeded, so that two runs with the same settings and as many processes send the same requests.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.data.datasets import find, load
+from bench.errors import BenchError
+from bench.load.plans import Pause
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The texts that requests are made of; empty ones are left out."""
+
+    dataset: str
+    queries: list[tuple[str, str]]
+    """Id and text."""
+    passages: list[str]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request, in no dialect yet."""
+
+    query_id: str
+    query: str
+    documents: list[str]
+
+
+def read(name: str, data_root: Path | None, split: str) -> Texts:
+    """The texts of a dataset: a folder in BEIR layout, a name under `data_root`, or `sample`; DataError otherwise."""
+    dataset = load(find(name, data_root), split)
+    passages = [text for text in dataset.documents.values() if text]
+    return Texts(dataset.name, [(query_id, text) for query_id, text in dataset.queries.items() if text], passages)
+
+
+def sizes(text: str) -> list[int]:
+    """Read `8,32,100`; a size that comes twice is drawn twice as often. BenchError where it is no such list."""
+    try:
+        read = [int(size) for size in text.split(",")]
+    except ValueError:
+        read = []
+    if not read or min(read) < 1:
+        raise BenchError(f"{text!r} is no list of documents per request: give whole numbers from 1, such as 8,32,100")
+    return read
+
+
+class Draw:
+    """An endless, seeded supply of requests for one user."""
+
+    def __init__(self, texts: Texts, sizes: Sequence[int], seed: str) -> None:
+        self._texts, self._sizes = texts, sizes
+        self._random = random.Random(seed)
+
+    def ask(self) -> Ask:
+        """The next request; a passage may come twice in one, where the corpus is small."""
+        query_id, query = self._random.choice(self._texts.queries)
+        return Ask(query_id, query, self._random.choices(self._texts.passages, k=self._random.choice(self._sizes)))
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the users of a test send, and when."""
+
+    texts: Texts
+    sizes: list[int]
+    pause: Pause
+    top_n: int | None
+    model: str | None
+    seed: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of every request; may hold a key."""
+
+    def supply(self, worker: int, user: int) -> Draw:
+        """The requests of one user: of one process of several, and of one user of that process."""
+        return Draw(self.texts, self.sizes, f"{self.seed}/{worker}/{user}")

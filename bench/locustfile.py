@@ -1,0 +1,270 @@
+"""The load test for locust: `locust -f bench/locustfile.py --host URL`, alone or with --master and --worker.
+
+Sends real queries and passages in mixed sizes and judges every answer. locust drives and shows its own statistics,
+which it takes from rounded times; beside them stand exact ones of raw samples, which workers send to the master with
+their reports. Every user waits for its answer before it sends again: a closed loop, whatever the plan is called.
+"""
+
+import functools
+import itertools
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import msgspec
+from locust import FastHttpUser, LoadTestShape, events, tag, task, wait_time
+from locust.env import Environment
+from locust.exception import StopTest
+from locust.runners import MasterRunner, WorkerRunner
+from msgspec.structs import replace
+
+from bench import provenance
+from bench.contestants.contestant import LOCAL_KEY_VARIABLE
+from bench.errors import BenchError
+from bench.load import dialects, plans
+from bench.load.ledger import Ledger
+from bench.load.options import DEFAULT_RUN_TIME_S, RECORDED, add_options
+from bench.load.samples import LoadHeader, LoadSample, of_request
+from bench.load.workload import Draw, Texts, Work, read, sizes
+from bench.records import Provenance
+from bench.settings import Settings
+
+log = logging.getLogger(__name__)
+
+REPORTED = "rerank_samples"
+"""Where in a worker's report its samples are."""
+LAST_REPORT_S = 5
+"""How long a worker's last report may be on its way."""
+
+events.init_command_line_parser.add_listener(add_options)
+
+
+class RerankUser(FastHttpUser):
+    """A user of a reranker. `--tags` picks the dialects that it speaks; without it, this project's own."""
+
+    concurrency = 1
+    work: Work | None = None
+    """Of the running test; None where it cannot start in this process."""
+    users: Iterator[int] = itertools.count()
+    """Numbers the users that this process starts in a test."""
+    pause: Callable[[Any], float]
+    draws: Draw
+
+    def on_start(self) -> None:
+        """Take a supply of requests that no other user has."""
+        if self.work is None:
+            raise StopTest("this process cannot take part: its log says why")
+        self.draws = self.work.supply(_worker(self.environment), next(self.users))
+        self.pause = getattr(wait_time, self.work.pause.plan)(*self.work.pause.numbers)
+
+    def wait_time(self) -> float:
+        """Seconds to the next request."""
+        return self.pause(self)
+
+    @tag("own")
+    @task
+    def own(self) -> None:
+        """This project's /v1/rerank, which Jina's, vLLM's and Cohere's first version resemble."""
+        self._rerank(dialects.OWN)
+
+    @tag("cohere")
+    @task
+    def cohere(self) -> None:
+        """Cohere's /v2/rerank."""
+        self._rerank(dialects.COHERE)
+
+    @tag("tei")
+    @task
+    def tei(self) -> None:
+        """text-embeddings-inference's /rerank."""
+        self._rerank(dialects.TEI)
+
+    @tag("infinity")
+    @task
+    def infinity(self) -> None:
+        """Infinity's /rerank."""
+        self._rerank(dialects.INFINITY)
+
+    @tag("vllm")
+    @task
+    def vllm(self) -> None:
+        """The /v1/score of vLLM."""
+        self._rerank(dialects.VLLM)
+
+    @tag("nim")
+    @task
+    def nim(self) -> None:
+        """NVIDIA NIM's /v1/ranking."""
+        self._rerank(dialects.NIM)
+
+    def _rerank(self, dialect: dialects.Dialect) -> None:
+        assert self.work is not None  # noqa: S101  # on_start has seen to it
+        ask, top_n = self.draws.ask(), self.work.top_n
+        with self.client.post(
+            dialect.route,
+            name=f"{dialect.route} ({len(ask.documents)} documents)",
+            data=dialect.body(ask.query, ask.documents, top_n, self.work.model),  # type: ignore[arg-type]  # sent as is
+            headers=dict(self.work.headers),
+            context={"dialect": dialect.name, "query_id": ask.query_id, "documents": len(ask.documents)},
+            catch_response=True,
+        ) as response:
+            if response.status_code == httpx.codes.OK:
+                problem = dialect.problem(response.content or b"", len(ask.documents), top_n)
+            else:
+                problem = dialects.refusal(response.status_code, response.content, getattr(response, "error", None))
+            if problem is not None:
+                response.failure(problem)
+
+
+class PlannedShape(LoadTestShape):
+    """Users over time: up to --users, over --run-time."""
+
+    abstract = True  # else locust would take it for every test: it is used where --shape asks for it
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__()
+        self._options: Any = environment.parsed_options
+        self.runner = environment.runner
+
+    def tick(self) -> tuple[int, float] | None:
+        """(users, users a second) now; None at the end."""
+        most, run_time_s = self._options.num_users or 1, self._options.run_time or DEFAULT_RUN_TIME_S
+        users = plans.users(self._options.shape, self.get_run_time(), run_time_s, most)
+        return None if users is None else (users, float(most))
+
+
+@events.init.add_listener
+def prepare(environment: Environment, **_: Any) -> None:
+    """Check the flags before anything is sent, and listen to what happens."""
+    options: Any = environment.parsed_options
+    options.tags = options.tags or [dialects.OWN.name]
+    try:
+        dialects.check_tags(options.tags)
+        RerankUser.work = _work(options)
+        _keep_samples(environment, Path(options.samples) if options.samples else None)
+    except BenchError as error:
+        sys.exit(str(error))
+    environment.events.test_start.add_listener(_renew_work)
+    if options.shape != "none":
+        environment.shape_class = PlannedShape(environment)
+
+
+def _renew_work(environment: Environment, **_: Any) -> None:
+    """A worker learns the flags from its master, a master from its web page: only now are they final."""
+    try:
+        RerankUser.work, RerankUser.users = _work(environment.parsed_options), itertools.count()
+    except BenchError as error:
+        log.error(error)  # and no user starts
+        RerankUser.work = None
+
+
+def _work(options: Any) -> Work:
+    key = Settings.from_environment().key(LOCAL_KEY_VARIABLE)
+    return Work(
+        texts=_texts(options.data, options.split),
+        sizes=sizes(options.documents),
+        pause=plans.pause(options.pause),
+        top_n=options.top_n or None,
+        model=options.model or None,
+        seed=options.seed,
+        headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+    )
+
+
+@functools.cache
+def _texts(data: str, split: str) -> Texts:
+    """Read once a process, not again as each test starts."""
+    return read(data, Settings.from_environment().data_root, split)
+
+
+def _keep_samples(environment: Environment, path: Path | None) -> None:
+    """Workers send their samples with each report; the master, or the only process, keeps them and tells at the end."""
+    hooks = environment.events
+    if isinstance(environment.runner, WorkerRunner):
+        waiting: list[LoadSample] = []
+        hooks.request.add_listener(lambda **request: waiting.extend(of_request(request, _worker(environment))))
+
+        def report(data: dict[str, Any], **_: Any) -> None:
+            data[REPORTED] = msgspec.msgpack.encode(waiting)
+            waiting.clear()
+
+        hooks.report_to_master.add_listener(report)
+        return
+    ledger, header = Ledger(path), _headers(environment)
+    hooks.request.add_listener(lambda **request: ledger.add(of_request(request, _worker(environment))))
+    hooks.worker_report.add_listener(
+        lambda data, **_: ledger.add(msgspec.msgpack.decode(data[REPORTED], type=list[LoadSample]))
+    )
+    hooks.test_start.add_listener(lambda **_: ledger.start(header(), time.time()))
+    if isinstance(environment.runner, MasterRunner):
+        hooks.test_stop.add_listener(_await_last_reports)
+    _show(environment, ledger)
+
+
+def _await_last_reports(environment: Environment, **_: Any) -> None:
+    """Let workers finish what is in flight and report it before the master goes.
+
+    Without a web page locust's master gives them half a second, whatever --stop-timeout says, and the slowest requests
+    would be those that are lost.
+    """
+    runner, options = environment.runner, environment.parsed_options
+    assert isinstance(runner, MasterRunner)  # noqa: S101  # nobody else is given this listener
+    if options is None or not options.headless:
+        return
+    runner.send_message("quit")
+    give_up = time.perf_counter() + environment.stop_timeout + LAST_REPORT_S
+    while runner.clients.all and time.perf_counter() < give_up:
+        time.sleep(0.05)
+
+
+def _worker(environment: Environment) -> int:
+    """Which of the processes this is."""
+    return int(getattr(environment.runner, "worker_index", 0))
+
+
+def _headers(environment: Environment) -> Callable[[], LoadHeader]:
+    """Makes the header of a test that starts now. What takes time is asked before: locust's clock runs already then."""
+    options: Any = environment.parsed_options
+
+    def header(made: Provenance) -> LoadHeader:
+        url = str(environment.host or options.host)
+        settings = {name: value for name, value in vars(options).items() if name in RECORDED}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return LoadHeader(replace(made, url=url, server=_info(url), settings=settings, created_utc=now))
+
+    made = header(provenance.gather("", None, {})).provenance
+    return lambda: header(made)
+
+
+@functools.cache
+def _info(url: str) -> dict[str, Any] | None:
+    """What the server tells of itself; None where it has no such page."""
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/info", timeout=5, trust_env=False).json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _show(environment: Environment, ledger: Ledger) -> None:
+    """The exact statistics: on stdout at the end, and at /exact of the web page at any time."""
+
+    def report() -> str:
+        total = environment.stats.total
+        return ledger.report(total.num_requests, total.total_rps)
+
+    def finish(**_: Any) -> None:
+        ledger.close()
+        click.echo(report())
+
+    environment.events.quit.add_listener(finish)
+    web: Any = environment.web_ui
+    if web is not None:
+        page = web.auth_required_if_enabled(lambda: (report(), {"Content-Type": "text/plain; charset=utf-8"}))
+        web.app.add_url_rule("/exact", "exact", page)

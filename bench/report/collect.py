@@ -1,0 +1,100 @@
+"""Everything in a results folder that the report shows, read whole and checked.
+
+A folder may hold any part: accuracy without an arena, latency alone. What is not there is empty here; a file that is
+there and damaged is an error that names it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import published, records
+from bench.arena.records import ArenaRecord
+from bench.errors import DataError
+from bench.latency import samples
+from bench.latency.records import LatencyRecord
+from bench.latency.samples import Profile
+from bench.published import PublishedRecord
+from bench.records import AccuracyRecord
+
+
+@dataclass(frozen=True)
+class LatencyProfile:
+    """One profile: its figures, and the samples that they were made from."""
+
+    name: str
+    contestant: str
+    record: LatencyRecord
+    samples: Profile
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What a results folder holds."""
+
+    accuracy: dict[str, dict[str, AccuracyRecord]]
+    """By dataset, then contestant."""
+    arenas: dict[str, ArenaRecord]
+    """By judge; the one that the leaderboard follows is the first."""
+    profiles: list[LatencyProfile]
+    published: PublishedRecord | None
+
+    @property
+    def contestants(self) -> list[str]:
+        """Everyone of whom there is anything, by name."""
+        ranked = {name for of_dataset in self.accuracy.values() for name in of_dataset}
+        met = {at.contestant for arena in self.arenas.values() for at in arena.overall.standings}
+        return sorted(ranked | met | {profile.contestant for profile in self.profiles})
+
+    @property
+    def arena(self) -> ArenaRecord | None:
+        """The arena that the leaderboard follows."""
+        return next(iter(self.arenas.values()), None)
+
+    def of(self, contestant: str) -> dict[str, AccuracyRecord]:
+        """A contestant's accuracy by dataset."""
+        return {name: there[contestant] for name, there in self.accuracy.items() if contestant in there}
+
+    def profiles_of(self, contestant: str) -> list[LatencyProfile]:
+        """A contestant's latency profiles."""
+        return [profile for profile in self.profiles if profile.contestant == contestant]
+
+
+def collect(results: Path) -> Collected:
+    """Read the folder; DataError where it is none, holds nothing, or a file in it cannot be read."""
+    if not results.is_dir():
+        raise DataError(f"there is no results folder {results}; `rerank-bench run` and `latency` make one")
+    found = Collected(
+        accuracy=_accuracy(results / "accuracy"),
+        arenas=_arenas(results / "arena"),
+        profiles=list(_profiles(results / "latency")),
+        published=published.load(results),
+    )
+    if not found.contestants:
+        raise DataError(f"{results} holds no accuracy, arena or latency record; `rerank-bench run` makes some")
+    return found
+
+
+def _accuracy(folder: Path) -> dict[str, dict[str, AccuracyRecord]]:
+    found: dict[str, dict[str, AccuracyRecord]] = {}
+    for raw in sorted(folder.glob("*/*.jsonl")):
+        file = raw.with_suffix(".json")
+        if not file.exists():
+            raise DataError(f"{raw} has no record beside it: the run did not end; the same command again finishes it")
+        record: AccuracyRecord = records.read_as(file, AccuracyRecord)
+        found.setdefault(raw.parent.name, {})[record.contestant.name] = record
+    return found
+
+
+def _arenas(folder: Path) -> dict[str, ArenaRecord]:
+    """The deterministic judge first, which needs no trust; then by name."""
+    arenas = [records.read_as(file, ArenaRecord) for file in folder.glob("*.json")]
+    in_order = sorted(arenas, key=lambda record: (record.judge.kind != "qrels", record.judge.name))
+    return {record.judge.name: record for record in in_order}
+
+
+def _profiles(folder: Path) -> Iterator[LatencyProfile]:
+    for file in sorted(folder.glob("*.json")):
+        record: LatencyRecord = records.read_as(file, LatencyRecord)
+        raw = samples.read(file.with_suffix(".parquet"))
+        yield LatencyProfile(record.note.profile, record.note.contestant.name, record, raw)

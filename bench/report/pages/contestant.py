@@ -1,0 +1,256 @@
+"""A contestant's own page: what it is, its record, its accuracy and latency by dataset."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.arena.records import PairTally, Standing
+from bench.published import PublishedRecord
+from bench.records import AccuracyRecord, Provenance
+from bench.report import derive
+from bench.report.charts import Chart, Dot, Series, dots, ecdf, histogram
+from bench.report.collect import Collected, LatencyProfile
+from bench.report.pages.latency import point_cells, point_columns
+from bench.report.pages.leaderboard import in_order, standing_of
+from bench.report.table import (
+    Column,
+    Row,
+    Table,
+    elo,
+    estimated,
+    figure,
+    measure,
+    missing,
+    share,
+    usd,
+    whole,
+    words,
+)
+
+TOLD = {
+    "model_id": "model",
+    "model_dtype": "precision",
+    "model_sha": "weights",
+    "device": "device",
+    "max_input_length": "window, tokens",
+    "version": "server version",
+}
+"""What a server tells of itself at /info that a reader asks for first."""
+UNTOLD = "the server does not tell"
+
+
+@dataclass(frozen=True)
+class ContestantPage:
+    """What the page shows."""
+
+    name: str
+    place: int
+    of: int
+    facts: list[tuple[str, str]]
+    standing: Standing | None
+    tables: list[Table]
+    charts: list[Chart]
+
+
+def contestant_page(found: Collected, name: str, colours: Mapping[str, int]) -> ContestantPage:
+    """The page of one contestant."""
+    order = in_order(found)
+    tables = [
+        _arena_table(found, name),
+        _meetings(found, name),
+        _accuracy_table(found.of(name)),
+        _latency_table(found.profiles_of(name)),
+        _published_table(found.published, name),
+    ]
+    return ContestantPage(
+        name=name,
+        place=order.index(name) + 1,
+        of=len(order),
+        facts=_facts(found, name),
+        standing=standing_of(found, name),
+        tables=[table for table in tables if table is not None],
+        charts=[
+            *_elo_chart(found, name, colours[name]),
+            *_distributions(found.of(name), colours[name]),
+            *_ecdfs(found.profiles_of(name)),
+        ],
+    )
+
+
+def _facts(found: Collected, name: str) -> list[tuple[str, str]]:
+    accuracy, profiles = list(found.of(name).values()), found.profiles_of(name)
+    facts: list[tuple[str, str]] = []
+    notes = [*(record.contestant for record in accuracy), *(profile.record.note.contestant for profile in profiles)]
+    if notes:
+        facts += [("dialect", notes[-1].dialect), ("model asked for", notes[-1].model or "none named")]
+        facts += [("asked at", notes[-1].url or "nobody: it needs no server")]
+    made: list[Provenance] = [record.provenance for record in accuracy]
+    made += [profile.record.note.provenance for profile in profiles]
+    server: dict[str, Any] = next((each.server for each in reversed(made) if each.server), {})
+    facts += [(head, str(server[key])) for key, head in TOLD.items() if server.get(key) is not None]
+    sources = sorted({record.cost_source for record in accuracy if record.cost_source})
+    return [*facts, ("price", "; ".join(sources) or "not known")]
+
+
+def _arena_table(found: Collected, name: str) -> Table | None:
+    """Its standing under every judge, overall and by dataset."""
+    rows = []
+    for judge, arena in found.arenas.items():
+        for dataset, standings in [("all", arena.overall), *arena.by_dataset.items()]:
+            for place, at in enumerate(standings.standings, start=1):
+                if at.contestant == name:
+                    cells = [
+                        words(judge),
+                        words(dataset),
+                        figure(place, whole),
+                        estimated(at.rating, elo),
+                        figure(at.sequential_elo, elo),
+                        estimated(at.win_rate, share),
+                        *(figure(count, whole) for count in (at.wins, at.losses, at.ties)),
+                    ]
+                    rows.append(Row(f"{judge}/{dataset}", cells))
+    if not rows:
+        return None
+    columns = [
+        Column("judge", "judge", is_text=True),
+        Column("dataset", "dataset", is_text=True),
+        Column("rank", "#", "Place by rating among those who met there."),
+        Column("elo", "Elo", "Bradley-Terry rating on the Elo scale, mean 1500, with its 95 % interval."),
+        Column("sequential", "sequential Elo", "K = 32, in the order of the matches; another gives another."),
+        Column("win_rate", "win %", "Wins over all matches, ties counted as not won."),
+        Column("wins", "W"),
+        Column("losses", "L"),
+        Column("ties", "T"),
+    ]
+    return Table("arena", "Record in the arena", columns, rows)
+
+
+def _meetings(found: Collected, name: str) -> Table | None:
+    """Wins, losses and ties against each other contestant."""
+    if found.arena is None:
+        return None
+    rows = []
+    for pair in found.arena.overall.pairs:
+        if name in (pair.a, pair.b):
+            other, wins, losses = _seen_by(pair, name)
+            rate = wins / (wins + losses + pair.ties)
+            cells = [words(other, href=f"../compare/{pair_file(name, other)}")]
+            cells += [figure(count, whole) for count in (wins, losses, pair.ties)]
+            rows.append(Row(other, [*cells, figure(rate, share)]))
+    columns = [
+        Column("other", "against", is_text=True),
+        *(Column(key, head) for key, head in (("wins", "W"), ("losses", "L"), ("ties", "T"), ("win_rate", "win %"))),
+    ]
+    return Table("meetings", f"Against each other contestant, judge {found.arena.judge.name}", columns, rows)
+
+
+def _seen_by(pair: PairTally, name: str) -> tuple[str, int, int]:
+    return (pair.b, pair.wins_a, pair.wins_b) if pair.a == name else (pair.a, pair.wins_b, pair.wins_a)
+
+
+def pair_file(one: str, other: str) -> str:
+    """The file of two contestants' comparison, whichever is named first."""
+    return "--".join(sorted((one, other))) + ".html"
+
+
+def _accuracy_table(there: Mapping[str, AccuracyRecord]) -> Table | None:
+    if not there:
+        return None
+    names = list(dict.fromkeys(_plain(name) for record in there.values() for name in record.measures))
+    rows = []
+    for dataset, record in there.items():
+        by_plain = {_plain(name): of for name, of in record.measures.items()}
+        cells = [
+            words(dataset),
+            figure(record.queries, whole),
+            *(estimated(by_plain.get(name), measure, "not computed on this dataset") for name in names),
+            estimated(record.first_stage[derive.MAIN], measure),
+            figure(len(record.failures), whole),
+            figure(record.tokens, whole, UNTOLD),
+            figure(record.usd_per_1000_queries, usd, "no price is known for it"),
+        ]
+        rows.append(Row(dataset, cells))
+    columns = [
+        Column("dataset", "dataset", is_text=True),
+        Column("queries", "queries", "Judged queries that were asked."),
+        *(Column(name, name) for name in names),
+        Column("first_stage", "first stage", "nDCG@10 of the candidates in their own order."),
+        Column("failures", "failed", "Queries without an answer; they count 0."),
+        Column("tokens", "tokens", "Of all answered queries."),
+        Column("usd", "US$ / 1,000", "For a thousand queries."),
+    ]
+    return Table("accuracy", "Accuracy by dataset, with 95 % intervals over queries", columns, rows)
+
+
+def _plain(name: str) -> str:
+    """`R(rel=2)@10` and `R@10` share a column: the level is the dataset's, and stands with it under methods."""
+    return name.replace("(rel=2)", "")
+
+
+def _latency_table(profiles: list[LatencyProfile]) -> Table:
+    rows = []
+    for profile in profiles:
+        for of in profile.record.points:
+            cells = [words(profile.name), *point_cells(of)]
+            rows.append(Row(f"{profile.name}/{of.plan.point}", cells))
+    if not rows:
+        none = [missing("its latency was not measured: rerank-bench latency")] * (1 + len(point_columns()))
+        rows = [Row("none", none)]
+    columns = [Column("profile", "profile", is_text=True), *point_columns()]
+    return Table("latency", "Latency by dataset and load, with 95 % intervals", columns, rows)
+
+
+def _published_table(record: PublishedRecord | None, name: str) -> Table | None:
+    """What others published under this name: their definitions, their datasets' names."""
+    rows = []
+    for source in record.sources if record else []:
+        for entry in source.contestants:
+            theirs = entry.contestant.lower()
+            if name.lower() == theirs or name.lower().endswith(f"-{theirs}"):
+                for dataset, figures in [("overall", entry.overall), *entry.by_dataset.items()]:
+                    for key, value in figures.items():
+                        cells = [words(source.label), words(source.source), words(source.date), words(dataset)]
+                        rows.append(Row(f"{source.source}/{dataset}/{key}", [*cells, words(key), _published(value)]))
+    if not rows:
+        return None
+    heads = ("label", "source", "taken", "dataset", "figure")
+    columns = [*(Column(head, head, is_text=True) for head in heads), Column("value", "value")]
+    return Table("published", "Published by others: other definitions, not to be compared with ours", columns, rows)
+
+
+def _published(value: float) -> Any:
+    return figure(value, lambda given: f"{given:g}")
+
+
+def _elo_chart(found: Collected, name: str, colour: int) -> list[Chart]:
+    if found.arena is None:
+        return []
+    of = [("all", found.arena.overall), *found.arena.by_dataset.items()]
+    rows = [Dot(dataset, at.rating, colour) for dataset, there in of for at in there.standings if at.contestant == name]
+    return [dots("elo", "Elo by dataset, with 95 % intervals", rows, "Elo", reference=1500)] if rows else []
+
+
+def _distributions(there: Mapping[str, AccuracyRecord], colour: int) -> list[Chart]:
+    """nDCG@10 query by query."""
+    charts = []
+    for dataset, record in there.items():
+        ours = (Series("reranked", colour), list(record.per_query[derive.MAIN].values()))
+        before = (Series("first stage", colour), list(record.first_stage_per_query[derive.MAIN].values()))
+        caption = f"{dataset}: queries by nDCG@10; the line is the first stage"
+        charts.append(histogram(f"distribution-{dataset}", caption, [ours, before], "nDCG@10"))
+    return charts
+
+
+def _ecdfs(profiles: list[LatencyProfile]) -> list[Chart]:
+    """Of every profile, the latencies at each of its points, at most eight of them."""
+    charts = []
+    for profile in profiles:
+        drawn = []
+        for number, of in enumerate(profile.record.points[:8]):
+            observed = profile.samples.observations(profile.samples.place(of.plan))
+            if of.summary.p50_ms is not None:
+                drawn.append((Series(str(of.plan.point), number), observed.latency_ms[observed.succeeded]))
+        if drawn:
+            key = f"ecdf-{profile.name}"
+            charts.append(ecdf(key, f"{profile.name}: share of answers by latency", drawn, "ms, planned to last byte"))
+    return charts

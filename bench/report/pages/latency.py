@@ -1,0 +1,222 @@
+"""The latency page: every profile at every point, and what changes with documents, load and stage."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from bench.latency.records import LatencySummary, Point, PointFigures
+from bench.records import Estimate
+from bench.report.charts import Chart, Line, Series, bars, ecdf, lines
+from bench.report.collect import Collected, LatencyProfile
+from bench.report.table import Cell, Column, Row, Table, estimated, figure, ms, rate, share, whole, words
+
+Key = Callable[[Point], Point]
+
+
+@dataclass(frozen=True)
+class LatencyPage:
+    """What the page shows."""
+
+    table: Table
+    stages: Table | None
+    charts: list[tuple[str, list[Chart]]]
+    """Under a heading each."""
+    refusals: list[str]
+    """What the generator could not keep to, and the errors that came."""
+
+
+def latency_page(found: Collected, colours: Mapping[str, int]) -> LatencyPage | None:
+    """The page; None where no latency was measured."""
+    if not found.profiles:
+        return None
+    measured = [(profile, of) for profile in found.profiles for of in profile.record.points]
+    rows = [Row(f"{profile.name}/{of.plan.point}", [words(profile.name), *point_cells(of)]) for profile, of in measured]
+    columns = [Column("profile", "profile", is_text=True), *point_columns()]
+    number = _numbers(found.profiles, colours)
+    charts = [
+        ("Distribution", _ecdfs(measured, number)),
+        ("By documents a request", _by_documents(measured, number)),
+        ("By rate and clients", _by_load(measured, number)),
+        ("Stages, as the server tells them", _stage_charts(measured)),
+    ]
+    return LatencyPage(
+        table=Table("latency", "Every profile at every point, with 95 % intervals", columns, rows),
+        stages=_stages_table(measured),
+        charts=[(head, drawn) for head, drawn in charts if drawn],
+        refusals=[line for profile, of in measured for line in _refusals(profile, of)],
+    )
+
+
+def point_columns() -> list[Column]:
+    """The columns of a point and its figures."""
+    planned = "From the planned moment to the last byte, of successes."
+    return [
+        Column("dataset", "dataset", is_text=True),
+        Column("documents", "documents", "Of each request."),
+        Column("length", "length", "Of each document.", is_text=True),
+        Column("load", "load", is_text=True),
+        Column("requests", "requests"),
+        Column("errors", "errors %"),
+        Column("p50", "P50 ms", planned),
+        Column("p90", "P90 ms", planned),
+        Column("p99", "P99 ms", planned),
+        Column("mean", "mean ms", planned),
+        Column("documents_per_s", "documents/s", "Of successes, over the wall time."),
+    ]
+
+
+def point_cells(of: PointFigures) -> list[Cell]:
+    """One point's cells."""
+    point, summary = of.plan.point, of.summary
+    why = summary.refused or "no request succeeded"
+    latencies = (summary.p50_ms, summary.p90_ms, summary.p99_ms, summary.mean_ms)
+    return [
+        words(point.dataset),
+        figure(point.documents, whole),
+        words(point.length),
+        words(point.load),
+        figure(summary.requests, whole),
+        figure(summary.error_rate, share),
+        *(estimated(at, ms, why) for at in latencies),
+        estimated(summary.documents_per_s, rate, why),
+    ]
+
+
+RANKS: Sequence[tuple[str, Callable[[LatencySummary], Estimate | None]]] = (
+    ("P50", lambda at: at.p50_ms),
+    ("P90", lambda at: at.p90_ms),
+)
+Measured = Sequence[tuple[LatencyProfile, PointFigures]]
+
+
+def _numbers(profiles: Sequence[LatencyProfile], colours: Mapping[str, int]) -> dict[str, int]:
+    """A profile has its contestant's colour, but where a contestant has several."""
+    contestants = [profile.contestant for profile in profiles]
+    if len(set(contestants)) == len(contestants):
+        return {profile.name: colours[profile.contestant] for profile in profiles}
+    return {profile.name: place for place, profile in enumerate(profiles)}
+
+
+def _stages_table(measured: Measured) -> Table | None:
+    told = dict.fromkeys(stage for _, of in measured for stage in of.summary.stages_p50_ms)
+    if not told:
+        return None
+    rows = []
+    for profile, of in measured:
+        why = "the server does not tell it"
+        cells = [words(profile.name), words(str(of.plan.point))]
+        for stage in told:
+            cells += [
+                estimated(part.get(stage), ms, why) for part in (of.summary.stages_p50_ms, of.summary.stages_p90_ms)
+            ]
+        rows.append(Row(f"{profile.name}/{of.plan.point}", cells))
+    heads = [Column(f"{stage}-{rank}", f"P{rank} ms", group=stage) for stage in told for rank in (50, 90)]
+    columns = [Column("profile", "profile", is_text=True), Column("point", "point", is_text=True), *heads]
+    return Table("stages", "Stages of Server-Timing; their percentiles do not add up to the whole's", columns, rows)
+
+
+def _ecdfs(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
+    """A chart a point, everyone measured there in it."""
+    charts = []
+    for place, (point, there) in enumerate(_grouped(measured, lambda point: point)):
+        drawn = []
+        for profile, of in there:
+            observed = profile.samples.observations(profile.samples.place(of.plan))
+            if of.summary.p50_ms is not None:
+                drawn.append((Series(profile.name, number[profile.name]), observed.latency_ms[observed.succeeded]))
+        if drawn:
+            charts.append(ecdf(f"ecdf-{place}", str(point), drawn, "ms, planned to last byte"))
+    return charts
+
+
+def _by_documents(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
+    return _line_charts(
+        "documents", measured, number, lambda point: replace(point, documents=0), lambda point: point.documents,
+        "documents a request",
+    )  # fmt: skip
+
+
+def _by_load(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
+    is_open = [(profile, of) for profile, of in measured if of.plan.point.loop == "open"]
+    closed = [(profile, of) for profile, of in measured if of.plan.point.loop == "closed"]
+    return [
+        *_line_charts(
+            "rate", is_open, number, lambda point: replace(point, rate_per_s=None),
+            lambda point: point.rate_per_s or 0, "requests a second, open loop",
+        ),
+        *_line_charts(
+            "clients", closed, number, lambda point: replace(point, concurrency=None),
+            lambda point: point.concurrency or 0, "clients, closed loop",
+        ),
+    ]  # fmt: skip
+
+
+def _line_charts(
+    key: str, measured: Measured, number: Mapping[str, int], fixed: Key, along: Callable[[Point], float], axis: str
+) -> list[Chart]:
+    """P50 and P90 along a coordinate, a pair of charts for everything else that is equal."""
+    charts = []
+    for place, (rest, there) in enumerate(_grouped(measured, fixed)):
+        if len({along(of.plan.point) for _, of in there}) < 2:
+            continue
+        for rank, of_summary in RANKS:
+            drawn = _lines(there, number, along, of_summary)
+            if drawn:
+                charts.append(lines(f"{key}-{place}-{rank}", f"{rank}, {_rest(rest)}", drawn, (axis, f"{rank} ms")))
+    return charts
+
+
+def _lines(
+    there: Measured,
+    number: Mapping[str, int],
+    along: Callable[[Point], float],
+    of_summary: Callable[[LatencySummary], Estimate | None],
+) -> list[Line]:
+    drawn = []
+    for name in dict.fromkeys(profile.name for profile, _ in there):
+        points = sorted(
+            ((along(of.plan.point), at) for profile, of in there
+             if profile.name == name and (at := of_summary(of.summary)) is not None),
+            key=lambda pair: pair[0],
+        )  # fmt: skip
+        if points:
+            drawn.append(Line(Series(name, number[name]), [x for x, _ in points], [y for _, y in points]))
+    return drawn
+
+
+def _rest(point: Point) -> str:
+    """What is equal in a chart along one coordinate."""
+    parts = [point.dataset]
+    parts += [f"{point.documents} documents"] if point.documents else []
+    parts += [] if point.length == "any" else [f"{point.length} documents"]
+    if point.loop == "closed":
+        parts += [f"{point.concurrency} at a time"] if point.concurrency else []
+    elif point.rate_per_s:
+        parts += [point.load]
+    return ", ".join(parts)
+
+
+def _stage_charts(measured: Measured) -> list[Chart]:
+    charts = []
+    for place, (point, there) in enumerate(_grouped(measured, lambda point: point)):
+        rows = [
+            (profile.name, {stage: at.value for stage, at in of.summary.stages_p50_ms.items() if stage != "total"})
+            for profile, of in there
+            if of.summary.stages_p50_ms
+        ]
+        if rows:
+            charts.append(bars(f"stages-{place}", f"P50 of each stage: {point}", rows, "ms"))
+    return charts
+
+
+def _grouped(measured: Measured, key: Key) -> Iterable[tuple[Point, Measured]]:
+    groups: dict[Point, list[tuple[LatencyProfile, PointFigures]]] = {}
+    for profile, of in measured:
+        groups.setdefault(key(of.plan.point), []).append((profile, of))
+    return groups.items()
+
+
+def _refusals(profile: LatencyProfile, of: PointFigures) -> list[str]:
+    told = [*([of.summary.refused] if of.summary.refused else []), *of.summary.reasons]
+    return [f"{profile.name}, {of.plan.point}: {line}" for line in told]

@@ -1,0 +1,179 @@
+"""The first page: who stands where, and how each does on every dataset."""
+
+from dataclasses import dataclass
+
+from bench.arena.records import ArenaRecord, Standing
+from bench.latency.records import Point
+from bench.published_table import published_figure
+from bench.report import derive
+from bench.report.charts import Chart, Dot, dots
+from bench.report.collect import Collected
+from bench.report.table import (
+    Cell,
+    Column,
+    Row,
+    Table,
+    elo,
+    estimated,
+    figure,
+    measure,
+    missing,
+    ms,
+    share,
+    usd,
+    whole,
+    words,
+)
+
+RANKED_BY_ARENA = "rating"
+NO_ARENA = "no arena was held: rerank-bench arena"
+PUBLISHED = (("elo", "Elo", elo), ("win_rate", "win %", share), (derive.MAIN, derive.MAIN, measure))
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """What the first page shows."""
+
+    table: Table
+    accuracy: Table | None
+    charts: list[Chart]
+    point: Point | None
+    arena: ArenaRecord | None
+
+
+def standing_of(found: Collected, contestant: str) -> Standing | None:
+    """A contestant's standing in the arena that the leaderboard follows."""
+    standings = found.arena.overall.standings if found.arena else []
+    return next((at for at in standings if at.contestant == contestant), None)
+
+
+def in_order(found: Collected) -> list[str]:
+    """Everyone, best first: by rating, then by mean nDCG@10 of whom has none, then by name."""
+
+    def key(name: str) -> tuple[float, float, str]:
+        standing, accuracy = standing_of(found, name), found.of(name)
+        rating = standing.rating.value if standing else -float("inf")
+        return -rating, -derive.mean_over_datasets(accuracy).value if accuracy else 0.0, name
+
+    return sorted(found.contestants, key=key)
+
+
+def leaderboard(found: Collected, colours: dict[str, int]) -> Leaderboard:
+    """The page."""
+    point = derive.reference_point(found)
+    names = in_order(found)
+    rows = [Row(name, _row(found, name, place, point)) for place, name in enumerate(names, start=1)]
+    judge = f"arena, judge {found.arena.judge.name}" if found.arena else "arena"
+    columns = [
+        Column("rank", "#", "Place by rating; without an arena by mean nDCG@10."),
+        Column("contestant", "contestant", is_text=True),
+        Column("elo", "Elo", "Bradley-Terry rating on the Elo scale, mean 1500, with its 95 % interval.", group=judge),
+        Column("win_rate", "win %", "Wins over all matches, ties counted as not won.", group=judge),
+        Column("wins", "W", "Matches won.", group=judge),
+        Column("losses", "L", "Matches lost.", group=judge),
+        Column("ties", "T", "Ties.", group=judge),
+        Column("ndcg10", "nDCG@10", "Mean of the datasets' means.", group=f"{len(found.accuracy)} datasets"),
+        Column("p50", "P50 ms", "Half of the answers were faster.", group="latency"),
+        Column("p90", "P90 ms", "Nine of ten answers were faster.", group="latency"),
+        Column("usd", "US$ / 1,000", "For a thousand queries, mean of the datasets.", group="cost"),
+        *_published_columns(found),
+    ]
+    return Leaderboard(
+        table=Table("leaderboard", "Leaderboard", columns, rows),
+        accuracy=_by_dataset(found, names) if found.accuracy else None,
+        charts=_charts(found, colours),
+        point=point,
+        arena=found.arena,
+    )
+
+
+def _row(found: Collected, name: str, place: int, point: Point | None) -> list[Cell]:
+    return [
+        Cell(str(place), float(place)),
+        words(name, href=f"contestants/{name}.html"),
+        *_arena_cells(found, name),
+        _mean_cell(found, name),
+        *_latency_cells(found, name, point),
+        figure(derive.mean_usd(list(found.of(name).values())), usd, "no price is known for it"),
+        *(
+            figure(published_figure(found.published, name, key), print_as, "nobody published one under this name")
+            for key, _, print_as in (PUBLISHED if found.published else ())
+        ),
+    ]
+
+
+def _arena_cells(found: Collected, name: str) -> list[Cell]:
+    standing = standing_of(found, name)
+    if standing is None:
+        return [missing("it was in no match of the arena" if found.arena else NO_ARENA)] * 5
+    counts = (standing.wins, standing.losses, standing.ties)
+    return [
+        estimated(standing.rating, elo),
+        estimated(standing.win_rate, share),
+        *(figure(count, whole) for count in counts),
+    ]
+
+
+def _mean_cell(found: Collected, name: str) -> Cell:
+    there = found.of(name)
+    if not there:
+        return missing("its accuracy was not measured")
+    absent = [dataset for dataset in found.accuracy if dataset not in there]
+    if absent:
+        return missing(f"not measured on {', '.join(absent)}: a mean over fewer datasets would not compare")
+    return estimated(derive.mean_over_datasets(there), measure)
+
+
+def _latency_cells(found: Collected, name: str, point: Point | None) -> list[Cell]:
+    profiles = found.profiles_of(name)
+    if not profiles:
+        return [missing("its latency was not measured")] * 2
+    summary = derive.summary_at(profiles, point)
+    if summary is None:
+        return [missing(f"not measured at {point}")] * 2
+    why = summary.refused or "no request succeeded"
+    return [estimated(summary.p50_ms, ms, why), estimated(summary.p90_ms, ms, why)]
+
+
+def _published_columns(found: Collected) -> list[Column]:
+    if found.published is None:
+        return []
+    meaning = "Published by others, by another definition: not to be compared with ours."
+    return [
+        Column(f"published-{key}", head, meaning, group="published by others, other definition")
+        for key, head, _ in PUBLISHED
+    ]
+
+
+def _by_dataset(found: Collected, names: list[str]) -> Table:
+    """nDCG@10 of everyone on every dataset."""
+    rows = []
+    for name in names:
+        there = found.of(name)
+        cells = [
+            estimated(there[dataset].measures.get(derive.MAIN), measure)
+            if dataset in there
+            else missing("not measured on this dataset")
+            for dataset in found.accuracy
+        ]
+        rows.append(Row(name, [words(name, href=f"contestants/{name}.html"), *cells]))
+    heads = [Column(dataset, dataset, _doubt(found, dataset)) for dataset in found.accuracy]
+    return Table("accuracy", "nDCG@10 by dataset", [Column("contestant", "contestant", is_text=True), *heads], rows)
+
+
+def _doubt(found: Collected, dataset: str) -> str:
+    note = next(iter(found.accuracy[dataset].values())).dataset
+    return " ".join([f"{note.judged_queries} judged queries.", *note.doubts])
+
+
+def _charts(found: Collected, colours: dict[str, int]) -> list[Chart]:
+    charts = []
+    if found.arena and found.arena.overall.standings:
+        rows = [Dot(at.contestant, at.rating, colours[at.contestant]) for at in found.arena.overall.standings]
+        caption = f"Rating and 95 % interval over {found.arena.overall.queries} queries"
+        charts.append(dots("elo", caption, rows, "Elo", reference=1500))
+    for dataset, there in found.accuracy.items():
+        best_first = sorted(there, key=lambda name: -there[name].measures[derive.MAIN].value)
+        rows = [Dot(name, there[name].measures[derive.MAIN], colours[name]) for name in best_first]
+        charts.append(dots(f"accuracy-{dataset}", f"{dataset}: nDCG@10 and 95 % interval", rows, derive.MAIN))
+    return charts

@@ -1,0 +1,194 @@
+"""Methods and provenance: what each figure means, and where every record comes from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.arena.records import ArenaRecord
+from bench.records import CandidatesNote, DatasetNote, Provenance
+from bench.report.collect import Collected
+from bench.report.table import Cell, Column, Row, Table, estimated, figure, missing, share, usd, whole, words
+
+
+@dataclass(frozen=True)
+class Methods:
+    """What the page shows."""
+
+    tables: list[Table]
+    doubts: list[str]
+
+
+def methods(found: Collected) -> Methods:
+    """The page."""
+    tables = [_records(found), _datasets(found), _judges(found), _agreement(found), _published(found)]
+    doubts = [f"{note.name}: {doubt}" for note, _ in _sets(found).values() for doubt in note.doubts]
+    return Methods([table for table in tables if table is not None], doubts)
+
+
+def _records(found: Collected) -> Table:
+    rows = [
+        Row(
+            name,
+            [
+                words(name),
+                words(made.created_utc),
+                words((made.commit or "")[:12] + ("-dirty" if (made.commit or "").endswith("-dirty") else "")),
+                words(made.client_cpu),
+                figure(made.client_cores, whole),
+                words(made.url or ""),
+                words(_server(made)),
+                words(" ".join(made.command)),
+            ],
+        )
+        for name, made in _made(found)
+    ]
+    heads = {"record": "record", "created": "made", "commit": "commit of the bench", "cpu": "client CPU"}
+    columns = [
+        *(Column(key, head, is_text=True) for key, head in heads.items()),
+        Column("cores", "cores"),
+        *(Column(key, key, is_text=True) for key in ("url", "server", "command")),
+    ]
+    return Table("records", "Provenance of every record", columns, rows)
+
+
+def _made(found: Collected) -> Iterator[tuple[str, Provenance]]:
+    for dataset, there in found.accuracy.items():
+        for name, record in there.items():
+            yield f"accuracy/{dataset}/{name}", record.sessions[-1] if record.sessions else record.provenance
+    for judge, arena in found.arenas.items():
+        yield f"arena/{judge}", arena.provenance
+    for profile in found.profiles:
+        yield f"latency/{profile.name}", profile.record.note.provenance
+
+
+def _server(made: Provenance) -> str:
+    told = made.server or {}
+    return ", ".join(str(told[key]) for key in ("model_id", "model_dtype", "device", "version") if told.get(key))
+
+
+def _sets(found: Collected) -> dict[str, tuple[DatasetNote, CandidatesNote | None]]:
+    """Every dataset with its candidates."""
+    sets: dict[str, tuple[DatasetNote, CandidatesNote | None]] = {}
+    for profile in found.profiles:
+        note = profile.record.note
+        sets |= {of.name: (of, note.candidates.get(of.name)) for of in note.datasets}
+    for there in found.accuracy.values():
+        for record in there.values():
+            sets[record.dataset.name] = (record.dataset, record.candidates)
+    return sets
+
+
+def _datasets(found: Collected) -> Table:
+    rows = []
+    for name, (note, candidates) in sorted(_sets(found).items()):
+        counts = (note.documents, note.judged_queries, note.empty_documents, note.judgements_outside_corpus)
+        cells = [words(name), words(note.split), *(figure(count, whole) for count in counts)]
+        cells += [figure(note.relevance_level, whole), words(note.labels or ""), words(note.sha256[:12])]
+        cells += [words(candidates.source), figure(candidates.depth, whole)] if candidates else [_none(), _none()]
+        rows.append(Row(name, [*cells, words(candidates.sha256[:12]) if candidates else _none()]))
+    columns = [
+        Column("dataset", "dataset", is_text=True),
+        Column("split", "split", is_text=True),
+        Column("documents", "documents"),
+        Column("judged", "judged queries"),
+        Column("empty", "empty documents"),
+        Column("outside", "judged outside the corpus"),
+        Column("level", "relevant from", "The grade from which recall and reciprocal rank count a document."),
+        Column("labels", "labels", is_text=True),
+        Column("sha256", "sha256", is_text=True),
+        Column("source", "candidates", is_text=True),
+        Column("depth", "depth"),
+        Column("candidates_sha256", "candidates' sha256", is_text=True),
+    ]
+    return Table("datasets", "Datasets and candidates", columns, rows)
+
+
+def _none() -> Cell:
+    return missing("no candidates are told")
+
+
+def _judges(found: Collected) -> Table | None:
+    if not found.arenas:
+        return None
+    rows = [Row(judge, _judge(judge, arena)) for judge, arena in found.arenas.items()]
+    columns = [
+        Column("judge", "judge", is_text=True),
+        Column("rule", "how it decides", is_text=True),
+        Column("pairings", "who met whom", is_text=True),
+        *(Column(key, head) for key, head in PAIRINGS),
+        Column("first_wins", "first shown won %", "Of decided looks; without position bias one half."),
+        Column("seed", "seed"),
+        Column("usd", "US$"),
+    ]
+    return Table("judges", "Judges of the arena", columns, rows)
+
+
+PAIRINGS = (
+    ("possible", "possible"),
+    ("drawn", "drawn"),
+    ("judged", "judged"),
+    ("by_rule", "by rule"),
+    ("skipped", "skipped"),
+    ("failed", "unreadable"),
+    ("pending", "pending"),
+)
+
+
+def _judge(judge: str, arena: ArenaRecord) -> list[Cell]:
+    bias = arena.position_bias
+    return [
+        words(judge),
+        words(arena.judge.rule),
+        words(arena.pairings.rule),
+        *(figure(getattr(arena.pairings, key), whole) for key, _ in PAIRINGS),
+        estimated(bias.first_wins if bias else None, share, "this judge sees no order"),
+        figure(arena.seed, whole),
+        figure(arena.cost.usd, usd),
+    ]
+
+
+def _agreement(found: Collected) -> Table | None:
+    rows = [
+        Row(
+            f"{judge}/{of.judge}",
+            [
+                words(judge),
+                words(of.judge),
+                figure(of.matches, whole),
+                figure(of.same, share, "no match in common"),
+                figure(of.kappa, lambda value: f"{value:.2f}", "chance alone would make them agree"),
+            ],
+        )
+        for judge, arena in found.arenas.items()
+        for of in arena.agreement
+    ]
+    if not rows:
+        return None
+    columns = [
+        Column("judge", "judge", is_text=True),
+        Column("other", "and", is_text=True),
+        Column("matches", "matches"),
+        Column("same", "same verdict %"),
+        Column("kappa", "kappa", "Cohen's, over a, b and tie."),
+    ]
+    return Table("agreement", "Agreement of judges", columns, rows)
+
+
+def _published(found: Collected) -> Table | None:
+    if found.published is None:
+        return None
+    rows = []
+    for source in found.published.sources:
+        for entry in source.contestants:
+            for dataset, figures in [("overall", entry.overall), *entry.by_dataset.items()]:
+                for key, value in figures.items():
+                    told = (entry.contestant, dataset, key)
+                    cells = [*map(words, told), figure(value, lambda given: f"{given:g}")]
+                    cells += [words(source.label), words(source.source), words(source.date)]
+                    rows.append(Row("/".join((source.source, *told)), cells))
+    heads = ("contestant", "dataset", "figure")
+    columns = [
+        *(Column(head, head, is_text=True) for head in heads),
+        Column("value", "value"),
+        *(Column(head, head, is_text=True) for head in ("label", "source", "taken")),
+    ]
+    return Table("published", "Published by others: other definitions, in no column with ours", columns, rows)

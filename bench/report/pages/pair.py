@@ -1,0 +1,194 @@
+"""Two contestants beside each other: accuracy query by query, their meetings in the arena, latency at equal points."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bench.arena.records import Standings
+from bench.latency.comparison import compare
+from bench.latency.records import Comparison, Ratio
+from bench.paired import Paired
+from bench.report import derive
+from bench.report.charts import Chart, Dot, dots
+from bench.report.collect import Collected, LatencyProfile
+from bench.report.pages.contestant import pair_file
+from bench.report.table import (
+    Cell,
+    Column,
+    Row,
+    Table,
+    elo,
+    estimated,
+    figure,
+    measure,
+    missing,
+    ms,
+    p_value,
+    ratio,
+    signed,
+    whole,
+    words,
+)
+
+
+@dataclass(frozen=True)
+class PairPage:
+    """What the page of two shows."""
+
+    a: str
+    b: str
+    file: str
+    tables: list[Table]
+    charts: list[Chart]
+    notes: list[str]
+    """What a reader must know of the latencies, or why there are none."""
+
+
+def pair_pages(found: Collected) -> list[PairPage]:
+    """A page for every two, in alphabetical order."""
+    return [_page(found, a, b) for a, b in itertools.combinations(found.contestants, 2)]
+
+
+def _page(found: Collected, a: str, b: str) -> PairPage:
+    differences = _differences(found, a, b)
+    comparison, notes = _latencies(found, a, b)
+    tables = [_accuracy(found, a, b, differences), _arena(found, a, b), _ratios(comparison, a, b)]
+    return PairPage(
+        a=a,
+        b=b,
+        file=pair_file(a, b),
+        tables=[table for table in tables if table is not None],
+        charts=_chart(a, b, differences),
+        notes=notes,
+    )
+
+
+def _differences(found: Collected, a: str, b: str) -> dict[str, Paired | str]:
+    """By dataset: the paired difference, or why there is none."""
+    made: dict[str, Paired | str] = {}
+    for dataset, there in found.accuracy.items():
+        absent = [name for name in (a, b) if name not in there]
+        if absent:
+            made[dataset] = f"not measured on it: {' and '.join(absent)}"
+        else:
+            made[dataset] = derive.paired(there[a], there[b]) or "no query was asked of both"
+    return made
+
+
+def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, Paired | str]) -> Table | None:
+    if not differences:
+        return None
+    rows = []
+    for dataset, at in differences.items():
+        there = found.accuracy[dataset]
+        own = [
+            estimated(there[name].measures[derive.MAIN], measure)
+            if name in there
+            else missing(f"{name} was not measured on it")
+            for name in (a, b)
+        ]
+        if isinstance(at, str):
+            compared = [missing(at)] * 7
+        else:
+            counts = (at.queries, at.wins, at.losses, at.ties)
+            compared = [
+                estimated(at.difference, signed),
+                words(derive.verdict(at)),
+                figure(at.p_value, p_value),
+                *(figure(count, whole) for count in counts),
+            ]
+        rows.append(Row(dataset, [words(dataset), *own, *compared]))
+    columns = [
+        Column("dataset", "dataset", is_text=True),
+        Column("a", a, "nDCG@10, over all its queries."),
+        Column("b", b, "nDCG@10, over all its queries."),
+        Column("difference", "difference", f"Mean of {a} minus {b}, query by query."),
+        Column("verdict", f"{a} is", "By whether the interval of the difference holds 0.", is_text=True),
+        Column("p", "p", "Two-sided randomisation test: how often chance alone would give as large a difference."),
+        Column("queries", "queries", "Asked of both."),
+        Column("better", "better", f"Queries on which {a} is higher."),
+        Column("worse", "worse", f"Queries on which {a} is lower."),
+        Column("equal", "equal", "Queries on which both are the same."),
+    ]
+    return Table("accuracy", "nDCG@10, and the paired difference with its 95 % interval", columns, rows)
+
+
+def _arena(found: Collected, a: str, b: str) -> Table | None:
+    if not found.arenas:
+        return None
+    rows = []
+    for judge, arena in found.arenas.items():
+        for dataset, standings in [("all", arena.overall), *arena.by_dataset.items()]:
+            cells = [words(judge), words(dataset), *_met(standings, a, b)]
+            rows.append(Row(f"{judge}/{dataset}", cells))
+    columns = [
+        Column("judge", "judge", is_text=True),
+        Column("dataset", "dataset", is_text=True),
+        Column("wins_a", f"{a} won"),
+        Column("wins_b", f"{b} won"),
+        Column("ties", "ties"),
+        Column("elo_a", f"{a}, Elo"),
+        Column("elo_b", f"{b}, Elo"),
+    ]
+    return Table("arena", "Meetings in the arena", columns, rows)
+
+
+def _met(standings: Standings, a: str, b: str) -> list[Cell]:
+    rating = {at.contestant: at.rating for at in standings.standings}
+    ratings = [estimated(rating.get(name), elo, f"{name} was not in it") for name in (a, b)]
+    for pair in standings.pairs:
+        if (pair.a, pair.b) == (a, b):
+            return [*(figure(count, whole) for count in (pair.wins_a, pair.wins_b, pair.ties)), *ratings]
+        if (pair.a, pair.b) == (b, a):
+            return [*(figure(count, whole) for count in (pair.wins_b, pair.wins_a, pair.ties)), *ratings]
+    return [missing("they did not meet there")] * 3 + ratings
+
+
+def _latencies(found: Collected, a: str, b: str) -> tuple[Comparison | None, list[str]]:
+    """The comparison of their profiles, of one run where there are such, else the newest; and what to know of it."""
+    of_a, of_b = found.profiles_of(a), found.profiles_of(b)
+    absent = [name for name, there in ((a, of_a), (b, of_b)) if not there]
+    if absent:
+        return None, [f"Latency was not measured of {' and '.join(absent)}."]
+    first, second = max(itertools.product(of_a, of_b), key=_together)
+    made = compare(first.samples, second.samples)
+    if made.differing:
+        return None, [f"Latencies cannot be compared: {'; '.join(made.differing)}."]
+    if not made.ratios:
+        return None, [f"Latencies cannot be compared: {'; '.join(made.not_compared) or 'no point in common'}."]
+    return made, [*made.noted, *made.not_compared, *made.more_errors]
+
+
+def _together(pair: tuple[LatencyProfile, LatencyProfile]) -> tuple[bool, str]:
+    first, second = (of.record.note for of in pair)
+    return first.run == second.run, min(first.provenance.created_utc, second.provenance.created_utc)
+
+
+def _ratios(comparison: Comparison | None, a: str, b: str) -> Table | None:
+    if comparison is None:
+        return None
+    rows = []
+    for of in comparison.ratios:
+        cells = [words(str(of.point)), words(of.figure), figure(of.a, ms), figure(of.b, ms), _ratio(of)]
+        rows.append(Row(f"{of.point}/{of.figure}", [*cells, words(of.verdict)]))
+    columns = [
+        Column("point", "point", is_text=True),
+        Column("figure", "figure", "Milliseconds; documents/s a second; stages after their name.", is_text=True),
+        Column("a", comparison.a),
+        Column("b", comparison.b),
+        Column("ratio", "ratio", f"{b} over {a}; all intervals hold together in 95 of 100 repetitions."),
+        Column("verdict", f"{b} is", is_text=True),
+    ]
+    return Table("ratios", f"Latency, {b} over {a}", columns, rows)
+
+
+def _ratio(of: Ratio) -> Cell:
+    if of.low is None or of.high is None:
+        return Cell(ratio(of.ratio), of.ratio, why=of.why_not_judged)
+    return Cell(ratio(of.ratio), of.ratio, of.low, of.high, f"{ratio(of.low)} to {ratio(of.high)}")
+
+
+def _chart(a: str, b: str, differences: Mapping[str, Paired | str]) -> list[Chart]:
+    rows = [Dot(dataset, at.difference) for dataset, at in differences.items() if not isinstance(at, str)]
+    caption = f"nDCG@10 of {a} minus {b}, with 95 % intervals"
+    return [dots("differences", caption, rows, "difference in nDCG@10", reference=0)] if rows else []

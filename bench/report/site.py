@@ -1,0 +1,71 @@
+"""The site written: every page from its template, beside the style sheet, the script and the icon.
+
+The folder is the bench's own: it is made anew beside its place and then put there, so that no page of an older report
+stays and a reader never meets half a site. A folder that holds something else is refused.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from bench.errors import BenchError
+from bench.report.collect import Collected
+from bench.report.pages.contestant import contestant_page
+from bench.report.pages.latency import latency_page
+from bench.report.pages.leaderboard import leaderboard
+from bench.report.pages.methods import methods
+from bench.report.pages.pair import pair_pages
+
+STATIC = Path(__file__).parent / "static"
+MARK = "report.css"
+"""By this file a folder is known as a report of ours."""
+Page = tuple[str, str, str, dict[str, object]]
+"""File, template, title, what the template is given."""
+
+
+def write_site(found: Collected, out: Path) -> Path:
+    """Write the site; gives its first page. BenchError where the folder is not ours or cannot be written."""
+    if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise BenchError(f"{out} holds something else than a report: give another folder, or an empty one")
+    beside = out.with_name(out.name + ".partial")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)
+        shutil.copytree(STATIC, beside)
+        for file, content in _rendered(found):
+            path = beside / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        if out.exists():
+            shutil.rmtree(out)
+        beside.replace(out)
+    except OSError as error:
+        raise BenchError(f"the report cannot be written to {out}: {error.strerror}") from error
+    return out / "index.html"
+
+
+def _rendered(found: Collected) -> Iterator[tuple[str, str]]:
+    environment = Environment(
+        loader=PackageLoader("bench.report"),
+        autoescape=select_autoescape(default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for file, template, title, given in _pages(found):
+        root = "../" * file.count("/")
+        yield file, environment.get_template(template).render(given, title=title, root=root, file=file)
+
+
+def _pages(found: Collected) -> Iterator[Page]:
+    colours = {name: number for number, name in enumerate(found.contestants)}
+    yield "index.html", "leaderboard.html", "Leaderboard", {"page": leaderboard(found, colours)}
+    for name in found.contestants:
+        yield f"contestants/{name}.html", "contestant.html", name, {"page": contestant_page(found, name, colours)}
+    pairs = pair_pages(found)
+    yield "compare/index.html", "compare.html", "Compare", {"pairs": pairs, "contestants": found.contestants}
+    for pair in pairs:
+        yield f"compare/{pair.file}", "pair.html", f"{pair.a} and {pair.b}", {"page": pair}
+    yield "latency.html", "latency.html", "Latency", {"page": latency_page(found, colours)}
+    yield "methods.html", "methods.html", "Methods and provenance", {"page": methods(found)}

@@ -1,0 +1,129 @@
+"""matplotlib's SVG made a part of the page: its colours are the page's own, its letters the page's letters.
+
+Charts are drawn with stand-in colours, which become CSS variables, so that one picture is right in light and dark and
+in print. Styles become attributes, because the policy of the served page allows no inline style; ids are made the
+chart's own, because several charts stand in one page.
+"""
+
+import io
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import matplotlib as mpl
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+SERIES = 8
+"""Colours that tell series apart."""
+INK, MUTED, RULE = "#000001", "#000002", "#000003"
+COLOURS: Mapping[str, str] = MappingProxyType(
+    {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)"}
+    | {f"#0000{16 + number:02x}": f"var(--series-{number + 1})" for number in range(SERIES)}
+)
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "rerank-bench",
+    "font.size": 11,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "lines.linewidth": 1.5,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+"""Of every chart: few lines, thin ones, no box."""
+REFERENCE = re.compile(r"url\(#([^)]+)\)")
+
+
+def series_colour(number: int) -> str:
+    """The stand-in of a series' colour; a ninth series begins anew."""
+    return f"#0000{16 + number % SERIES:02x}"
+
+
+def inline(figure: Figure, key: str, title: str) -> Markup:
+    """The figure as an SVG element to stand in a page.
+
+    Args:
+        figure: drawn in the stand-in colours, inside `mpl.rc_context(STYLE)`.
+        key: of the chart, unlike any other's in the page.
+        title: what it shows, for those who do not see it.
+    """
+    drawn = io.BytesIO()
+    with mpl.rc_context(STYLE):
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(drawn, format="svg", metadata=nothing)
+    root = ET.fromstring(drawn.getvalue())  # noqa: S314  # made a line above
+    referenced = {name for element in root.iter() for name in _references(element)}
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.tag == f"{{{SVG}}}style":
+                parent.remove(child)
+    for element in root.iter():
+        _style_to_attributes(element)
+        _own_ids(element, key, referenced)
+    root.attrib.pop("width", None)
+    root.attrib.pop("height", None)
+    root.set("role", "img")
+    label = ET.Element(f"{{{SVG}}}title")
+    label.text = title
+    root.insert(0, label)
+    return Markup(_serialise(root))  # noqa: S704  # ElementTree has escaped it
+
+
+def _references(element: ET.Element) -> list[str]:
+    found = [name for value in element.attrib.values() for name in REFERENCE.findall(value)]
+    link = element.get(f"{{{XLINK}}}href", "")
+    return [*found, link[1:]] if link.startswith("#") else found
+
+
+def _style_to_attributes(element: ET.Element) -> None:
+    for declaration in element.attrib.pop("style", "").split(";"):
+        name, _, value = (part.strip() for part in declaration.partition(":"))
+        if name and name != "font-family":
+            element.set(name, COLOURS.get(value, value))
+
+
+def _own_ids(element: ET.Element, key: str, referenced: set[str]) -> None:
+    if (name := element.get("id")) is not None:
+        if name in referenced:
+            element.set("id", f"{key}-{name}")
+        else:
+            del element.attrib["id"]
+    for attribute, value in element.attrib.items():
+        element.set(attribute, REFERENCE.sub(rf"url(#{key}-\1)", value))
+    link = element.attrib.pop(f"{{{XLINK}}}href", None)
+    if link is not None:
+        element.set("href", f"#{key}-{link[1:]}")
+
+
+def _serialise(root: ET.Element) -> str:
+    """Without prefixes, as HTML has SVG, and without the lines that matplotlib breaks its paths into."""
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(f"{{{SVG}}}")
+        if path := element.get("d"):
+            element.set("d", " ".join(path.split()))
+        if not (element.text or "").strip():
+            element.text = None
+        element.tail = None
+    return ET.tostring(root, encoding="unicode")

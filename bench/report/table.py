@@ -1,0 +1,158 @@
+"""Tables of figures: cells that know their exact value, how it is printed, and why one is missing.
+
+A figure is never bare where it has an interval, and never 0 where it is missing: a missing one prints as a dash with a
+letter, and below the table the letter's reason. Each cell carries its exact value, by which the page sorts and from
+which the tests recompute.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from bench.records import Estimate
+
+Print = Callable[[float], str]
+ABSENT = "\N{EN DASH}"
+SPACE = "\N{NARROW NO-BREAK SPACE}"
+MINUS = "\N{MINUS SIGN}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def measure(value: float) -> str:
+    """A measure between 0 and 1 as the literature prints it: .506."""
+    text = f"{value:.3f}".replace("-", MINUS)
+    return text.replace("0.", ".", 1) if abs(value) < 0.9995 else text
+
+
+def signed(value: float) -> str:
+    """A difference of measures: +.012."""
+    return measure(value) if value < 0 else f"+{measure(value)}"
+
+
+def elo(value: float) -> str:
+    """A rating: whole points."""
+    return f"{value:.0f}".replace("-", MINUS)
+
+
+def share(value: float) -> str:
+    """A share in percent, the sign left to the column's head."""
+    return f"{100 * value:.1f}"
+
+
+def ms(value: float) -> str:
+    """Milliseconds to about three digits."""
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else whole(value)
+
+
+def rate(value: float) -> str:
+    """Something a second, to about three digits."""
+    return ms(value)
+
+
+def usd(value: float) -> str:
+    """US dollars, small ones not as 0."""
+    return f"{value:.3g}" if value < 1 else f"{value:.2f}"
+
+
+def ratio(value: float) -> str:
+    """A ratio of two figures."""
+    return f"{value:.2f}{TIMES}"
+
+
+def p_value(value: float) -> str:
+    """A p-value, a small one not as 0."""
+    return f"{value:.3f}".removeprefix("0") if value >= 0.0005 else "<.001"
+
+
+def whole(value: float) -> str:
+    """A count, thousands apart."""
+    return f"{value:,.0f}".replace(",", SPACE).replace("-", MINUS)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text; its exact value, where it is a figure; and the reason, where it is missing."""
+
+    text: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    interval: str = ""
+    href: str | None = None
+    why: str | None = None
+
+
+def missing(why: str) -> Cell:
+    """A figure that is not there."""
+    return Cell(ABSENT, why=why)
+
+
+def figure(value: float | None, print_as: Print, why: str = "") -> Cell:
+    """A figure without an interval: counted, or of others."""
+    return missing(why) if value is None else Cell(print_as(value), value)
+
+
+def estimated(of: Estimate | None, print_as: Print, why: str = "") -> Cell:
+    """A figure with its interval."""
+    if of is None:
+        return missing(why)
+    interval = f"{print_as(of.low)} to {print_as(of.high)}"
+    return Cell(print_as(of.value), of.value, of.low, of.high, interval)
+
+
+def words(text: str, href: str | None = None) -> Cell:
+    """A text; empty text is a dash without a reason to be looked for."""
+    return Cell(text or ABSENT, href=href)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its key in the page, its head, and what the head means."""
+
+    key: str
+    head: str
+    meaning: str = ""
+    is_text: bool = False
+    group: str = ""
+    """A head above several columns, such as whose figures they are."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: its key in the page, and a cell a column."""
+
+    key: str
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption and, below it, what its dashes mean."""
+
+    key: str
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    notes: dict[str, str] = field(init=False)
+    """Reason to letter, in the order in which they come."""
+
+    def __post_init__(self) -> None:
+        """Number the reasons."""
+        reasons = dict.fromkeys(cell.why for row in self.rows for cell in row.cells if cell.why)
+        object.__setattr__(self, "notes", {why: _letter(place) for place, why in enumerate(reasons)})
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """Heads above the heads, with how many columns each spans; empty where there is none."""
+        runs: list[tuple[str, int]] = []
+        for column in self.columns:
+            if runs and runs[-1][0] == column.group:
+                runs[-1] = (column.group, runs[-1][1] + 1)
+            else:
+                runs.append((column.group, 1))
+        return runs if any(group for group, _ in runs) else []
+
+
+def _letter(place: int) -> str:
+    """The letters a to z, then aa, ab and on."""
+    before, at = divmod(place, 26)
+    return (_letter(before - 1) if before else "") + chr(ord("a") + at)

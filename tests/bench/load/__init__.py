@@ -1,0 +1,1 @@
+"""Tests of the load test: its parts, and locust itself with workers against the real server."""

@@ -1,0 +1,121 @@
+"""locust with this locustfile, as a user starts it: with workers, against the real server, and against a wrong one."""
+
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.bench.fake_reranker import FakeReranker, Reply
+from tests.bench.load.swarm import start, swarm
+from tests.server import Server, free_port
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Server]:
+    """A server that nobody else asks, so that its counters can be compared, and that wants a key."""
+    with Server("--api-keys", "right", headers={"Authorization": "Bearer right"}) as running:
+        yield running
+
+
+def reranked(server: Server, route: str) -> int:
+    """Requests that the server itself has counted on a route."""
+    metrics = server.client.get("/metrics").text
+    counts = re.findall(rf'^rerank_requests_total{{route="{route}",status="\d+"}} (\S+)$', metrics, re.MULTILINE)
+    return int(sum(map(float, counts)))
+
+
+def test_two_workers_against_the_real_server(alone: Server, tmp_path: Path) -> None:
+    """The master has a sample of every request that the server and locust count, from both workers, all good."""
+    before = reranked(alone, "/v1/rerank")
+    flags = ["-u", "4", "-r", "4", "-t", "3", "--documents", "2,2,5", "--top-n", "4"]
+    found = swarm(tmp_path, alone.url, *flags, workers=2)
+    assert found.code == 0, found.log
+    assert len(found.samples) == found.locust_requests == reranked(alone, "/v1/rerank") - before > 20
+    assert {at.worker for at in found.samples} == {0, 1}
+    assert {(at.sample.status, at.sample.error, at.dialect) for at in found.samples} == {(200, None, "own")}
+    small = sum(at.sample.documents == 2 for at in found.samples)
+    assert 0.5 < small / len(found.samples) < 0.85  # drawn with a chance of two thirds
+    own_per_s = float(re.findall(r"^all +\d+ +0 +(\S+)", found.out, re.MULTILINE)[0])
+    assert own_per_s == pytest.approx(found.locust_per_s, rel=0.2)  # start and end weigh in 3 s; minute.py: 2 %
+
+
+def test_what_is_in_flight_at_the_end_is_counted(reranker: FakeReranker, tmp_path: Path) -> None:
+    """A worker's last answers come well after its last report was due: the slowest requests must not be lost."""
+    reranker.delay_s = 2.0
+    found = swarm(tmp_path, reranker.url, "-u", "2", "-r", "2", "-t", "1", "--documents", "2", workers=1)
+    assert len(found.samples) == found.locust_requests == len(reranker.seen) == 2
+
+
+def test_every_dialect_in_a_rising_load(alone: Server, tmp_path: Path) -> None:
+    """Each tag speaks to its route and gets what it asked for, while the shape raises the users in four steps."""
+    dialects = ["own", "cohere", "tei", "infinity", "vllm", "nim"]
+    flags = ["--tags", *dialects, "--shape", "step", "-u", "4", "-t", "4", "--documents", "3", "--top-n", "2"]
+    found = swarm(tmp_path, alone.url, *flags)
+    assert found.code == 0, found.log
+    assert {at.dialect for at in found.samples} == set(dialects)
+    assert re.findall(r"Shape test updating to (\d+) users", found.log) == ["1", "2", "3", "4"]
+
+
+def test_a_wrong_answer_is_a_failure_with_a_sentence(reranker: FakeReranker, tmp_path: Path) -> None:
+    """Status 200 is not enough: what is wrong stands in locust's table and in the sample, and the exit code is 1."""
+
+    def results(*pairs: tuple[int, float]) -> Reply:
+        return Reply(200, {"results": [{"index": index, "relevance_score": score} for index, score in pairs]})
+
+    reranker.delay_s = 0.1
+    reranker.replies = [
+        results((0, 0.9), (1, 0.8)),
+        results((0, 0.1), (1, 0.2), (2, 0.3)),
+        results((0, 0.9), (1, 0.8), (3, 0.1)),
+        Reply(500, {"message": "broken"}),
+    ]
+    found = swarm(tmp_path, reranker.url, "-u", "1", "-t", "2", "--documents", "3")
+    assert [at.sample.error for at in found.samples[:5]] == [
+        "2 results where 3 were asked for",
+        "the results are not ordered by score",
+        "the index 3 where 3 documents were sent",
+        'status 500: {"message": "broken"}',
+        None,
+    ]
+    assert found.code == 1
+    assert "the results are not ordered by score" in found.log
+    assert re.search(r"^all +\d+ +4 ", found.out, re.MULTILINE)
+
+
+def test_a_flag_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    """Before anything is sent, without a trace."""
+    found = swarm(tmp_path, "http://127.0.0.1:9", "-t", "1", "--pause", "sometimes")
+    assert found.code == 1
+    assert "'sometimes' is no pause between requests: give none, constant:SECONDS" in found.log
+    assert "Traceback" not in found.log
+
+
+def test_the_web_page_shows_the_exact_figures(reranker: FakeReranker) -> None:
+    """At /exact, beside locust's own, while the test runs; SIGTERM ends all."""
+    reranker.delay_s = 0.05
+    port = free_port()
+    process = start(
+        *("--host", reranker.url, "--autostart", "-u", "1", "--documents", "2"),
+        *("--web-host", "127.0.0.1", "--web-port", str(port)),
+    )
+    try:
+        text = ""
+        deadline = time.monotonic() + 20
+        while "own, 2 documents" not in text and time.monotonic() < deadline:
+            time.sleep(0.1)
+            try:
+                text = httpx.get(f"http://127.0.0.1:{port}/exact", trust_env=False).text
+            except httpx.TransportError:
+                continue
+        assert re.search(r"own, 2 documents +\d+ +0 .*\d\.\d \[\d", text), text
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=20)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == 0
+    assert b"own, 2 documents" in out

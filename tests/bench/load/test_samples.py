@@ -1,0 +1,132 @@
+"""The raw samples of a load test: exact figures, the ledger, the file, and the work that is drawn."""
+
+import statistics
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError, DataError
+from bench.load.ledger import Ledger
+from bench.load.samples import LoadHeader, LoadSample, duration_s, figures, read, table
+from bench.load.workload import Draw, Texts, sizes
+from bench.provenance import gather
+from bench.records import Sample
+
+
+def sample(sent_s: float, latency_ms: float, error: str | None = None, documents: int = 10) -> Sample:
+    return Sample("q", documents, sent_s, sent_s, sent_s + latency_ms / 1000, status=200, error=error)
+
+
+def header() -> LoadHeader:
+    return LoadHeader(gather("http://127.0.0.1:1", None, {}))
+
+
+def test_percentiles_are_exact() -> None:
+    """As the standard library interpolates them, to the microsecond: locust would say 150 where it is 146.5."""
+    latencies = [141.0, 146.5, 163.25, 102.125, 188.0]
+    found = figures([sample(n, latency) for n, latency in enumerate(latencies)], test_s=5)
+    by_rank = statistics.quantiles(latencies, n=100, method="inclusive")
+    for estimate, rank in ((found.p50_ms, 50), (found.p90_ms, 90), (found.p99_ms, 99)):
+        assert estimate is not None
+        assert estimate.value == pytest.approx(by_rank[rank - 1])
+        assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_intervals_cover_the_true_percentile() -> None:
+    """95 % of them, over 400 samples of 200 exponential times each, whose median and P90 are known."""
+    import numpy as np
+
+    draw = np.random.default_rng(7)
+    covered = {50: 0, 90: 0}
+    for _ in range(400):
+        found = figures([sample(0, value) for value in draw.exponential(100.0, 200)], test_s=1)
+        for rank, estimate in ((50, found.p50_ms), (90, found.p90_ms)):
+            assert estimate is not None
+            covered[rank] += estimate.low <= -100 * np.log(1 - rank / 100) <= estimate.high
+    assert all(0.92 <= count / 400 <= 0.98 for count in covered.values()), covered
+
+
+def test_rates_are_over_the_whole_test() -> None:
+    """From the first request sent to the last done; errors count as requests and bring no documents."""
+    samples = [sample(1, 500), sample(2, 500, "status 500"), sample(2, 3000)]
+    assert duration_s(samples) == 4
+    found = figures(samples, duration_s(samples))
+    assert (found.requests, found.errors, found.requests_per_s, found.documents_per_s) == (3, 1, 0.75, 5)
+
+
+def test_failures_have_no_percentile() -> None:
+    """A dash in the table, never a 0."""
+    failed = LoadSample("own", 0, sample(0, 1, "status 500: broken"))
+    assert figures([failed.sample], 1).p50_ms is None
+    assert table([failed]).splitlines()[-1].split() == ["all", "1", "1", "1000.00", "0.0", "-", "-", "-"]
+    assert "no request was answered" in table([])
+
+
+def test_the_table_has_a_line_for_each_dialect_and_size() -> None:
+    """Sizes as numbers, not as text."""
+    lines = table([LoadSample(name, 0, sample(0, 1, documents=n)) for name in ("tei", "own") for n in (10, 9)])
+    heads = [line.split("  ")[0] for line in lines.splitlines()[2:]]
+    assert heads == ["own, 9 documents", "own, 10 documents", "tei, 9 documents", "tei, 10 documents", "all"]
+
+
+def test_the_ledger_writes_what_it_is_given_at_once(tmp_path: Path) -> None:
+    """Before it is closed, so that a test that is killed loses nothing; times count from the start."""
+    ledger = Ledger(tmp_path / "new" / "samples.jsonl")
+    ledger.start(header(), now_unix_s=1000.0)
+    ledger.add([LoadSample("own", 1, sample(1002.5, 250))])
+    read_header, samples = read(tmp_path / "new" / "samples.jsonl")
+    assert read_header.loop == "closed"
+    assert samples == ledger.samples == [LoadSample("own", 1, sample(2.5, 250))]
+    ledger.close()
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
+    """The rest is read; a file of something else is refused."""
+    file = tmp_path / "samples.jsonl"
+    ledger = Ledger(file)
+    ledger.start(header(), 0)
+    ledger.add([LoadSample("own", 0, sample(n, 1)) for n in range(3)])
+    ledger.close()
+    file.write_bytes(file.read_bytes()[:-20])
+    assert len(read(file)[1]) == 2
+    file.write_text("{}\n")
+    with pytest.raises(DataError, match="is no file of a load test's samples"):
+        read(file)
+
+
+def test_samples_are_not_overwritten(tmp_path: Path) -> None:
+    """A file that is there is refused before the test; a second test of the same session gets its own."""
+    file = tmp_path / "samples.jsonl"
+    ledger = Ledger(file)
+    for _ in range(3):
+        ledger.start(header(), 0)
+    ledger.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["samples-2.jsonl", "samples-3.jsonl", "samples.jsonl"]
+    with pytest.raises(BenchError, match="exists, and samples are not overwritten: give another name"):
+        Ledger(file)
+
+
+def test_a_difference_to_locusts_count_is_said() -> None:
+    """A report that was lost on its way must not go unseen."""
+    ledger = Ledger(None)
+    ledger.add([LoadSample("own", 0, sample(0, 1))])
+    assert ledger.report(1, 2.5).endswith("locust itself counted 1 requests, 2.50 a second")
+    assert ledger.report(3, 2.5).endswith("3 requests, 2.50 a second; 1 samples came in")
+
+
+def test_draws_are_seeded_and_differ_between_users() -> None:
+    """The same seed draws the same requests; sizes come as often as they stand in the list."""
+    texts = Texts("d", [(f"q{n}", f"query {n}") for n in range(50)], [f"passage {n}" for n in range(9)])
+    first, again, other = (Draw(texts, [1, 20, 20], seed) for seed in ("0/0/0", "0/0/0", "0/0/1"))
+    drawn = [first.ask() for _ in range(300)]
+    assert drawn == [again.ask() for _ in range(300)]
+    assert drawn != [other.ask() for _ in range(300)]
+    assert 160 < sum(len(ask.documents) == 20 for ask in drawn) < 240
+
+
+@pytest.mark.parametrize("text", ["", "0", "8,,9", "8,-1", "many", "1.5"])
+def test_sizes_that_cannot_be(text: str) -> None:
+    """Named, with what would be right."""
+    assert sizes("8,32, 100") == [8, 32, 100]
+    with pytest.raises(BenchError, match="is no list of documents per request: give whole numbers from 1"):
+        sizes(text)

@@ -1,0 +1,1 @@
+"""Tests of the report: its figures recomputed from the raw files, and the site in a browser."""
