@@ -228,6 +228,15 @@ def test_two_arenas_do_not_write_to_one_file(toy: Path) -> None:
         assert "another arena is writing" in sentence(arena(toy))
 
 
+def test_two_judges_of_one_file_name_are_told(toy: Path, chat: ChatServer) -> None:
+    """`a/b` and `a-b` would share their ballots' file; a damaged record is no obstacle, it is made again."""
+    told = ["--judge", "llm", "--judge-url", chat.url, "--judge-model"]
+    assert arena(toy, *told, "a/b").exit_code == 0
+    assert "is of the judge llm-a/b" in sentence(arena(toy, *told, "a-b"))
+    (toy / "results" / "arena" / "llm-a-b.json").write_text("{")
+    assert arena(toy, *told, "a/b").exit_code == 0
+
+
 def test_a_sample_of_matches_is_stated(toy: Path) -> None:
     """In the record and in the table."""
     result = arena(toy, "--matches", "6", "--seed", "3")
