@@ -17,6 +17,7 @@ def arena_table(record: ArenaRecord, published: PublishedRecord | None = None) -
     """All of a record: overall, by dataset, matrix, judge."""
     blocks = [
         _judge_lines(record),
+        _dataset_lines(record),
         _standings_lines("overall", record.overall, published),
         _matrix_lines(record.overall),
     ]
@@ -43,6 +44,16 @@ def _judge_lines(record: ArenaRecord) -> list[str]:
         *([f"  left out: {', '.join(left_out)}"] if left_out else []),
         *(f"  {count} times: {why}" for why, count in _most(record.errors)),
     ]
+
+
+def _dataset_lines(record: ArenaRecord) -> list[str]:
+    """What makes a dataset's outcome doubtful; what its labels are where they judge."""
+    lines = []
+    for name, note in record.datasets.items():
+        if record.judge.kind == "qrels" and note.labels and not note.human_labels:
+            lines.append(f"  labels of {name}: {note.labels} (NOT human)")
+        lines += [f"  note: {name}: {doubt}" for doubt in note.doubts]
+    return lines
 
 
 def _standings_lines(title: str, standings: Standings, published: PublishedRecord | None) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 
 from bench import provenance, published, records
 from bench.arena import tournament
@@ -19,7 +20,7 @@ from bench.arena.judges.llm import LlmJudge, LlmSettings
 from bench.arena.judges.qrels import QrelsJudge
 from bench.arena.ledger import Ledger, read_ballots
 from bench.arena.matches import Match, all_matches
-from bench.arena.records import ArenaRecord, Ballot
+from bench.arena.records import Ballot, JudgeNote
 from bench.arena.tables import arena_table
 from bench.contestants.contestant import file_name
 from bench.data import datasets
@@ -46,6 +47,12 @@ class Asked:
     characters: int
     voter: str | None
     port: int
+
+
+class _Made(msgspec.Struct):
+    """What must be known of a record before it is replaced."""
+
+    judge: JudgeNote
 
 
 def judge_flags(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -208,11 +215,13 @@ def _others(file: Path) -> dict[str, list[Ballot]]:
 
 
 def _check_same_judge(file: Path, judge: Judge) -> None:
-    if not file.is_file():
+    """BenchError where the record's place is taken by another judge; one that cannot be read is made again."""
+    try:
+        name = msgspec.json.decode(file.read_bytes(), type=_Made).judge.name
+    except (OSError, msgspec.MsgspecError):
         return
-    record: ArenaRecord = records.read_as(file, ArenaRecord)
-    if record.judge.name != judge.note.name:
+    if name != judge.note.name:
         raise BenchError(
-            f"{file} is of the judge {record.judge.name}, whose file name is that of {judge.note.name} too: give "
-            "another --results folder"
+            f"{file} is of the judge {name}, whose file name is that of {judge.note.name} too: give another --results "
+            "folder"
         )

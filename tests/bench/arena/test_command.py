@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from bench import records
 from bench.arena.ledger import Ledger
 from bench.arena.records import ArenaRecord
+from bench.arena.tables import arena_table
 from bench.cli import main
 from tests.bench.arena.chat_server import ChatServer
 from tests.bench.arena.results import bad, good, write_dataset, write_run
@@ -226,6 +228,27 @@ def test_two_arenas_do_not_write_to_one_file(toy: Path) -> None:
     """The second is told so."""
     with Ledger(toy / "results" / "arena" / "qrels.jsonl"):
         assert "another arena is writing" in sentence(arena(toy))
+
+
+def test_two_judges_of_one_file_name_are_told(toy: Path, chat: ChatServer) -> None:
+    """`a/b` and `a-b` would share their ballots' file; a damaged record is no obstacle, it is made again."""
+    told = ["--judge", "llm", "--judge-url", chat.url, "--judge-model"]
+    assert arena(toy, *told, "a/b").exit_code == 0
+    assert "is of the judge llm-a/b" in sentence(arena(toy, *told, "a-b"))
+    (toy / "results" / "arena" / "llm-a-b.json").write_text("{")
+    assert arena(toy, *told, "a/b").exit_code == 0
+
+
+def test_doubts_about_a_dataset_reach_the_table(toy: Path) -> None:
+    """Its own, and that its labels are no human's where they are what judges."""
+    arena(toy)
+    record = read(toy, "qrels")
+    note = replace(record.datasets["toy"], labels="made by a model", human_labels=False, doubts=["it is a toy"])
+    doubtful = replace(record, datasets={"toy": note})
+    assert "  labels of toy: made by a model (NOT human)\n  note: toy: it is a toy" in arena_table(doubtful)
+    read_by_a_model = replace(doubtful, judge=replace(record.judge, kind="llm"))
+    assert "labels of toy" not in arena_table(read_by_a_model)
+    assert "note: toy: it is a toy" in arena_table(read_by_a_model)
 
 
 def test_a_sample_of_matches_is_stated(toy: Path) -> None:
