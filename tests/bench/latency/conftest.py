@@ -23,8 +23,9 @@ def known_server() -> KnownServer:
     """Starts a server whose delays are known; gives its URL."""
 
     @contextlib.contextmanager
-    def start(stall_at: int = 0, stall_s: float = 0.0) -> Iterator[str]:
-        command = [sys.executable, str(Path(__file__).with_name("known_server.py")), str(stall_at), str(stall_s)]
+    def start(stall_at: int = 0, stall_s: float = 0.0, die_at: int = 0) -> Iterator[str]:
+        arguments = map(str, (Path(__file__).with_name("known_server.py"), stall_at, stall_s, die_at))
+        command = [sys.executable, *arguments]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:

@@ -2,10 +2,12 @@
 
 A process of its own, so that it does not share an interpreter with the generator under test. With the arguments N and S
 the Nth such request stops the server for S seconds: that one and all that come meanwhile are answered when it is over.
+With a third one, M, the Mth request of any kind ends the process.
 """
 
 import asyncio
 import json
+import os
 import sys
 import time
 
@@ -34,14 +36,18 @@ async def _head(reader: asyncio.StreamReader) -> list[bytes]:
 class State:
     """When the server stalls, and how many requests it has seen."""
 
-    def __init__(self, stall_at: int, stall_s: float) -> None:
-        self.stall_at, self.stall_s = stall_at, stall_s
+    def __init__(self, stall_at: int, stall_s: float, die_at: int) -> None:
+        self.stall_at, self.stall_s, self.die_at = stall_at, stall_s, die_at
+        self.asked = 0
         self.seen = 0
         self.free_at = 0.0
         self.last_ms = 0.0
 
     async def rerank(self, request: dict[str, object]) -> bytes:
         """The answer, when it is due."""
+        self.asked += 1
+        if self.asked == self.die_at:
+            os._exit(1)
         query = str(request["query"])
         own_s = float(query) / 1000 if query.isdecimal() else 0.0
         if query.isdecimal():
@@ -56,8 +62,8 @@ class State:
         return json.dumps({"results": results, "usage": {"total_tokens": 7 * len(documents)}}).encode()
 
 
-async def _main(stall_at: int, stall_s: float) -> None:
-    state = State(stall_at, stall_s)
+async def _main(stall_at: int, stall_s: float, die_at: int) -> None:
+    state = State(stall_at, stall_s, die_at)
     server = await asyncio.start_server(lambda reader, writer: _answer(reader, writer, state), "127.0.0.1", 0)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
@@ -65,4 +71,4 @@ async def _main(stall_at: int, stall_s: float) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(int(sys.argv[1]), float(sys.argv[2])))
+    asyncio.run(_main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])))

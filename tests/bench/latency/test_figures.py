@@ -115,9 +115,9 @@ def test_rates_are_over_wall_time() -> None:
         assert summary.tokens_per_s is not None
         assert summary.documents_per_s.value == pytest.approx(100)
         assert summary.tokens_per_s.value == pytest.approx(700)
-    failed = summarise(observe([[*samples[:3], sample(1, 1000, "status 500: no")]])).documents_per_s
+    failed = summarise(observe([[*samples[:3], sample(1, 2000, "status 500: no")]])).documents_per_s
     assert failed is not None
-    assert failed.value == pytest.approx(75)
+    assert failed.value == pytest.approx(50)
     silent = summarise(observe([[sample(0, 1000, tokens=None)]]))
     assert silent.tokens_per_s is None
 

@@ -11,7 +11,7 @@ from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError, DataError
 from bench.latency.plan import Sweep, jobs, offsets_s
-from bench.latency.workload import Lengths, lengths, sha256, workload
+from bench.latency.workload import Lengths, Request, lengths, sha256, workload
 
 ANY = Lengths("any", 0, 10_000)
 
@@ -62,6 +62,7 @@ def test_a_length_that_is_none_or_that_no_document_has_is_one_sentence(dataset: 
 def test_the_hash_tells_texts_apart(dataset: Dataset, frozen: Candidates) -> None:
     """Other documents, another order or another border between texts give another hash; the same give the same."""
     of = workload(dataset, frozen, 3, ANY)
+    assert sha256([Request("q", "ab", ["c"])]) != sha256([Request("q", "a", ["bc"])])
     assert sha256(of) == sha256(workload(dataset, frozen, 3, ANY))
     assert len({sha256(of), sha256(of[::-1]), sha256(workload(dataset, frozen, 4, ANY)), sha256(of[:1])}) == 4
 

@@ -14,7 +14,10 @@ from tests.bench.latency.conftest import closed_rounds, plan, profile, sample
 
 def test_samples_come_back_as_they_went(tmp_path: Path) -> None:
     """Every column to the microsecond, absent values absent, warm-up apart, the note in the file's own metadata."""
-    rounds = [[sample(0.5, 12.3456), sample(1, 3, "status 500: no", first_byte_s=None, tokens=None)], [sample(2, 9)]]
+    rounds = [
+        [sample(0.5, 12.3456, late_ms=2), sample(1, 3, "status 500: no", first_byte_s=None, tokens=None)],
+        [sample(2, 9)],
+    ]
     before = profile("p", [(plan(3, 2), rounds)]).with_round(
         0, 2, [sample(3, 1, server_timing_ms={"queue": 0.25})], 0.5
     )
@@ -25,6 +28,7 @@ def test_samples_come_back_as_they_went(tmp_path: Path) -> None:
     observed = after.observations(0)
     assert observed.round.tolist() == [0, 0, 1, 2]
     assert observed.latency_ms == pytest.approx([12.346, 3, 9, 1])
+    assert observed.lateness_ms == pytest.approx([2, 0, 0, 0])
     assert observed.first_byte_ms == pytest.approx([11.346, float("nan"), 8, 0], nan_ok=True)
     assert observed.errors == [None, "status 500: no", None, None]
     assert observed.tokens == pytest.approx([350, float("nan"), 350, 350], nan_ok=True)
