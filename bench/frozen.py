@@ -73,7 +73,7 @@ def keep(dataset: Dataset, depth: int | None, run_file: Path | None, folder: Pat
         return _make(dataset, Choice(depth or DEPTH, run_file), path)
     there = _read(path, dataset)
     wanted: dict[str, Any] = {"depth": depth} if depth else {}
-    wanted |= {"run_sha256": _sha256(run_file)} if run_file else {}
+    wanted |= {"run": run_file.name, "run_sha256": _sha256(run_file)} if run_file else {}
     _refuse_others(path, there, wanted)
     return _candidates(there)
 
@@ -108,21 +108,20 @@ def _refuse_others(path: Path, there: FrozenCandidates, wanted: dict[str, Any]) 
     other = [name for name in wanted if there.settings.get(name) != wanted[name] and name != "run"]
     if other or (asked and asked != sources & there.settings.keys()):
         held, named = _told(there.settings), _told(wanted)
-        raise DataError(f"{path} holds candidates of {held}, not of {named}; {_ELSEWHERE}")
+        raise DataError(f"{path} holds {held}, not {named}; {_ELSEWHERE}")
 
 
 def _told(settings: dict[str, Any]) -> str:
-    """Settings in words."""
-    words = []
+    """Settings in words, as far as they say anything."""
+    words = [f"the top {settings['depth']}"] if "depth" in settings else []
     if "dense" in settings:
         words.append(f"the model {settings['dense']} at {settings['url']}")
     if "run_sha256" in settings:
-        words.append(f"the run {settings.get('run', '')} (sha256 {settings['run_sha256'][:12]})".replace("  ", " "))
+        name = f" {settings['run']}" if "run" in settings else ""
+        words.append(f"the run{name} (sha256 {settings['run_sha256'][:12]})")
     if "bm25" in settings:
         words.append(f"BM25 (k1={settings['bm25']['k1']} b={settings['bm25']['b']})")
-    if "depth" in settings:
-        words.append(f"depth {settings['depth']}")
-    return ", ".join(words)
+    return " of ".join(words)
 
 
 def _read(path: Path, dataset: Dataset) -> FrozenCandidates:

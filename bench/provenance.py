@@ -63,7 +63,7 @@ def _commit(source: Path) -> str | None:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(  # noqa: S603  # fixed arguments, nothing from the user
-            ["git", "-C", str(folder), *arguments],  # noqa: S607  # whichever git the user has
+            ["git", "--no-optional-locks", "-C", str(folder), *arguments],  # noqa: S607  # whichever git the user has
             capture_output=True,
             text=True,
             timeout=10,

@@ -1,8 +1,8 @@
 """A server for the length of one measurement: started from a command line, waited for, and always stopped.
 
-Knows it only as a command that takes `--port`, a URL that answers GET /ready with 200, and a process that SIGTERM
-ends. It promises that nothing is left running, whatever ends the block: an error, Ctrl-C, or SIGTERM and SIGHUP to
-the bench itself, which are turned into SystemExit so that the block unwinds.
+Knows it only as a command that takes `--port`, a URL that answers GET /ready (or another route) with 200, and a
+process that SIGTERM ends. It promises that nothing is left running, whatever ends the block: an error, Ctrl-C, or
+SIGTERM and SIGHUP to the bench itself, which are turned into SystemExit so that the block unwinds.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ POLL_S = 0.1
 
 
 @contextlib.contextmanager
-def served(command: str, start_timeout_s: float) -> Iterator[str]:
+def served(command: str, start_timeout_s: float, ready: str = "/ready") -> Iterator[str]:
     """The URL of a server started by `command --port <a free one>`, ready; stopped when the block ends."""
     with _signals_unwind(), tempfile.TemporaryDirectory(prefix="rerank-bench-") as folder:
         log = Path(folder) / "server.log"
@@ -35,7 +35,7 @@ def served(command: str, start_timeout_s: float) -> Iterator[str]:
         process = _start([*_words(command), "--port", str(port)], log)
         try:
             url = f"http://127.0.0.1:{port}"
-            _wait_until_ready(url, process, log, start_timeout_s)
+            _wait_until_ready(url + ready, process, log, start_timeout_s)
             yield url
         finally:
             _stop(process)
@@ -80,10 +80,10 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, tim
             if code is not None:
                 raise ServerError(f"the server ended with exit code {code} before it was ready: {_last_words(log)}")
             with contextlib.suppress(httpx.HTTPError):
-                if http.get(f"{url}/ready").status_code == httpx.codes.OK:
+                if http.get(url).status_code == httpx.codes.OK:
                     return
             time.sleep(POLL_S)
-    raise ServerError(f"the server was not ready at {url}/ready within {timeout_s:g} s: {_last_words(log)}")
+    raise ServerError(f"the server was not ready at {url} within {timeout_s:g} s: {_last_words(log)}")
 
 
 def _last_words(log: Path) -> str:

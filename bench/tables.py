@@ -50,7 +50,7 @@ def paired_line(pair: Paired) -> str:
     sign = "+" if pair.difference.value >= 0 else ""
     effect = ABSENT if pair.effect_size is None else f"{pair.effect_size:.2f}"
     return (
-        f"  {pair.first} - {pair.second}: {pair.measure} {sign}{measure_cell(pair.difference)}, "
+        f"  in pairs: {pair.first} - {pair.second}: {pair.measure} {sign}{measure_cell(pair.difference)}, "
         f"p = {pair.p_value:.4f}, effect size {effect}, "
         f"better on {pair.wins}, worse on {pair.losses}, equal on {pair.ties} of {pair.queries} queries"
     )

@@ -87,7 +87,7 @@ class Scorer:
 
     def run(self, pairs: Sequence[Pair]) -> Logits:
         """Score pairs: logits of shape [len(pairs)], float32, in the pairs' order."""
-        batches = plan([len(pair) for pair in pairs], self.session.max_batch_tokens)
+        batches = plan([len(pair) for pair in pairs], self.session.max_batch_tokens, self.session.run_cost_tokens)
         logits = np.empty(len(pairs), np.float32)
         run = self.session.run_alone if len(batches) == 1 else self.session.run
         runs = self._threads.map(run, [[pairs[index] for index in batch] for batch in batches])

@@ -3,19 +3,22 @@
 It opens an artefact's graph on a device, refuses a graph that is no one-label cross-encoder, and turns a batch of pairs
 into fp32 logits. On the CPU every run is single-threaded and `lanes` of them go on at a time; a pair that is alone in
 the house is run by all CPUs together instead (`run_alone`), with the same logit. On a GPU one lane owns the device and
-batches are padded to a token budget. The callers see only `lanes`, `max_batch_tokens`, `run` and `run_alone`.
+batches are padded to a token budget. The callers see only `lanes`, `max_batch_tokens`, `run_cost_tokens`,
+`length_multiple`, `run` and `run_alone`.
 """
 
 import os
+import subprocess
 from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
+from models import tuning
 from models.artefact import Artefact, ArtefactError, Precision
 from models.cpus import usable_cpus
 from models.pair import Logits, Pair
-from models.plan import ONE_PAIR, DeviceFull
+from models.plan import ONE_PAIR, RUN_COST_TOKENS, DeviceFull
 
 # Read by ONNX Runtime's library when it is loaded, so it must stand before the import: reports to its maker are off
 # unless the user turns them on (docs/decisions/0004).
@@ -25,9 +28,10 @@ import onnxruntime as ort
 Device = Literal["auto", "cpu", "cuda"]
 
 GPU_BATCH_TOKENS = 16_384
-"""Padded tokens of a batch on a GPU: about 10 TFLOP at 568 M parameters, some tens of milliseconds' work."""
-LENGTHS_OF_A_GPU = 16
-"""Lengths are padded to a multiple of this on a GPU: fewer shapes for the arena and the kernels."""
+"""Padded tokens of a batch on a GPU until it is measured: about 10 TFLOP at 568 M parameters, tens of milliseconds."""
+GPU_LENGTH_MULTIPLE = 8
+"""Lengths are padded to a multiple of this on a GPU: its matrix units work in eights, and the arena sees fewer shapes.
+Sixteen would cost 4 % of the tokens of real passages in padding, eight costs 2 % (tests/engine/lengths.py)."""
 OUT_OF_MEMORY = ("Failed to allocate memory", "out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "BFCArena")
 """What ONNX Runtime says where a batch does not fit."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -51,7 +55,11 @@ class Session:
         has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
         self.device = choose_device(device, artefact.manifest.precision, has_cuda=has_cuda)
         self.lanes = 1 if self.device == "cuda" else threads or usable_cpus()
+        self.length_multiple = GPU_LENGTH_MULTIPLE if self.device == "cuda" else 1
         self.max_batch_tokens = _budget(artefact, self.device, max_batch_tokens)
+        self.run_cost_tokens = RUN_COST_TOKENS
+        self._untuned = self.device == "cuda" and max_batch_tokens is None and artefact.manifest.batchable
+        self._artefact = artefact
         self._session = _open(artefact, self.device, gpu_memory_bytes)
         is_shared = self.device == "cpu" and self.lanes > 1 and self.max_batch_tokens == ONE_PAIR
         self._wide = _open(artefact, self.device, threads=self.lanes) if is_shared else self._session
@@ -71,8 +79,7 @@ class Session:
         return self._run(self._wide, batch)
 
     def _run(self, session: ort.InferenceSession, batch: Sequence[Pair]) -> Logits:
-        multiple = LENGTHS_OF_A_GPU if self.device == "cuda" else 1
-        arrays = _pad(batch, self._pad_token_id, multiple)
+        arrays = _pad(batch, self._pad_token_id, self.length_multiple)
         feeds = {name: array for name, array in arrays.items() if name in self._inputs}
         if self.device != "cuda":
             (logits,) = session.run([OUTPUT], feeds)
@@ -85,7 +92,8 @@ class Session:
             raise
 
     def warm_up(self, pair: Pair) -> None:
-        """Run one pair so that the first request finds a warm session and a graph that does run.
+        """Run one pair so that the first request finds a warm session and a graph that does run; then, on a GPU whose
+        batches nobody has set, measure what they may be or read what was measured before.
 
         Raises:
             ArtefactError: the graph fails, or answers with something that is not one finite logit a pair.
@@ -99,6 +107,21 @@ class Session:
             raise ArtefactError(f"the model fails on a first short pair: {error}") from error
         if not np.isfinite(logits).all():
             raise ArtefactError(f"the model answers a first short pair with {logits[0]}, not with a finite logit")
+        if self._untuned:
+            self.tune()
+
+    def tune(self) -> None:
+        """Set what a batch may be as it is measured on this device; keep that beside the artefact."""
+        manifest, folder = self._artefact.manifest, self._artefact.folder
+        made_on = (device_name(), ort.__version__, manifest.files[self._artefact.graph.name].sha256)
+        known = tuning.read(folder)
+        if known is None or not known.is_of(*made_on):
+            seconds = tuning.measure(self.run)
+            if not seconds:  # not even the smallest fits
+                return
+            known = tuning.Tuning(*made_on, seconds, *tuning.choose(seconds))
+            tuning.keep(known, folder)
+        self.max_batch_tokens, self.run_cost_tokens = known.max_batch_tokens, known.run_cost_tokens
 
 
 def choose_device(device: Device, precision: str, *, has_cuda: bool) -> Literal["cpu", "cuda"]:
@@ -112,6 +135,16 @@ def choose_device(device: Device, precision: str, *, has_cuda: bool) -> Literal[
     if device == "auto":
         return "cuda" if has_cuda and precision != "int8" else "cpu"
     return device
+
+
+def device_name() -> str:
+    """The GPU's name, by its driver's own tool."""
+    try:
+        asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        names = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return names.splitlines()[0].strip() if names.strip() else "unknown"
 
 
 def run_bound(session: ort.InferenceSession, feeds: dict[str, Any], device: str) -> Any:

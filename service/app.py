@@ -36,6 +36,7 @@ from service.rerank import Reranker
 from service.routes import ROUTES
 from service.scores import ScoreCache
 from service.settings import Settings
+from service.siblings import Siblings, Worker
 from service.telemetry import Metrics
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,11 @@ EXPOSED = (
 
 
 def create_app(
-    scorer: Scorer, settings: Settings, keys: ApiKeys, on_failure: Callable[[ArtefactError], None]
+    scorer: Scorer,
+    settings: Settings,
+    keys: ApiKeys,
+    on_failure: Callable[[ArtefactError], None],
+    worker: Worker | None = None,
 ) -> ASGIApp:
     """Build the ASGI app around a loaded model.
 
@@ -59,6 +64,7 @@ def create_app(
         settings: the limits.
         keys: who may ask.
         on_failure: called on the event loop when the warm-up fails; should stop the server.
+        worker: which one this is, where there are several.
     """
     served = describe(scorer, settings)
     batcher = Batcher(
@@ -67,6 +73,7 @@ def create_app(
         max_batch_tokens=scorer.session.max_batch_tokens,
         max_queue_tokens=settings.max_queue_tokens,
         run_alone=scorer.session.run_alone,
+        length_multiple=scorer.session.length_multiple,
     )
     reranker = Reranker(
         scorer.tokeniser.windows,
@@ -79,6 +86,7 @@ def create_app(
         scores=ScoreCache(settings.score_cache_mb * 2**20) if settings.score_cache_mb else None,
     )
     metrics = _metrics(batcher, reranker, scorer.tokeniser.cache)
+    siblings = Siblings(worker, metrics.text)
     desk = Desk(reranker, metrics, served, max_documents=settings.max_documents, deadline_ms=settings.deadline_ms)
     guard = key_guard(
         keys,
@@ -93,10 +101,10 @@ def create_app(
             playground(),
             *([report(settings.bench_dir)] if settings.bench_dir else []),
         ],
-        dependencies=_provide(reranker, metrics, desk),
+        dependencies=_provide(reranker, desk, siblings),
         cors_config=_cors(settings.cors_origins),
         exception_handlers={Exception: on_error},
-        lifespan=[_lifespan(scorer, reranker, on_failure)],
+        lifespan=[_lifespan(scorer, batcher, reranker, on_failure), lambda _: siblings.listening()],
         request_class=JsonRequest,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=openapi(DOCS),
@@ -119,11 +127,11 @@ def _metrics(batcher: Batcher, reranker: Reranker, tokens: ByteCache[Any, Any]) 
     return metrics
 
 
-def _provide(reranker: Reranker, metrics: Metrics, desk: Desk) -> dict[str, Provide]:
+def _provide(reranker: Reranker, desk: Desk, siblings: Siblings) -> dict[str, Provide]:
     """Hand the app's objects to the handlers by the names of their parameters."""
     return {
         "reranker": Provide(lambda: reranker, sync_to_thread=False),
-        "metrics": Provide(lambda: metrics, sync_to_thread=False),
+        "siblings": Provide(lambda: siblings, sync_to_thread=False),
         "served": Provide(lambda: desk.served, sync_to_thread=False),
         "desk": Provide(lambda: desk, sync_to_thread=False),
     }
@@ -137,7 +145,7 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
 
 
 def _lifespan(
-    scorer: Scorer, reranker: Reranker, on_failure: Callable[[ArtefactError], None]
+    scorer: Scorer, batcher: Batcher, reranker: Reranker, on_failure: Callable[[ArtefactError], None]
 ) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """Warm up while already listening; at the end let nobody in and finish what is queued."""
 
@@ -150,6 +158,7 @@ def _lifespan(
         except Exception as error:  # noqa: BLE001 - else the server would be unready for ever, in silence
             on_failure(ArtefactError(f"the model does not warm up: {error}"))
         else:
+            batcher.retune(scorer.session.max_batch_tokens, scorer.session.run_cost_tokens)
             reranker.open()
             log.info("ready after a warm-up of %.0f ms", 1000 * (time.perf_counter() - start))
 

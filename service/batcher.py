@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.pair import Pair
-from models.plan import ONE_PAIR, plan
+from models.plan import ONE_PAIR, RUN_COST_TOKENS, plan
 from service.ask import Ask, Scored, Terms
 from service.errors import ModelFailed, NotReady, Overloaded, RerankError, TooLate
 from service.pace import Pace
@@ -45,7 +45,14 @@ class Batcher:
     """The bounded queue with its lanes; `start` before the first `score`, `close` once at the end."""
 
     def __init__(
-        self, run: Run, *, lanes: int, max_batch_tokens: int, max_queue_tokens: int, run_alone: Run | None = None
+        self,
+        run: Run,
+        *,
+        lanes: int,
+        max_batch_tokens: int,
+        max_queue_tokens: int,
+        run_alone: Run | None = None,
+        length_multiple: int = 1,
     ) -> None:
         """Make the queue.
 
@@ -55,8 +62,10 @@ class Batcher:
             max_batch_tokens: padded tokens of a batch, or `ONE_PAIR`.
             max_queue_tokens: tokens that may wait; 0 for what is done in `QUEUE_S`.
             run_alone: the model with all CPUs on one batch, for one that has the house to itself.
+            length_multiple: what a batch's length is padded to, for the padding ratio.
         """
-        self._runs = Runs(run, run_alone or run, max_batch_tokens)
+        self._runs = Runs(run, run_alone or run, max_batch_tokens, length_multiple)
+        self._run_cost_tokens = RUN_COST_TOKENS
         self._running = 0
         self._max_tokens = max_queue_tokens
         self._turns: Turns[Ask] = Turns()
@@ -71,6 +80,11 @@ class Batcher:
         """Start the lanes."""
         for lane in self._lanes:
             lane.start()
+
+    def retune(self, max_batch_tokens: int, run_cost_tokens: int) -> None:
+        """Set what a batch may be, as the warm-up measured it."""
+        with self._changed:
+            self._runs.budget, self._run_cost_tokens = max_batch_tokens, run_cost_tokens
 
     def close(self) -> None:
         """Let nobody in any more, finish what is queued, and end the lanes."""
@@ -212,7 +226,7 @@ class Batcher:
             staged_tokens += _length(item)
         if not self._staged:
             return []
-        batches = plan([_length(item) for item in self._staged], self._runs.budget)
+        batches = plan([_length(item) for item in self._staged], self._runs.budget, self._run_cost_tokens)
         chosen = next(set(batch) for batch in batches if 0 in batch)
         batch = [item for place, item in enumerate(self._staged) if place in chosen]
         self._staged = [item for place, item in enumerate(self._staged) if place not in chosen]

@@ -18,10 +18,11 @@ Run = Callable[[Sequence[Pair]], Logits]
 class Runs:
     """The model as the lanes call it, with the budget of a batch in padded tokens; `ONE_PAIR` for none."""
 
-    def __init__(self, run: Run, run_alone: Run, budget: int) -> None:
+    def __init__(self, run: Run, run_alone: Run, budget: int, length_multiple: int) -> None:
         self._run = run
         self._run_alone = run_alone
         self.budget = budget
+        self._length_multiple = length_multiple
         self._lock = threading.Lock()
         self._tokens = 0
         self._padding = 0
@@ -60,7 +61,8 @@ class Runs:
             )
 
     def _count(self, pairs: list[Pair]) -> None:
-        padded = len(pairs) * max(map(len, pairs))
+        longest = max(map(len, pairs))
+        padded = len(pairs) * (longest + -longest % self._length_multiple)
         with self._lock:
             self._tokens += padded
             self._padding += padded - sum(map(len, pairs))

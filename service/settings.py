@@ -50,6 +50,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     threads: Annotated[
         int, Meta(ge=0, le=1024, description="Runs of the model at a time on the CPU; 0 for one per usable CPU.")
     ] = 0
+    workers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Processes behind the port, each with a model and a queue of its own and its share of the "
+            "CPUs; for machines with very many.",
+        ),
+    ] = 1
     max_tokens: Annotated[
         int, Meta(ge=0, description="Window of a pair in tokens; 0 for the model's own, which it never exceeds.")
     ] = 0

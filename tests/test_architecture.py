@@ -13,7 +13,7 @@ OURS = {"models", "service", "bench", "tests"}
 MAY_IMPORT = {"models": {"models"}, "service": {"service", "models"}, "bench": {"bench"}}
 ONLY_IN = {
     "onnxruntime": {"models/session.py"},
-    "prometheus_client": {"service/telemetry.py"},
+    "prometheus_client": {"service/telemetry.py", "service/siblings.py"},
     "uvicorn": {"service/commands/serve.py"},
     "locust": {"bench/locustfile.py"},
     "huggingface_hub": {"models/prepare/fetch.py"},

@@ -41,8 +41,8 @@ ROUNDS = 10
     "names",
     required=True,
     multiple=True,
-    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, `sample`, or `all` under RERANK_DATA; may be "
-    "given again.",
+    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, `sample`, or `all` under RERANK_DATA; "
+    "may be given again.",
 )
 @SPLIT
 @RUN_FILE

@@ -45,7 +45,8 @@ class Point(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """The point in words."""
         length = "" if self.length == "any" else f" of {self.length} length"
-        return f"{self.dataset}: {self.documents} documents{length} a request, {self.load}"
+        documents = "1 document" if self.documents == 1 else f"{self.documents} documents"
+        return f"{self.dataset}: {documents}{length} a request, {self.load}"
 
 
 class PointPlan(msgspec.Struct, frozen=True):

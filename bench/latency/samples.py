@@ -120,7 +120,8 @@ def write(profile: Profile, path: Path) -> None:
 def read(path: Path) -> Profile:
     """Read a profile back; DataError where the file is none."""
     try:
-        table = pq.read_table(path)
+        whole = path.read_bytes()  # at once: by its path the file would be opened twice, and replaced in between
+        table = pq.read_table(pa.BufferReader(whole))
         note = msgspec.json.decode((table.schema.metadata or {})[NOTE], type=ProfileNote)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error

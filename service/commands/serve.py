@@ -5,25 +5,34 @@ The artefact is loaded and checked and the port is bound before anything is serv
 
 import contextlib
 import errno
+import functools
 import gc
 import ipaddress
 import logging
 import os
 import signal
 import socket
+import sys
+import tempfile
+from pathlib import Path
 from typing import NoReturn
 
 import click
+import msgspec
 import uvicorn
 
-from models.artefact import ArtefactError
+from models.artefact import Artefact, ArtefactError
+from models.artefact import load as load_artefact
+from models.cpus import usable_cpus
 from models.scorer import Scorer
 from service.app import DOCS, create_app
 from service.auth import ApiKeys, ApiKeysError
 from service.commands.prepare import find_or_prepare
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
+from service.commands.workers import supervise
 from service.settings import Settings, SettingsError, load
+from service.siblings import Worker
 from service.telemetry import configure_logging
 
 log = logging.getLogger(__name__)
@@ -48,13 +57,38 @@ def serve(**flags: str | None) -> None:
         settings = load(flags)
         configure_logging(settings.log_level)
         keys = ApiKeys(settings.api_keys, settings.api_keys_file)
-        scorer = open_scorer(settings)
-        listener = _listen(settings.host, settings.port)
+        if settings.workers == 1:
+            scorer = open_scorer(settings)
+            listener = _listen(settings.host, settings.port)
+            _announce(scorer.artefact, keys, listener)
+        else:
+            artefact = load_artefact(find_or_prepare(settings))
+            listener = _listen(settings.host, settings.port)
+            _announce(artefact, keys, listener)
     except (SettingsError, ApiKeysError, ArtefactError) as error:
         raise Refusal(str(error)) from None
-    failure = _run(scorer, settings, keys, listener)
-    if failure is not None:
-        raise Refusal(str(failure))
+    if settings.workers == 1:
+        _run(scorer, settings, keys, listener)
+    else:
+        with tempfile.TemporaryDirectory(prefix="rerank-") as folder:
+            work = functools.partial(_be_worker, settings, listener, Path(folder))
+            sys.exit(supervise(settings.workers, work))
+
+
+def _be_worker(settings: Settings, listener: socket.socket, folder: Path, number: int) -> None:
+    """Serve as one of several on their common socket."""
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, _leave)
+    configure_logging(settings.log_level)
+    share = max(1, usable_cpus() // settings.workers)
+    try:
+        scorer = open_scorer(msgspec.structs.replace(settings, threads=settings.threads or share))
+        keys = ApiKeys(settings.api_keys, settings.api_keys_file)
+    except (ApiKeysError, ArtefactError) as error:
+        raise Refusal(str(error)) from None
+    if scorer.session.device == "cuda":
+        raise Refusal(f"--workers {settings.workers} are for a CPU: a GPU is served by one process")
+    _run(scorer, settings, keys, listener, Worker(number, folder))
 
 
 def open_scorer(settings: Settings) -> Scorer:
@@ -84,15 +118,25 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"cannot listen on {host}: it is not a host name") from None
 
 
-def _run(scorer: Scorer, settings: Settings, keys: ApiKeys, listener: socket.socket) -> ArtefactError | None:
-    """Serve until told to stop; return why the warm-up failed, if it did."""
+def _announce(artefact: Artefact, keys: ApiKeys, listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    log.info("serving %s on http://%s:%d (API page: %s)", artefact.manifest.name, shown, port, DOCS)
+    if not keys.required and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
+        log.warning("ANYBODY WHO REACHES %s MAY ASK: there are no API keys (--api-keys, --api-keys-file)", shown)
+
+
+def _run(
+    scorer: Scorer, settings: Settings, keys: ApiKeys, listener: socket.socket, worker: Worker | None = None
+) -> None:
+    """Serve until told to stop; raise Refusal if the warm-up fails."""
     failures: list[ArtefactError] = []
 
     def give_up(error: ArtefactError) -> None:
         failures.append(error)
         server.should_exit = True
 
-    app = create_app(scorer, settings, keys, give_up)
+    app = create_app(scorer, settings, keys, give_up, worker)
     config = uvicorn.Config(
         app,
         backlog=BACKLOG,
@@ -107,18 +151,14 @@ def _run(scorer: Scorer, settings: Settings, keys: ApiKeys, listener: socket.soc
     server = uvicorn.Server(config)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     _collect_rarely()
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    log.info("serving %s on http://%s:%d (API page: %s)", scorer.artefact.manifest.name, shown, port, DOCS)
-    if not keys.required and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
-        log.warning("ANYBODY WHO REACHES %s MAY ASK: there are no API keys (--api-keys, --api-keys-file)", shown)
     try:
         with contextlib.closing(listener):
             server.run(sockets=[listener])
     finally:
         if server.force_exit:  # a second Ctrl-C: the lanes are inside the model, and Python would abort on them
             os._exit(INTERRUPTED)
-    return failures[0] if failures else None
+    if failures:
+        raise Refusal(str(failures[0]))
 
 
 def _collect_rarely() -> None:

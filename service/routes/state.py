@@ -13,7 +13,7 @@ from service.guard import ALWAYS, HEALTH, METRICS, MODELS, OPEN
 from service.info import ModelInfo, ServedModel
 from service.rerank import Reranker
 from service.routes.described import documented
-from service.telemetry import Metrics
+from service.siblings import Siblings
 
 ERRORS = documented(unified)
 NOT_READY: dict[int, ResponseSpec] = {status: ERRORS[status] for status in (401, 503)}
@@ -81,9 +81,9 @@ async def needs_key(served: NamedDependency[ServedModel]) -> NeedsKey:
 
 
 @get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics", responses=NO_KEY, opt={OPEN: METRICS})
-async def prometheus(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+async def prometheus(siblings: NamedDependency[Siblings]) -> Response[bytes]:
     """Give every metric in Prometheus' text format."""
-    return Response(metrics.text(), media_type="text/plain; version=0.0.4")
+    return Response(await siblings.metrics(), media_type="text/plain; version=0.0.4")
 
 
 STATE_ROUTES = [

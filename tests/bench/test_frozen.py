@@ -54,9 +54,9 @@ def test_other_settings_are_refused(tmp_path: Path, embeddings_server: Embedding
     run.write_text("q1 Q0 tea-1 1 1.0 x\n", encoding="utf-8")
     dense = ["--dense", embeddings_server.url, "--dense-model", "letters"]
     for arguments, sentence in [
-        (["--depth", "8"], "holds candidates of BM25 (k1=0.9 b=0.4), depth 7, not of BM25 (k1=0.9 b=0.4), depth 8"),
-        (["--depth", "7", "--candidates", str(run)], "not of the run my.trec (sha256 "),
-        (["--depth", "7", *dense], f"not of the model letters at {embeddings_server.url}/v1/embeddings, depth 7"),
+        (["--depth", "8"], "holds the top 7 of BM25 (k1=0.9 b=0.4), not the top 8 of BM25 (k1=0.9 b=0.4)"),
+        (["--depth", "7", "--candidates", str(run)], "not the top 7 of the run my.trec (sha256 "),
+        (["--depth", "7", *dense], f"not the top 7 of the model letters at {embeddings_server.url}/v1/embeddings"),
     ]:
         result = _type(tmp_path, *arguments)
         assert result.exit_code == 1
@@ -87,7 +87,7 @@ def test_dense_candidates_by_the_command(
         "depth": 4,
     }
     assert "sk-secret" not in (tmp_path / PLACE).read_text()
-    assert "holds candidates of the model letters at" in _type(tmp_path, "--depth", "4").stderr
+    assert "holds the top 4 of the model letters at" in _type(tmp_path, "--depth", "4").stderr
 
 
 def test_flags_that_contradict_each_other(tmp_path: Path) -> None:
@@ -116,11 +116,11 @@ def test_who_asks_for_nothing_gets_what_is_there(tmp_path: Path, embeddings_serv
     folder = (tmp_path / PLACE).parent
     assert frozen.keep(SAMPLE, None, None, folder).source == "dense letters (exact inner product)"
     assert frozen.keep(SAMPLE, 4, None, folder).depth == 4
-    with pytest.raises(DataError, match=r"holds candidates of the model letters .*, depth 4, not of depth 50"):
+    with pytest.raises(DataError, match=r"holds the top 4 of the model letters at .*, not the top 50;"):
         frozen.keep(SAMPLE, 50, None, folder)
     run = tmp_path / "my.trec"
     run.write_text("q1 Q0 tea-1 1 1.0 x\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"not of the run \(sha256"):
+    with pytest.raises(DataError, match=r"not the run my\.trec \(sha256"):
         frozen.keep(SAMPLE, None, run, folder)
 
 
@@ -133,7 +133,7 @@ def test_run_file_is_known_by_its_content(tmp_path: Path) -> None:
     assert frozen.keep_chosen(SAMPLE, frozen.Choice(5, moved), tmp_path / "out") == made
     assert frozen.keep(SAMPLE, 5, moved, tmp_path / "out") == made
     run.write_text("q1 Q0 tea-2 1 1.0 x\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"holds candidates of the run my\.trec"):
+    with pytest.raises(DataError, match=r"holds the top 5 of the run my\.trec"):
         frozen.keep_chosen(SAMPLE, frozen.Choice(5, run), tmp_path / "out")
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -179,7 +180,7 @@ def test_several_contestants_over_several_datasets(reranker: FakeReranker, beir:
     tables = result.stdout.split("accuracy: ")[1:]
     assert len(tables) == 2
     for table in tables:
-        rows = [line.split()[0] for line in table.splitlines() if line.startswith(("  oracle", "  ours", "  bm25"))]
+        rows = re.findall(r"^  (oracle|ours|bm25) +[.\d]", table, re.MULTILINE)
         assert sorted(rows) == ["bm25", "oracle", "ours"]
         assert rows[0] == "oracle"
     files = {path.relative_to(tmp_path / "r" / "accuracy").as_posix() for path in (tmp_path / "r").rglob("*.json*")}
@@ -248,10 +249,10 @@ def _nothing(_: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "flags", "info", "sentence"),
     [
-        (_nothing, ["--depth", "9"], {}, "candidates.json holds the top 10, not the top 9"),
+        (_nothing, ["--depth", "9"], {}, "holds the top 10 of BM25 (k1=0.9 b=0.4), not the top 9;"),
         (_changed_candidates, [], {}, "candidates.json was changed after it was frozen"),
         (_other_candidates, ["--depth", "2"], {}, "rerank.jsonl holds rankings of other candidates (BM25"),
-        (_nothing, ["--candidates", "other.trec"], {}, "candidates.json holds candidates of BM25"),
+        (_nothing, ["--candidates", "other.trec"], {}, "not the top 10 of the run other.trec (sha256 "),
         (_nothing, [], {"model_id": "new"}, "rerank.jsonl holds rankings of model_id fake, and the server now has new"),
     ],
     ids=["depth", "changed", "other", "run file", "model"],

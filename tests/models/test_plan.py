@@ -1,5 +1,7 @@
 """The batch plan: every pair once, no batch over budget, longest first."""
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +27,19 @@ def test_no_batch_of_several_pairs_is_over_budget(lengths: list[int], budget: in
     """Padding counts; only a pair that is alone may be longer than the budget."""
     for batch in plan(lengths, budget):
         assert len(batch) == 1 or padded_tokens(lengths, batch) <= budget
+
+
+@given(lengths, st.sampled_from([512, 4096]), st.integers(min_value=0, max_value=300))
+def test_no_batch_is_padded_by_more_than_it_may(lengths: list[int], budget: int, most: int) -> None:
+    """And no pair is left out of the batch before it that would have had room there."""
+    batches = plan(lengths, budget, most)
+    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert padded_tokens(lengths, batch) - sum(lengths[index] for index in batch) <= most
+    for batch, after in itertools.pairwise(batches):
+        both = [*batch, after[0]]
+        padding = padded_tokens(lengths, both) - sum(lengths[index] for index in both)
+        assert padding > most or padded_tokens(lengths, both) > budget
 
 
 @given(lengths)

@@ -16,7 +16,7 @@ from models.catalog import EMBEDDED
 from models.pair import Pair
 from models.plan import DeviceFull
 from models.scorer import Scorer
-from models.session import Device, Session, choose_device, preferred_precisions, run_bound
+from models.session import GPU_LENGTH_MULTIPLE, Device, Session, choose_device, preferred_precisions, run_bound
 from models.tokenise import Tokeniser
 from tests.texts import PASSAGES, QUERY
 from tests.tiny import Family, make_artefact, make_manifest, make_tokenizer
@@ -183,13 +183,13 @@ def test_a_gpu_without_room_for_a_batch_is_told_apart_from_one_that_fails(
             session.run([pair, pair])
 
 
-@pytest.mark.parametrize(("lengths", "padded"), [([3], 16), ([16], 16), ([17, 3], 32)])
+@pytest.mark.parametrize(("lengths", "padded"), [([3], 8), ([8], 8), ([9, 3], 16)])
 def test_a_gpus_lengths_are_multiples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lengths: list[int], padded: int
 ) -> None:
     """So that few shapes are seen; the mask tells what is padding."""
     session = Session(make_artefact(tmp_path), device="cpu")
-    session.device = "cuda"
+    session.device, session.length_multiple = "cuda", GPU_LENGTH_MULTIPLE
     fed: list[dict[str, Any]] = []
 
     def note(_: object, feeds: dict[str, Any], __: str) -> Any:

@@ -56,13 +56,17 @@ def make_checkpoint(
 
 
 def _read_what_differs(model: PreTrainedModel, tokenizer: Path) -> None:
-    """Point a RoBERTa classifier's last layer along the first principal direction of some pairs' vectors."""
+    """Point a BERT or RoBERTa classifier's last layer along the first principal direction of some pairs' vectors."""
     tokeniser = Tokeniser.open(tokenizer, PROBE_TOKENS)
     pairs = [tokeniser.pairs(text.query, [text.passage])[0] for text in read_texts()[:PROBES]]
+    roberta = hasattr(model.classifier, "out_proj")
+    dense, last = (
+        (model.classifier.dense, model.classifier.out_proj) if roberta else (model.bert.pooler.dense, model.classifier)
+    )
     tokens = [model.base_model(input_ids=torch.from_numpy(pair.ids)[None])[0][:, 0] for pair in pairs]
-    vectors = torch.cat([torch.tanh(model.classifier.dense(first)) for first in tokens])
+    vectors = torch.cat([torch.tanh(dense(first)) for first in tokens])
     mean = vectors.mean(0)
     direction = torch.linalg.svd(vectors - mean, full_matrices=False)[2][0]
     scale = SPREAD / float(((vectors - mean) @ direction).std())
-    model.classifier.out_proj.weight.copy_(direction[None] * scale)
-    model.classifier.out_proj.bias.fill_(-float(mean @ direction) * scale)
+    last.weight.copy_(direction[None] * scale)
+    last.bias.fill_(-float(mean @ direction) * scale)

@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A vote, answered by the next match; or the end."""
         length = self.headers.get("Content-Length", "")
-        self.close_connection = True
+        self.close_connection = True  # what was refused is not read to its end
         if not self._is_own():
             self._refuse(HTTPStatus.FORBIDDEN)
         elif not length.isdecimal() or int(length) > LONGEST_BODY:
@@ -134,6 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
             ("Cache-Control", "no-store"),
         ):
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 

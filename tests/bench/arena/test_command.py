@@ -114,6 +114,37 @@ def test_agreement_with_the_judge_before(toy: Path, chat: ChatServer) -> None:
     assert record.position_bias.contradictions == 0
 
 
+def test_no_agreement_is_taken_from_rankings_that_changed(toy: Path, chat: ChatServer) -> None:
+    """A ranking that is another since the qrels judged it, if only at its end: its match is left out."""
+    arena(toy)
+    file = toy / "results" / "accuracy" / "toy" / "worst.jsonl"
+    file.write_text(file.read_text().replace('"d11", "d3"', '"d3", "d11"', 1))
+    arena(toy, *llm(chat.url))
+    record = read(toy, "llm-judge-1")
+    judged = record.pairings.judged - record.pairings.by_rule
+    assert [each.matches for each in record.agreement] == [judged - 1]
+
+
+def test_the_seed_orders_the_matches_of_sequential_elo(toy: Path) -> None:
+    """Another seed, another order, another figure; the rating stays."""
+    records_ = []
+    for seed in ("1", "2"):
+        arena(toy, "--seed", seed)
+        records_.append({each.contestant: each for each in read(toy, "qrels").overall.standings})
+    one, other = records_
+    assert [one[name].rating.value for name in one] == [other[name].rating.value for name in one]
+    assert [one[name].sequential_elo for name in one] != [other[name].sequential_elo for name in one]
+
+
+def test_lists_of_equal_ndcg_tie(toy: Path) -> None:
+    """Two lists that differ below the relevant document."""
+    write_run(toy / "results", toy / "toy", "one", {"q1": ["d1", "d2", "d3"]})
+    write_run(toy / "results", toy / "toy", "two", {"q1": ["d1", "d3", "d2"]})
+    arena(toy, "--contestant", "one", "--contestant", "two")
+    record = read(toy, "qrels")
+    assert (record.overall.pairs[0].ties, record.pairings.by_rule) == (1, 0)
+
+
 def test_what_it_costs_is_told_before_and_after(toy: Path, chat: ChatServer) -> None:
     """At the prices given, on stderr before and in table and record after."""
     result = arena(toy, *llm(chat.url, "--usd-per-m-in", "1", "--usd-per-m-out", "2", "--budget-usd", "1"))

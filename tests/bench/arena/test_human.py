@@ -264,21 +264,31 @@ def test_the_command_serves_the_page_and_rates_the_votes(toy: Path) -> None:
     """`--judge human` as a process: its URL on stderr, votes over HTTP, Finish, and the record of this voter."""
     flags = ["--results", str(toy / "results"), "--data", str(toy / "toy"), "--judge", "human", "--voter", "jo"]
     command = [sys.executable, "-m", "bench.cli", "arena", *flags, "--matches", "6"]
-    with subprocess.Popen(command, env=clean_environ(), stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    process = subprocess.Popen(command, env=clean_environ(), stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
         assert process.stderr
         url = (re.search(rb"http://127.0.0.1:\d+/", process.stderr.readline()) or [b""])[0].decode()
-        headers = {"Origin": url.rstrip("/")}
-        with httpx.Client(base_url=url, headers=headers, trust_env=False) as http:
+        with httpx.Client(base_url=url, headers={"Origin": url.rstrip("/")}, trust_env=False, timeout=60) as http:
             told = http.get("match").json()
             while told["number"] is not None:
                 told = http.post("vote", json={"number": told["number"], "vote": "A"}).json()
             http.post("finish", json={})
         output, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 0
     assert b"judge: human-jo: a person reads the first 10 passages" in output
     record: ArenaRecord = records.read_as(toy / "results" / "arena" / "human-jo.json", ArenaRecord)
     assert record.position_bias is not None
     assert (record.position_bias.first_wins.value, record.pairings.pending) == (1.0, 0)
+
+
+def test_a_connection_that_ends_says_so(booth: Booth) -> None:
+    """A client that would use it again must know: a vote sent into its end would be lost."""
+    own = {"Origin": booth.url.rstrip("/")}
+    answer = httpx.post(booth.url + "vote", json={"number": 0, "vote": "A"}, headers=own, trust_env=False)
+    assert answer.headers["Connection"] == "close"
 
 
 def test_paths_that_are_not_there(booth: Booth) -> None:

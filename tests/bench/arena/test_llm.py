@@ -176,6 +176,13 @@ def test_a_look_without_an_answer_is_asked_for_next_time(toy: Path, chat: ChatSe
     assert len(chat.seen) == asked + 1
 
 
+def test_looks_without_an_answer_end_nothing_while_others_are_answered(toy: Path, chat: ChatServer) -> None:
+    """Six looks unanswered, an answered one after each."""
+    away: list[Scripted | None] = [(503, {}, {})] * 3
+    chat.replies = [*away, None] * 6
+    assert Bout(toy, chat).run().counts["pending"] == 6
+
+
 def test_an_endpoint_that_is_down_ends_the_judging(toy: Path, chat: ChatServer) -> None:
     """After five looks in a row without an answer; what was judged before is on file."""
     chat.replies = [None, None, *[(500, {}, {})] * 60]
@@ -232,15 +239,15 @@ def test_a_budget_of_calls_is_kept_over_repeats(toy: Path, chat: ChatServer) -> 
 
 
 def test_a_budget_in_usd_is_never_passed(toy: Path, chat: ChatServer) -> None:
-    """At 1 USD a million tokens either way a call costs .000105; the worst case of the next must fit as well."""
-    prices = Prices(1.0, 1.0)
-    bout = Bout(toy, chat, prices=prices, concurrency=4)
-    found = bout.run(max_usd=0.006)
-    assert 0 < found.cost.usd <= 0.006
-    assert found.cost.usd == pytest.approx(105e-6 * len(chat.seen))
+    """At 1 USD a million tokens a call costs .002; the worst case of the next must fit as well; repeats count."""
+    chat.usage = {"prompt_tokens": 1500, "completion_tokens": 500}
+    bout = Bout(toy, chat, prices=Prices(1.0, 1.0), concurrency=4)
+    found = bout.run(max_usd=0.008)
+    assert found.cost.usd == pytest.approx(0.002 * len(chat.seen))
+    assert 0 < found.cost.usd <= 0.008
     assert found.counts["pending"] > 0
-    bout.run(max_usd=0.006)
-    assert 105e-6 * len(chat.seen) <= 0.006
+    bout.run(max_usd=0.008)
+    assert 0.002 * len(chat.seen) <= 0.008
 
 
 def test_a_budget_in_usd_needs_prices(toy: Path, chat: ChatServer) -> None:

@@ -73,6 +73,13 @@ def test_contestants_of_other_candidates_are_refused(toy: Path) -> None:
     assert set(field["toy"].runs) == {"best", "half"}
 
 
+def test_contestants_of_another_version_of_the_dataset_are_refused(toy: Path) -> None:
+    """The same candidates over texts or judgements that were changed in between."""
+    write_run(toy / "results", toy / "toy", "worst", {"q0": good(0)}, dataset_sha256="e" * 64)
+    with pytest.raises(DataError, match=r"best\.jsonl and .*worst\.jsonl are of different versions of the dataset"):
+        load_from(toy)
+
+
 def test_texts_must_be_those_that_were_ranked(toy: Path) -> None:
     """A dataset that was changed since is refused."""
     corpus = toy / "toy" / "corpus.jsonl"

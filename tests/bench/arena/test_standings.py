@@ -1,5 +1,6 @@
 """Standings from outcomes: records, win rates, intervals over queries, and what does and does not depend on order."""
 
+import math
 import random
 
 import pytest
@@ -82,3 +83,18 @@ def test_groups_that_never_met_are_named() -> None:
     """Ratings of two separate pairs are not comparable, and the record says so."""
     found = standings([outcome(0, "a", "b", "a"), outcome(0, "c", "d", "b", "other")], 0, RESAMPLES)
     assert found.groups == [["a", "b"], ["c", "d"]]
+
+
+def test_a_tie_is_half_a_win_in_the_rating() -> None:
+    """Two wins, one loss and one tie are 2.5 points to 1.5."""
+    found = standings([outcome(n, "x", "y", verdict) for n, verdict in enumerate(["a", "a", "b", "tie"])], 0, RESAMPLES)
+    x, y = (each.rating.value for each in found.standings)
+    assert x - y == pytest.approx(400 * math.log10(2.5 / 1.5), abs=1e-5)
+
+
+def test_a_resample_without_any_match_of_a_contestant_tells_nothing_of_it() -> None:
+    """z lost its only match, over one query of ten: no resample rates it 1500 for want of matches."""
+    outcomes = [outcome(n, "x", "y", "ab"[n % 2]) for n in range(10)] + [outcome(0, "x", "z", "a")]
+    z = standings(outcomes, 0, RESAMPLES).standings[-1]
+    assert z.contestant == "z"
+    assert z.rating.high < 1500

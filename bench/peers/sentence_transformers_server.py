@@ -1,0 +1,77 @@
+"""A rerank route over sentence-transformers' CrossEncoder, so that it can be measured like any server: by its URL.
+
+Run by the Python of the peer's own environment. As little as there can be around the library: one lock around
+`predict` with the library's own defaults, HTTP from the standard library, the answer in the shape of `/v1/rerank`.
+"""
+
+import argparse
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from sentence_transformers import CrossEncoder, export_dynamic_quantized_onnx_model
+
+
+def load(model: str, backend: str, dtype: str) -> Any:
+    """The model on the CPU: torch in a dtype, or ONNX in fp32 or, quantised by the library itself, int8."""
+    if backend == "torch":
+        return CrossEncoder(model, device="cpu", model_kwargs={"torch_dtype": dtype})
+    if dtype == "float32":
+        return CrossEncoder(model, device="cpu", backend="onnx")
+    instructions = dtype.removeprefix("int8-")
+    file = f"onnx/model_qint8_{instructions}.onnx"
+    if not (Path(model) / file).is_file():
+        export_dynamic_quantized_onnx_model(CrossEncoder(model, device="cpu", backend="onnx"), instructions, model)
+    return CrossEncoder(model, device="cpu", backend="onnx", model_kwargs={"file_name": file})
+
+
+def handler(encoder: Any) -> type[BaseHTTPRequestHandler]:
+    """Answers GET with 200 and POST with a ranking."""
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self._answer({"model": "sentence-transformers"})
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with lock:
+                scores = encoder.predict([(asked["query"], document) for document in asked["documents"]]).tolist()
+            order = sorted(range(len(scores)), key=lambda index: -scores[index])
+            self._answer({"results": [{"index": index, "relevance_score": scores[index]} for index in order]})
+
+        def _answer(self, body: dict[str, Any]) -> None:
+            content = json.dumps(body).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    return Handler
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--backend", choices=["torch", "onnx"], default="torch")
+    parser.add_argument(
+        "--dtype", default="float32", help="float32, bfloat16; onnx: float32, int8-avx2, int8-avx512_vnni"
+    )
+    parser.add_argument("--port", type=int, required=True)
+    asked = parser.parse_args()
+    encoder = load(asked.model, asked.backend, asked.dtype)
+    encoder.predict([("warm", "up")])
+    ThreadingHTTPServer(("127.0.0.1", asked.port), handler(encoder)).serve_forever()
+
+
+if __name__ == "__main__":
+    main()

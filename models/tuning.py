@@ -1,0 +1,105 @@
+"""What a batch may be on this device, measured once and kept beside the artefact.
+
+The time of a run is what it costs besides (launches, copies) and what its tokens take. Batches of rising size tell
+both: the budget is the smallest size that is nearly as fast as the best, since a larger one only makes others wait;
+padding is worth it up to what a run of its own would cost. Measured anew where the device, the runtime or the graph is
+another.
+"""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from models.pair import Logits, Pair
+from models.plan import DeviceFull
+
+log = logging.getLogger(__name__)
+
+FILE = ".tuning.json"
+"""Hidden: it is not of the model, and is not sealed with it."""
+LENGTH = 128
+"""Tokens of a measured pair: a passage."""
+SIZES = (1024, 2048, 4096, 8192, 16_384, 32_768)
+"""Tokens of the measured batches."""
+ROUNDS = 5
+NEARLY = 0.97
+"""Of the best rate: more than this is not worth a longer batch."""
+
+
+class Tuning(msgspec.Struct, frozen=True):
+    """What was measured, and on what."""
+
+    device: str
+    runtime: str
+    graph_sha256: str
+    seconds: dict[int, float]
+    """Of a run by its tokens: the median of some."""
+    max_batch_tokens: int
+    run_cost_tokens: int
+
+    def is_of(self, device: str, runtime: str, graph_sha256: str) -> bool:
+        """Tell whether it was measured on these."""
+        return (self.device, self.runtime, self.graph_sha256) == (device, runtime, graph_sha256)
+
+
+def read(folder: Path) -> Tuning | None:
+    """Read what is kept in an artefact's folder; None where nothing is, or nothing readable."""
+    try:
+        return msgspec.json.decode((folder / FILE).read_bytes(), type=Tuning)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def keep(tuning: Tuning, folder: Path) -> None:
+    """Write it into an artefact's folder, whole or not at all; a folder that cannot be written is told in the log."""
+    beside = folder / f"{FILE}.partial"
+    try:
+        beside.write_bytes(msgspec.json.format(msgspec.json.encode(tuning), indent=1))
+        beside.replace(folder / FILE)
+    except OSError as error:
+        log.info("what a batch may be is measured at every start: %s cannot be written: %s", folder, error.strerror)
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def measure(
+    run: Callable[[Sequence[Pair]], Logits],
+    sizes: Sequence[int] = SIZES,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[int, float]:
+    """Time batches of so many tokens each: tokens to the median seconds of a run, as far as the memory goes."""
+    pair = Pair(np.full(LENGTH, 5, np.int64), np.zeros(LENGTH, np.int64))
+    seconds: dict[int, float] = {}
+    for size in sizes:
+        batch = [pair] * (size // LENGTH)
+        try:
+            run(batch)  # the first run of a shape allocates
+            times = []
+            for _ in range(ROUNDS):
+                start = clock()
+                run(batch)
+                times.append(clock() - start)
+        except DeviceFull:
+            break
+        seconds[size] = float(np.median(times))
+    return seconds
+
+
+def choose(seconds: dict[int, float]) -> tuple[int, int]:
+    """Choose the budget and what a run costs besides, both in tokens.
+
+    The cost is where the line through the measured times, each weighed by its own size, meets no tokens at all.
+    """
+    sizes = np.array(sorted(seconds), dtype=np.float64)
+    times = np.array([seconds[int(size)] for size in sizes])
+    rates = sizes / times
+    budget = int(sizes[rates >= NEARLY * rates.max()][0])
+    if len(sizes) == 1:
+        return budget, 0
+    s_per_token, s_per_run = np.polyfit(sizes, times, 1, w=1 / times)
+    return budget, max(0, round(s_per_run / s_per_token)) if s_per_token > 0 else 0

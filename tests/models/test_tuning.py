@@ -1,0 +1,81 @@
+"""What a batch may be, measured: the right choice from known times, kept, and measured anew where it must be."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models import session as session_module
+from models import tuning
+from models.pair import Logits, Pair
+from models.plan import DeviceFull
+from models.session import Session
+from tests.tiny import make_artefact
+
+
+class Device:
+    """Takes a known time for a run: so much for itself and so much for a token, and no less than a floor."""
+
+    def __init__(self, *, run_s: float, token_s: float, floor_s: float = 0.0, room: int = 10**9) -> None:
+        self.now = 0.0
+        self._run_s, self._token_s, self._floor_s, self._room = run_s, token_s, floor_s, room
+
+    def run(self, batch: Sequence[Pair]) -> Logits:
+        tokens = sum(map(len, batch))
+        if tokens > self._room:
+            raise DeviceFull("full")
+        self.now += max(self._floor_s, self._run_s + self._token_s * tokens)
+        return np.zeros(len(batch), np.float32)
+
+    def measure(self) -> dict[int, float]:
+        return tuning.measure(self.run, clock=lambda: self.now)
+
+
+def test_the_cost_of_a_run_is_found_in_tokens() -> None:
+    """Times that are a line: 2 ms a run and 4 µs a token make a run worth 500 tokens."""
+    budget, cost = tuning.choose(Device(run_s=0.002, token_s=4e-6).measure())
+    assert cost == 500
+    assert budget == 16_384  # 16384 / (16384 + 500) is .97 of all that there is, 8192 / 8692 is .94
+
+
+@pytest.mark.parametrize(("floor_s", "budget"), [(0.0, 1024), (0.016, 4096), (0.032, 8192)])
+def test_the_budget_is_the_smallest_that_fills_the_device(floor_s: float, budget: int) -> None:
+    """A larger one would only make others wait."""
+    assert tuning.choose(Device(run_s=0, token_s=4e-6, floor_s=floor_s).measure())[0] == budget
+
+
+def test_what_does_not_fit_is_not_chosen() -> None:
+    """Where the memory ends, the measuring ends."""
+    seconds = Device(run_s=0.002, token_s=4e-6, room=5000).measure()
+    assert sorted(seconds) == [1024, 2048, 4096]
+    assert tuning.choose(seconds)[0] == 4096
+
+
+def test_it_is_measured_once_and_kept_beside_the_artefact(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a true session: the second start reads what the first one wrote; another device measures anew."""
+    measure, measured = tuning.measure, []
+
+    def counted(run: Callable[[Sequence[Pair]], Logits]) -> dict[int, float]:
+        measured.append(run)
+        return measure(run, [256, 512])
+
+    monkeypatch.setattr(tuning, "measure", counted)
+    artefact = make_artefact(tmp_path)
+    for device, times in (("a GPU", 1), ("a GPU", 1), ("another GPU", 2)):
+        monkeypatch.setattr(session_module, "device_name", lambda device=device: device)
+        session = Session(artefact, device="cpu", max_batch_tokens=64)
+        session.tune()
+        kept = tuning.read(tmp_path)
+        assert kept is not None
+        assert (session.max_batch_tokens, session.run_cost_tokens) == (kept.max_batch_tokens, kept.run_cost_tokens)
+        assert (kept.device, len(measured)) == (device, times)
+        assert kept.max_batch_tokens in {256, 512}
+
+
+def test_a_folder_that_cannot_be_written_costs_only_the_measuring(tmp_path: Path) -> None:
+    """As in a container whose models are mounted read-only."""
+    tuning.keep(tuning.Tuning("d", "r", "s", {1: 1.0}, 1, 1), tmp_path / "absent")
+    assert tuning.read(tmp_path / "absent") is None
+    (tmp_path / tuning.FILE).write_text("{")
+    assert tuning.read(tmp_path) is None
