@@ -39,9 +39,9 @@ main.add_command(data_group)
 main.add_command(candidates_command)
 main.add_command(run_command)
 main.add_command(latency_command)
+main.add_command(compare_command)
 main.add_command(arena_command)
 main.add_command(import_command)
-main.add_command(compare_command)
 main.add_command(report_command)
 
 if __name__ == "__main__":

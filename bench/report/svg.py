@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
@@ -72,7 +73,7 @@ def inline(figure: Figure, key: str, title: str) -> Markup:
     drawn = io.BytesIO()
     with mpl.rc_context(STYLE):
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(drawn, format="svg", metadata=nothing)
+        FigureCanvasSVG(figure).print_svg(drawn, metadata=nothing)  # type: ignore[no-untyped-call]  # it has no types
     root = ET.fromstring(drawn.getvalue())  # noqa: S314  # made a line above
     referenced = {name for element in root.iter() for name in _references(element)}
     for parent in list(root.iter()):

@@ -55,7 +55,7 @@ def usd(value: float) -> str:
 
 def ratio(value: float) -> str:
     """A ratio of two figures."""
-    return f"{value:.2f}{TIMES}"
+    return (f"{value:.2f}" if 0.01 <= value < 100 else f"{value:.2g}") + TIMES
 
 
 def p_value(value: float) -> str:
@@ -112,6 +112,8 @@ class Column:
     head: str
     meaning: str = ""
     is_text: bool = False
+    wraps: bool = False
+    """Prose, which may take several lines."""
     group: str = ""
     """A head above several columns, such as whose figures they are."""
 

@@ -87,9 +87,14 @@ def _facts(found: Collected, name: str) -> list[tuple[str, str]]:
     made: list[Provenance] = [record.provenance for record in accuracy]
     made += [profile.record.note.provenance for profile in profiles]
     server: dict[str, Any] = next((each.server for each in reversed(made) if each.server), {})
-    facts += [(head, str(server[key])) for key, head in TOLD.items() if server.get(key) is not None]
+    facts += [(head, _short(str(server[key]))) for key, head in TOLD.items() if server.get(key) is not None]
     sources = sorted({record.cost_source for record in accuracy if record.cost_source})
     return [*facts, ("price", "; ".join(sources) or "not known")]
+
+
+def _short(told: str) -> str:
+    """A hash by its beginning, which is enough to tell two apart."""
+    return told[: len("sha256:") + 12] if told.startswith("sha256:") else told
 
 
 def _arena_table(found: Collected, name: str) -> Table | None:
@@ -214,7 +219,7 @@ def _published_table(record: PublishedRecord | None, name: str) -> Table | None:
     if not rows:
         return None
     heads = ("label", "source", "taken", "dataset", "figure")
-    columns = [*(Column(head, head, is_text=True) for head in heads), Column("value", "value")]
+    columns = [*(Column(head, head, is_text=True, wraps=head == "source") for head in heads), Column("value", "value")]
     return Table("published", "Published by others: other definitions, not to be compared with ours", columns, rows)
 
 

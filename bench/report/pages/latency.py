@@ -55,7 +55,7 @@ def point_columns() -> list[Column]:
         Column("dataset", "dataset", is_text=True),
         Column("documents", "documents", "Of each request."),
         Column("length", "length", "Of each document.", is_text=True),
-        Column("load", "load", is_text=True),
+        Column("load", "load", "Closed: a client waits for its answer. Open: sent when planned.", is_text=True),
         Column("requests", "requests"),
         Column("errors", "errors %"),
         Column("p50", "P50 ms", planned),
@@ -75,7 +75,7 @@ def point_cells(of: PointFigures) -> list[Cell]:
         words(point.dataset),
         figure(point.documents, whole),
         words(point.length),
-        words(point.load),
+        words(load_of(point)),
         figure(summary.requests, whole),
         figure(summary.error_rate, share),
         *(estimated(at, ms, why) for at in latencies),
@@ -87,6 +87,15 @@ RANKS: Sequence[tuple[str, Callable[[LatencySummary], Estimate | None]]] = (
     ("P50", lambda at: at.p50_ms),
     ("P90", lambda at: at.p90_ms),
 )
+
+
+def load_of(point: Point) -> str:
+    """The load in few words."""
+    if point.loop == "closed":
+        return f"closed, {point.concurrency} at a time"
+    return f"open, {point.rate_per_s:g}/s {point.arrivals}"
+
+
 Measured = Sequence[tuple[LatencyProfile, PointFigures]]
 
 

@@ -1,6 +1,6 @@
 """The first page: who stands where, and how each does on every dataset."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.arena.records import ArenaRecord, Standing
 from bench.latency.records import Point
@@ -53,7 +53,7 @@ def in_order(found: Collected) -> list[str]:
     def key(name: str) -> tuple[float, float, str]:
         standing, accuracy = standing_of(found, name), found.of(name)
         rating = standing.rating.value if standing else -float("inf")
-        return -rating, -derive.mean_over_datasets(accuracy).value if accuracy else 0.0, name
+        return -rating, -derive.plain_mean(accuracy) if accuracy else 0.0, name
 
     return sorted(found.contestants, key=key)
 
@@ -79,7 +79,7 @@ def leaderboard(found: Collected, colours: dict[str, int]) -> Leaderboard:
         *_published_columns(found),
     ]
     return Leaderboard(
-        table=Table("leaderboard", "Leaderboard", columns, rows),
+        table=Table("leaderboard", "Standings", columns, rows),
         accuracy=_by_dataset(found, names) if found.accuracy else None,
         charts=_charts(found, colours),
         point=point,
@@ -108,10 +108,17 @@ def _arena_cells(found: Collected, name: str) -> list[Cell]:
         return [missing("it was in no match of the arena" if found.arena else NO_ARENA)] * 5
     counts = (standing.wins, standing.losses, standing.ties)
     return [
-        estimated(standing.rating, elo),
+        replace(estimated(standing.rating, elo), why=_only_on(found, name)),
         estimated(standing.win_rate, share),
         *(figure(count, whole) for count in counts),
     ]
+
+
+def _only_on(found: Collected, name: str) -> str | None:
+    """What to know of the rating of one who was not in the arena of every dataset."""
+    met = {} if found.arena is None else found.arena.by_dataset
+    there = [dataset for dataset, of in met.items() if name in [at.contestant for at in of.standings]]
+    return None if len(there) == len(met) else f"rated on {', '.join(there)} only, the others on more"
 
 
 def _mean_cell(found: Collected, name: str) -> Cell:

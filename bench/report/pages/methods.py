@@ -1,5 +1,6 @@
 """Methods and provenance: what each figure means, and where every record comes from."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,16 +16,23 @@ class Methods:
 
     tables: list[Table]
     doubts: list[str]
+    commands: list[str]
+    """By the number that the table of records names, from 1."""
 
 
 def methods(found: Collected) -> Methods:
     """The page."""
     tables = [_records(found), _datasets(found), _judges(found), _agreement(found), _published(found)]
     doubts = [f"{note.name}: {doubt}" for note, _ in _sets(found).values() for doubt in note.doubts]
-    return Methods([table for table in tables if table is not None], doubts)
+    return Methods([table for table in tables if table is not None], doubts, _commands(found))
+
+
+def _commands(found: Collected) -> list[str]:
+    return list(dict.fromkeys(shlex.join(made.command) for _, made in _made(found)))
 
 
 def _records(found: Collected) -> Table:
+    commands = _commands(found)
     rows = [
         Row(
             name,
@@ -36,7 +44,7 @@ def _records(found: Collected) -> Table:
                 figure(made.client_cores, whole),
                 words(made.url or ""),
                 words(_server(made)),
-                words(" ".join(made.command)),
+                figure(commands.index(shlex.join(made.command)) + 1, whole),
             ],
         )
         for name, made in _made(found)
@@ -45,7 +53,9 @@ def _records(found: Collected) -> Table:
     columns = [
         *(Column(key, head, is_text=True) for key, head in heads.items()),
         Column("cores", "cores"),
-        *(Column(key, key, is_text=True) for key in ("url", "server", "command")),
+        Column("url", "url", is_text=True),
+        Column("server", "server", is_text=True, wraps=True),
+        Column("command", "command", "Its number in the list below."),
     ]
     return Table("records", "Provenance of every record", columns, rows)
 
@@ -93,9 +103,9 @@ def _datasets(found: Collected) -> Table:
         Column("empty", "empty documents"),
         Column("outside", "judged outside the corpus"),
         Column("level", "relevant from", "The grade from which recall and reciprocal rank count a document."),
-        Column("labels", "labels", is_text=True),
+        Column("labels", "labels", is_text=True, wraps=True),
         Column("sha256", "sha256", is_text=True),
-        Column("source", "candidates", is_text=True),
+        Column("source", "candidates", is_text=True, wraps=True),
         Column("depth", "depth"),
         Column("candidates_sha256", "candidates' sha256", is_text=True),
     ]
@@ -112,8 +122,8 @@ def _judges(found: Collected) -> Table | None:
     rows = [Row(judge, _judge(judge, arena)) for judge, arena in found.arenas.items()]
     columns = [
         Column("judge", "judge", is_text=True),
-        Column("rule", "how it decides", is_text=True),
-        Column("pairings", "who met whom", is_text=True),
+        Column("rule", "how it decides", is_text=True, wraps=True),
+        Column("pairings", "who met whom", is_text=True, wraps=True),
         *(Column(key, head) for key, head in PAIRINGS),
         Column("first_wins", "first shown won %", "Of decided looks; without position bias one half."),
         Column("seed", "seed"),
@@ -189,6 +199,6 @@ def _published(found: Collected) -> Table | None:
     columns = [
         *(Column(head, head, is_text=True) for head in heads),
         Column("value", "value"),
-        *(Column(head, head, is_text=True) for head in ("label", "source", "taken")),
+        *(Column(head, head, is_text=True, wraps=head == "source") for head in ("label", "source", "taken")),
     ]
     return Table("published", "Published by others: other definitions, in no column with ours", columns, rows)

@@ -1,7 +1,7 @@
 """Two contestants beside each other: accuracy query by query, their meetings in the arena, latency at equal points."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.arena.records import Standings
@@ -52,7 +52,7 @@ def pair_pages(found: Collected) -> list[PairPage]:
 def _page(found: Collected, a: str, b: str) -> PairPage:
     differences = _differences(found, a, b)
     comparison, notes = _latencies(found, a, b)
-    tables = [_accuracy(found, a, b, differences), _arena(found, a, b), _ratios(comparison, a, b)]
+    tables = [_accuracy(found, a, b, differences), _arena(found, a, b), *_ratios(comparison, a, b)]
     return PairPage(
         a=a,
         b=b,
@@ -164,11 +164,20 @@ def _together(pair: tuple[LatencyProfile, LatencyProfile]) -> tuple[bool, str]:
     return first.run == second.run, min(first.provenance.created_utc, second.provenance.created_utc)
 
 
-def _ratios(comparison: Comparison | None, a: str, b: str) -> Table | None:
+def _ratios(comparison: Comparison | None, a: str, b: str) -> list[Table]:
+    """The headline's ratios, and the stages' apart from them."""
     if comparison is None:
-        return None
+        return []
+    headline = [of for of in comparison.ratios if not of.stage]
+    stages = [of for of in comparison.ratios if of.stage]
+    told = f"Latency, {b} over {a}"
+    tables = [_ratio_table("ratios", told, headline, comparison, b)]
+    return tables + ([_ratio_table("stages", f"{told}: stages", stages, comparison, b)] if stages else [])
+
+
+def _ratio_table(key: str, caption: str, ratios: Sequence[Ratio], comparison: Comparison, b: str) -> Table:
     rows = []
-    for of in comparison.ratios:
+    for of in ratios:
         cells = [words(str(of.point)), words(of.figure), figure(of.a, ms), figure(of.b, ms), _ratio(of)]
         rows.append(Row(f"{of.point}/{of.figure}", [*cells, words(of.verdict)]))
     columns = [
@@ -176,10 +185,10 @@ def _ratios(comparison: Comparison | None, a: str, b: str) -> Table | None:
         Column("figure", "figure", "Milliseconds; documents/s a second; stages after their name.", is_text=True),
         Column("a", comparison.a),
         Column("b", comparison.b),
-        Column("ratio", "ratio", f"{b} over {a}; all intervals hold together in 95 of 100 repetitions."),
+        Column("ratio", "ratio", "The second over the first; all intervals hold together in 95 of 100 repetitions."),
         Column("verdict", f"{b} is", is_text=True),
     ]
-    return Table("ratios", f"Latency, {b} over {a}", columns, rows)
+    return Table(key, caption, columns, rows)
 
 
 def _ratio(of: Ratio) -> Cell:

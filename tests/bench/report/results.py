@@ -47,15 +47,17 @@ def write_results(folder: Path) -> Path:
         one = ["--contestant", f"good=rerank@{good.url}"]
         two = [*one, "--contestant", f"poor=rerank@{poor.url}"]
         here = ["--results", str(results)]
-        _type("run", "--contestant", "bm25", "--contestant", "oracle", *two, *both, "--depth", "10", *here, code=1)
+        _type("run", "--contestant", "bm25", "--contestant", "oracle", *two, *both, "--depth", "10", *here, codes=(1,))
         _type("run", "--contestant", f"partial=rerank@{good.url}", "--data", "sample", "--depth", "10", *here)
         met = [flag for name in ("good", "poor", "bm25") for flag in ("--contestant", name)]
         _type("arena", "--data", str(toy), *met, *here)
+        good.delay_s = poor.delay_s = 0.01
         times = ["--requests", "20", "--warm-up", "2", *here]
         poor.replies = [*[None] * 8, Reply(500, {"message": "broken"})]
         _type("latency", *two, "--data", "sample", "--documents", "2,5", "--rounds", "2", *times)
         rates = ["--data", "sample", "--documents", "2", "--rate", "50,100", "--profile", "rates"]
-        _type("latency", "--contestant", f"only=rerank@{good.url}", *rates, *times)
+        # On a loaded machine an open loop may be too late to count; then the page must say so, and the tests know.
+        _type("latency", "--contestant", f"only=rerank@{good.url}", *rates, *times, codes=(0, 1))
     (folder / "others.csv").write_text(PUBLISHED)
     _type("import", *here)
     _type("import", str(folder / "others.csv"), "--source", "a paper", "--date", "2026-01-02", *here)
@@ -75,9 +77,9 @@ def serving() -> Iterator[FakeReranker]:
         server.server_close()
 
 
-def _type(*arguments: str, code: int = 0) -> None:
+def _type(*arguments: str, codes: tuple[int, ...] = (0,)) -> None:
     result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == code, result.output
+    assert result.exit_code in codes, result.output
 
 
 @dataclass
@@ -125,10 +127,9 @@ class _Reader(HTMLParser):
             self.groups += [""] * int(given["colspan"])
             self.span = int(given["colspan"])
         elif tag == "td":
-            numbers = [
-                float(given[name]) if name in given else None for name in ("data-value", "data-low", "data-high")
-            ]
-            self.cells.append(Seen("", *numbers))
+            told = ("data-value", "data-low", "data-high")
+            value, low, high = (float(given[name]) if name in given else None for name in told)
+            self.cells.append(Seen(value=value, low=low, high=high))
         elif tag == "sup" and self.cells:
             self.cells[-1].reason = given.get("title", "")
         if tag not in VOID:

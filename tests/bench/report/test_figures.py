@@ -10,6 +10,7 @@ import math
 import re
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,7 @@ def test_wins_and_ratings_are_those_of_the_rankings(site: Path, results: Path) -
         equal(row["win_rate"], wins / (wins + losses + ties))
         assert row["elo"].value == pytest.approx(1500 + fitted[place] - fitted.mean(), abs=0.5)
         arena = tables(site / "contestants" / f"{name}.html")["arena"]
-        assert arena["qrels/all"]["elo"] == row["elo"]
+        assert arena["qrels/all"]["elo"] == replace(row["elo"], group="")
         for dataset, each in zip(SETS, met, strict=True):
             won = sum(of[pair.index(name)] for pair, of in each.items() if name in pair)
             assert arena[f"qrels/{dataset}"]["wins"].value == won
@@ -157,21 +158,25 @@ def test_latencies_are_those_of_the_samples(site: Path, results: Path) -> None:
     for profile, name in (("good", "good"), ("poor", "poor"), ("rates", "only")):
         own = by_point(tables(site / "contestants" / f"{name}.html")["latency"])
         for point, rows in points_of(results, profile):
-            open_loop = f"open loop, {point['rate_per_s'] or 0:g} requests/s poisson"
-            load = "closed loop, 1 at a time" if point["loop"] == "closed" else open_loop
+            open_loop = f"open, {point['rate_per_s'] or 0:g}/s poisson"
+            load = "closed, 1 at a time" if point["loop"] == "closed" else open_loop
             row = shown[profile, point["documents"], load]
             good = [(at["sent_us"] + at["done_us"]) / 1000 for at in rows if at["error"] is None]
             errors += len(rows) - len(good)
             equal(row["requests"], len(rows))
             equal(row["errors"], 1 - len(good) / len(rows))
+            if row["p50"].value is None:
+                assert "could not keep its plan" in row["p50"].reason  # only an open loop, on a loaded machine
+                assert point["loop"] == "open"
+                continue
             ranks = statistics.quantiles(good, n=100, method="inclusive")
             for key, expected in (("p50", ranks[49]), ("p90", ranks[89]), ("p99", ranks[98])):
                 assert row[key].value == pytest.approx(expected, abs=1e-6)
             assert row["mean"].value == pytest.approx(statistics.fmean(good), abs=1e-6)
             assert own[profile, point["documents"], load] == row
             if point["documents"] == 5:
-                assert board[name]["p50"] == row["p50"]
-                assert board[name]["p90"] == row["p90"]
+                for key in ("p50", "p90"):
+                    assert replace(board[name][key], group="") == row[key]
     assert errors == 1
 
 
@@ -183,8 +188,8 @@ def test_two_are_compared_query_by_query(site: Path, results: Path) -> None:
         row = page["accuracy"][dataset]
         gaps = [good[query] - poor[query] for query in good]
         equal(row["difference"], statistics.fmean(gaps))
-        counts = (sum(gap > 1e-9 for gap in gaps), sum(gap < -1e-9 for gap in gaps), len(gaps))
-        assert (row["better"].value, row["worse"].value, row["queries"].value) == counts
+        counts = [sum(gap > 1e-9 for gap in gaps), sum(gap < -1e-9 for gap in gaps), len(gaps)]
+        assert [row[key].value for key in ("better", "worse", "queries")] == counts
         won, lost, tied = outcomes(results, dataset)["good", "poor"]
         met = page["arena"][f"qrels/{dataset}"]
         assert [met[key].value for key in ("wins_a", "wins_b", "ties")] == [won, lost, tied]

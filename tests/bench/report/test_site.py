@@ -1,5 +1,6 @@
 """The site in a real browser: from disk and served, at both widths, in both themes, by keyboard, on paper."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from bench.cli import main
+from tests.bench.report.results import tables
 from tests.e2e.test_playground import CHROMIUM, CONTRAST, QUIET
 from tests.server import Server, run_rerank
 
@@ -43,8 +45,12 @@ class Visit:
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("console", lambda message: self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.wrong.append(f"failed: {request.url}"))
+        self.page.on("requestfailed", self._judge_failure)
         self.page.on("response", lambda answer: self._judge(answer.url, answer.status))
+
+    def _judge_failure(self, request: Request) -> None:
+        if request.failure != "net::ERR_ABORTED":  # the next page was opened before this one's icon was there
+            self.wrong.append(f"{request.failure}: {request.url}")
 
     def _judge(self, url: str, status: int) -> None:
         if status not in (200, 302, 304):
@@ -153,10 +159,11 @@ def test_tables_sort(browser: Browser, site: Path) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_it_fits_and_can_be_read(browser: Browser, site: Path, width: int, scheme: str) -> None:
-    """No page scrolls sideways, wide tables do so in themselves; text stands out by 4.5 to 1 (WCAG AA), charts too."""
+    """Pages do not scroll sideways, wide tables do so in themselves; text stands out by 4.5 to 1 (WCAG AA)."""
     with Visit(browser, viewport={"width": width, "height": 900}, color_scheme=scheme) as visit:
         page = visit.page
-        for name in pages(site):
+        some = ("index.html", "latency.html", "methods.html", "contestants/good.html", "compare/good--poor.html")
+        for name in pages(site) if (width, scheme) == (400, "light") else some:
             page.goto((site / name).as_uri())
             wide, shown = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
             assert wide <= shown, name
@@ -184,36 +191,54 @@ def _report(results: Path, out: Path) -> Any:
     return CliRunner().invoke(main, ["report", "--results", str(results), "--out", str(out)])
 
 
-def test_names_are_text_not_markup(results: Path, tmp_path: Path) -> None:
-    """What a server or a dataset calls itself can run nothing in a reader's browser."""
+def test_names_are_text_and_refusals_are_told(results: Path, tmp_path: Path) -> None:
+    """What a server calls itself can run nothing in a reader's browser; no percentile where the generator was late."""
     copy = tmp_path / "results"
-    shutil.copytree(results, copy)
-    file = copy / "accuracy" / "sample" / "good.json"
-    file.write_text(file.read_text().replace('"model_id": "fake"', '"model_id": "<script>window.broken = 1</script>"'))
+    for part in ("accuracy/sample", "latency"):
+        shutil.copytree(results / part, copy / part)
+    file = copy / "accuracy" / "sample" / "partial.json"
+    record = json.loads(file.read_text())
+    record["provenance"]["server"]["model_id"] = "<script>window.broken = 1</script>"
+    file.write_text(json.dumps(record))
+    file = copy / "latency" / "good.json"
+    profile = json.loads(file.read_text())
+    for point in profile["points"]:
+        point["summary"] |= {"refused": "it measured itself", "p50_ms": None, "p90_ms": None}
+    file.write_text(json.dumps(profile))
     assert _report(copy, tmp_path / "site").exit_code == 0
-    page = (tmp_path / "site" / "contestants" / "good.html").read_text()
+    page = (tmp_path / "site" / "contestants" / "partial.html").read_text()
     assert "<script>window" not in page
     assert "&lt;script&gt;window.broken = 1&lt;/script&gt;" in page
+    cell = tables(tmp_path / "site" / "index.html")["leaderboard"]["good"]["p50"]
+    assert (cell.text, cell.value, cell.reason) == ("–", None, "it measured itself")
+    assert "it measured itself" in (tmp_path / "site" / "latency.html").read_text()
 
 
-def test_any_part_of_the_results_makes_a_site(results: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [("accuracy/toy", "its latency was not measured"), ("latency", "its accuracy was not measured")],
+)
+def test_any_part_of_the_results_makes_a_site(results: Path, tmp_path: Path, part: str, reason: str) -> None:
     """Accuracy alone, latency alone: the rest is missing, with its reason."""
-    for part, reason in (("accuracy", "its latency was not measured"), ("latency", "its accuracy was not measured")):
-        copy = tmp_path / f"only {part}"
-        shutil.copytree(results / part, copy / part)
-        assert _report(copy, tmp_path / part).exit_code == 0
-        page = (tmp_path / part / "index.html").read_text()
-        assert reason in page
-        assert "no arena was held" in page
+    shutil.copytree(results / part, tmp_path / "results" / part)
+    assert _report(tmp_path / "results", tmp_path / "site").exit_code == 0
+    page = (tmp_path / "site" / "index.html").read_text()
+    assert reason in page
+    assert "no arena was held" in page
 
 
-def test_an_older_report_is_replaced_and_nothing_else(results: Path, site: Path, tmp_path: Path) -> None:
-    """No page of it stays; a folder that holds something else is refused in a sentence."""
+def test_an_older_report_is_replaced_by_the_same_to_the_byte(results: Path, site: Path, tmp_path: Path) -> None:
+    """No page of it stays; a report can be committed, and a change in it is one of the figures."""
     out = tmp_path / "site"
     shutil.copytree(site, out)
     (out / "contestants" / "gone.html").write_text("old")
     assert _report(results, out).exit_code == 0
-    assert pages(out) == pages(site)
+    made = {path.relative_to(out): path.read_bytes() for path in out.rglob("*.*")}
+    assert made == {path.relative_to(site): path.read_bytes() for path in site.rglob("*.*")}
+
+
+def test_a_folder_of_something_else_is_refused(results: Path, tmp_path: Path) -> None:
+    """In a sentence, and left as it is."""
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     refused = _report(results, tmp_path / "other")
@@ -222,26 +247,26 @@ def test_an_older_report_is_replaced_and_nothing_else(results: Path, site: Path,
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.txt"]
 
 
-def test_the_same_results_give_the_same_site(results: Path, site: Path, tmp_path: Path) -> None:
-    """To the byte: a report can be committed, and a change in it is one of the figures."""
-    assert _report(results, tmp_path / "again").exit_code == 0
-    for path in sorted(site.rglob("*.*")):
-        assert path.read_bytes() == (tmp_path / "again" / path.relative_to(site)).read_bytes(), path.name
+def _empty(folder: Path) -> None:
+    for part in ("accuracy", "arena", "latency"):
+        shutil.rmtree(folder / part)
+
+
+def _damage(folder: Path) -> None:
+    (folder / "arena" / "qrels.json").write_text("{}")
+
+
+def _unfinish(folder: Path) -> None:
+    (folder / "accuracy" / "toy" / "good.json").unlink()
 
 
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (lambda folder: shutil.rmtree(folder), "there is no results folder"),
-        (
-            lambda folder: [shutil.rmtree(each) for each in folder.iterdir() if each.is_dir()],
-            "holds no accuracy, arena",
-        ),
-        (lambda folder: (folder / "arena" / "qrels.json").write_text("{}"), "is not a record of the bench"),
-        (
-            lambda folder: (folder / "accuracy" / "toy" / "good.json").unlink(),
-            "has no record beside it",
-        ),
+        (shutil.rmtree, "there is no results folder"),
+        (_empty, "holds no accuracy, arena"),
+        (_damage, "is not a record of the bench"),
+        (_unfinish, "has no record beside it"),
     ],
     ids=["no folder", "nothing in it", "a damaged record", "an unfinished run"],
 )
