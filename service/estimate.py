@@ -25,7 +25,7 @@ class Estimate:
         self._tokens_per_character = FIRST_TOKENS_PER_CHARACTER
 
     def tokens(self, jobs: Sequence[Job]) -> int:
-        """Estimate a request, on the low side; a document that occurs twice is read once, and none beyond its limits."""
+        """Estimate a request, on the low side: a document that occurs twice is read once, none beyond its limits."""
         return sum(self._of(job, document) for job in jobs for document in set(job.documents))
 
     def _of(self, job: Job, document: str) -> int:
