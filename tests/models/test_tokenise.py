@@ -230,7 +230,7 @@ def test_the_tokenizers_threads_get_a_large_request_in_parts() -> None:
             given.append(len(texts))
             return true.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
 
-    tokeniser._tokenizer = Noting()
+    tokeniser._tokenizer = Noting()  # type: ignore[assignment]
     pairs = tokeniser.pairs(QUERY, documents)
     tokeniser._tokenizer = true
     assert given == [1, *[tokeniser._at_a_time] * 3, 1]

@@ -194,3 +194,14 @@ def test_every_pair_is_taken_once_and_counted(shapes: Sequence[tuple[int, int, i
         taken, place, _ = turns.take()
         waiting[id(taken), place] -= 1
     assert (+waiting).total() == (-waiting).total() == 0
+
+
+def test_old_requests_that_were_alone_for_long_get_no_less_for_it() -> None:
+    """Nor do new ones get more: the quarter is counted from when both are there."""
+    turns = queued(Ask("large", 20_000))
+    order(turns, 5000)
+    taken: Counter[str] = Counter()
+    for number in range(1000):
+        turns.add(Ask(f"small {number}"), [(0, 100)])
+        taken[turns.take()[0].name.partition(" ")[0]] += 1
+    assert 0.8 / (NEW_TO_OLD + 1) < taken["large"] / 1000 < 1.2 / (NEW_TO_OLD + 1)
