@@ -79,7 +79,7 @@ class Session:
         return self._run(self._wide, batch)
 
     def _run(self, session: ort.InferenceSession, batch: Sequence[Pair]) -> Logits:
-        arrays = _pad(batch, self._pad_token_id, self.length_multiple)
+        arrays = _pad(batch, self._pad_token_id, self.length_multiple, self._artefact.manifest.max_tokens)
         feeds = {name: array for name, array in arrays.items() if name in self._inputs}
         if self.device != "cuda":
             (logits,) = session.run([OUTPUT], feeds)
@@ -116,7 +116,7 @@ class Session:
         made_on = (device_name(), ort.__version__, manifest.files[self._artefact.graph.name].sha256)
         known = tuning.read(folder)
         if known is None or not known.is_of(*made_on):
-            seconds = tuning.measure(self.run)
+            seconds = tuning.measure(self.run, length=min(tuning.LENGTH, manifest.max_tokens))
             if not seconds:  # not even the smallest fits
                 return
             known = tuning.Tuning(*made_on, seconds, *tuning.choose(seconds))
@@ -219,12 +219,17 @@ def _check_graph(artefact: Artefact, session: ort.InferenceSession) -> frozenset
     return inputs
 
 
-def _pad(batch: Sequence[Pair], pad_token_id: int, multiple: int = 1) -> dict[str, Any]:
-    """Lay a batch out as [pairs, longest] int64 arrays, padded on the right; a lone pair is not copied."""
-    if len(batch) == 1 and len(batch[0]) % multiple == 0:
+def _pad(batch: Sequence[Pair], pad_token_id: int, multiple: int, window: int) -> dict[str, Any]:
+    """Lay a batch out as [pairs, longest] int64 arrays, padded on the right; a lone pair is not copied.
+
+    The longest is rounded up to a multiple, but not beyond the window: the model has no places there.
+    """
+    longest = max(len(pair) for pair in batch)
+    padded = max(longest, min(longest + -longest % multiple, window))
+    if len(batch) == 1 and longest == padded:
         ids, types = batch[0].ids[np.newaxis], batch[0].types[np.newaxis]
         return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
-    shape = (len(batch), -(-max(len(pair) for pair in batch) // multiple) * multiple)
+    shape = (len(batch), padded)
     feeds = {name: np.zeros(shape, np.int64) for name in INPUTS}
     feeds["input_ids"].fill(pad_token_id)
     for row, pair in enumerate(batch):

@@ -8,9 +8,11 @@ another.
 
 import contextlib
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -23,7 +25,7 @@ log = logging.getLogger(__name__)
 FILE = ".tuning.json"
 """Hidden: it is not of the model, and is not sealed with it."""
 LENGTH = 128
-"""Tokens of a measured pair: a passage."""
+"""Tokens of a measured pair: a passage, where the window has room for one."""
 SIZES = (1024, 2048, 4096, 8192, 16_384, 32_768)
 """Tokens of the measured batches."""
 ROUNDS = 5
@@ -39,8 +41,8 @@ class Tuning(msgspec.Struct, frozen=True):
     graph_sha256: str
     seconds: dict[int, float]
     """Of a run by its tokens: the median of some."""
-    max_batch_tokens: int
-    run_cost_tokens: int
+    max_batch_tokens: Annotated[int, msgspec.Meta(ge=1)]
+    run_cost_tokens: Annotated[int, msgspec.Meta(ge=0)]
 
     def is_of(self, device: str, runtime: str, graph_sha256: str) -> bool:
         """Tell whether it was measured on these."""
@@ -57,7 +59,7 @@ def read(folder: Path) -> Tuning | None:
 
 def keep(tuning: Tuning, folder: Path) -> None:
     """Write it into an artefact's folder, whole or not at all; a folder that cannot be written is told in the log."""
-    beside = folder / f"{FILE}.partial"
+    beside = folder / f"{FILE}.{os.getpid()}.partial"  # two servers may start at a time
     try:
         beside.write_bytes(msgspec.json.format(msgspec.json.encode(tuning), indent=1))
         beside.replace(folder / FILE)
@@ -71,12 +73,13 @@ def measure(
     run: Callable[[Sequence[Pair]], Logits],
     sizes: Sequence[int] = SIZES,
     clock: Callable[[], float] = time.perf_counter,
+    length: int = LENGTH,
 ) -> dict[int, float]:
     """Time batches of so many tokens each: tokens to the median seconds of a run, as far as the memory goes."""
-    pair = Pair(np.full(LENGTH, 5, np.int64), np.zeros(LENGTH, np.int64))
+    pair = Pair(np.full(length, 5, np.int64), np.zeros(length, np.int64))
     seconds: dict[int, float] = {}
     for size in sizes:
-        batch = [pair] * (size // LENGTH)
+        batch = [pair] * (size // length)
         try:
             run(batch)  # the first run of a shape allocates
             times = []

@@ -46,6 +46,7 @@ class Ask:
         self.tokens = sum(map(len, pairs))
         self.logits = np.empty(len(pairs), np.float32)
         self.missing = len(pairs)
+        self.begun = False
         self.error: RerankError | None = None
         self.admitted = time.perf_counter()
         self.started = math.inf

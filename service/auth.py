@@ -8,7 +8,6 @@ error in the log: rotating keys must never open a server or shut everybody out.
 import hashlib
 import hmac
 import logging
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
 """A changed file is noticed within this time."""
+LEAST_SHARE, MOST_SHARE = 0.01, 100
+"""Each turn gives a key its share of a quantum: with less, turns would be counted for seconds before one is had."""
 SCHEME = "bearer "
 SENDABLE = "use ASCII letters, digits and signs"
 """Headers are ASCII; clients encode the rest in different ways."""
@@ -140,6 +141,8 @@ def _key_and_share(line: str, file: Path) -> tuple[bytes, float]:
         number = float(share or 1)
     except ValueError:
         number = 0.0
-    if not 0 < number < math.inf:
-        raise ApiKeysError(f"the API key file {file} has a share that is no positive number after a key")
+    if not LEAST_SHARE <= number <= MOST_SHARE:
+        raise ApiKeysError(
+            f"the API key file {file} has a share after a key that is no number from {LEAST_SHARE} to {MOST_SHARE}"
+        )
     return _digest(key), number

@@ -24,7 +24,7 @@ from service.ask import Ask, Scored, Terms
 from service.errors import ModelFailed, NotReady, Overloaded, RerankError, TooLate
 from service.pace import Pace
 from service.runs import Run, Runs
-from service.turns import Turns
+from service.turns import Asker, Turns
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ UNMEASURED_TOKENS = 1_000_000
 """Room in the queue before the first run was timed."""
 MARGIN = 1.15
 """Of the time that a request is expected to take, where it must be in time: the pace is a mean, and others come."""
+LATE = "the deadline of this request passes before the model can answer it"
 STAGED_BATCHES = 4
 """Budgets' worth of pairs that a batch is chosen from: more would let the padding be less and the turns be late."""
 
@@ -60,7 +61,7 @@ class Batcher:
             run: the model.
             lanes: runs at a time.
             max_batch_tokens: padded tokens of a batch, or `ONE_PAIR`.
-            max_queue_tokens: tokens that may wait; 0 for what is done in `QUEUE_S`.
+            max_queue_tokens: tokens that may wait, beside each key's part; 0 for what is done in `QUEUE_S`.
             run_alone: the model with all CPUs on one batch, for one that has the house to itself.
             length_multiple: what a batch's length is padded to, for the padding ratio.
         """
@@ -144,8 +145,8 @@ class Batcher:
     def refuse_early(self, tokens: int, terms: Terms) -> None:
         """Raise Overloaded if a request of about so many tokens would be refused now: before it costs anything."""
         with self._changed:
-            self._check_room(tokens, terms.priority)
-            self._check_deadline(tokens, terms.priority, terms.deadline)
+            self._check_room(tokens, terms)
+            self._check_deadline(tokens, terms, terms.deadline)
 
     def _admit(self, ask: Ask) -> None:
         lengths = [len(pair) for pair in ask.pairs]
@@ -154,36 +155,38 @@ class Batcher:
         with self._changed:
             if not self._open:
                 raise NotReady("the server is shutting down: send the request to another one", retry_after_s=1)
-            self._check_deadline(tokens, ask.priority, ask.deadline)
-            for lower in self._check_room(tokens, ask.priority):
+            self._check_deadline(tokens, ask, ask.deadline)
+            for lower in self._check_room(tokens, ask):
                 self._fail(lower, self._overloaded(tokens, "made room for a request of higher priority"))
             self._turns.add(ask, [(place, lengths[place]) for place in longest_first])
             self._changed.notify(len(lengths))
 
-    def _check_room(self, tokens: int, priority: int) -> list[Ask]:
+    def _check_room(self, tokens: int, asker: Asker) -> list[Ask]:
         """Find whom of lower priority a request would push out of a full queue; raise Overloaded if that is not enough.
 
-        The caller holds the lock.
+        A key has its part of the queue, however much others have put there. The caller holds the lock.
         """
-        waiting = self.queued_tokens
-        if not waiting or waiting + tokens <= self.max_queue_tokens:
+        waiting, room = self.queued_tokens, self.max_queue_tokens
+        own = self._turns.of_key(asker.key) + sum(_length(item) for item in self._staged if item[0].key == asker.key)
+        has_part = own + tokens <= room * self._turns.part(asker.key, asker.share)
+        if not waiting or waiting + tokens <= room or has_part:
             return []
-        pushed = []
-        for lower, of_lower in self._turns.lower(priority):
-            if lower.missing == len(lower.pairs):  # not begun
+        pushed, left = [], waiting
+        for lower, of_lower in self._turns.lower(asker.priority):
+            if not lower.begun:
                 pushed.append(lower)
-                waiting -= of_lower
-                if waiting + tokens <= self.max_queue_tokens:
+                left -= of_lower
+                if left + tokens <= room:
                     return pushed
         raise self._overloaded(
-            waiting + tokens - self.max_queue_tokens,
-            f"{self.queued_tokens} tokens wait for the model and this request's {tokens} do not fit beside them "
+            min(waiting, waiting + tokens - room),  # a request that is larger than the queue waits till it is empty
+            f"{waiting} tokens wait for the model and this request's {tokens} do not fit beside them "
             f"(max_queue_tokens {self.max_queue_tokens})",
         )
 
-    def _check_deadline(self, tokens: int, priority: int, deadline: float) -> None:
+    def _check_deadline(self, tokens: int, asker: Asker, deadline: float) -> None:
         """Raise Overloaded if a request cannot be answered in time at the measured rate; the caller holds the lock."""
-        before = self._turns.ahead(priority, tokens) + sum(_length(item) for item in self._staged)
+        before = self._turns.ahead(asker, tokens) + sum(_length(item) for item in self._staged)
         needed = MARGIN * self._pace.seconds(before + self._running_tokens // 2 + tokens)
         late = time.perf_counter() + needed - deadline
         if late > 0 and before:
@@ -210,16 +213,24 @@ class Batcher:
                 if batch:
                     self._running_tokens += sum(map(_length, batch))
                     self._running += 1
+                    for ask, _ in batch:
+                        ask.begun = True
                     return batch, self._running == 1 and not self._turns and not self._staged
                 if not self._open:
                     return None
                 self._changed.wait()
 
     def _next_batch(self) -> list[Item]:
-        """Take the pair whose turn it is, with others of like length as far as the budget goes."""
+        """Take the pair whose turn it is, with others of like length as far as the budget goes.
+
+        Of the staged pairs that is the one of the highest priority that was staged first.
+        """
         if self._runs.budget == ONE_PAIR:
             item = self._next()
             return [] if item is None else [item]
+        now = time.perf_counter()
+        for late in {ask for ask, _ in self._staged if ask.deadline <= now}:
+            self._fail(late, TooLate(LATE))
         staged_tokens = sum(map(_length, self._staged))
         while staged_tokens < STAGED_BATCHES * self._runs.budget and (item := self._next()) is not None:
             self._staged.append(item)
@@ -227,7 +238,8 @@ class Batcher:
         if not self._staged:
             return []
         batches = plan([_length(item) for item in self._staged], self._runs.budget, self._run_cost_tokens)
-        chosen = next(set(batch) for batch in batches if 0 in batch)
+        head = min(range(len(self._staged)), key=lambda place: self._staged[place][0].priority)
+        chosen = next(set(batch) for batch in batches if head in batch)
         batch = [item for place, item in enumerate(self._staged) if place in chosen]
         self._staged = [item for place, item in enumerate(self._staged) if place not in chosen]
         return batch
@@ -238,13 +250,13 @@ class Batcher:
             ask, place, _ = self._turns.take()
             if time.perf_counter() + self._needed_s(ask) < ask.deadline:
                 return ask, place
-            self._fail(ask, TooLate("the deadline of this request passes before the model can answer it"))
+            self._fail(ask, TooLate(LATE))
         return None
 
     def _needed_s(self, ask: Ask) -> float:
         """What a request must have left to be begun while others wait: what would be late is not begun at all."""
-        others_wait = self._turns.pairs > len(ask.pairs) - 1
-        return self._pace.seconds(ask.tokens) if others_wait and ask.missing == len(ask.pairs) else 0.0
+        others_wait = self.queued_pairs > len(ask.pairs) - 1
+        return self._pace.seconds(ask.tokens) if others_wait and not ask.begun else 0.0
 
     def _forget(self, ask: Ask) -> None:
         """Drop the waiting pairs of a request that nobody waits for any more; the caller holds the lock."""
@@ -265,7 +277,8 @@ class Batcher:
             tokens = sum(map(_length, batch))
             self._running_tokens -= tokens
             self._running -= 1
-            self._pace.measure(tokens, (end - start) * (len(self._lanes) if alone else 1))
+            if None not in outcomes:  # what fails is over at once
+                self._pace.measure(tokens, (end - start) * (len(self._lanes) if alone else 1))
             for (ask, place), outcome in zip(batch, outcomes, strict=True):
                 if outcome is None and ask.error is None:
                     self._fail(ask, ModelFailed(f"the model failed on pair {place}", pair=place))

@@ -1,5 +1,6 @@
 """How many tokens a request will be, before anything is read of it: enough to refuse one early that has no chance."""
 
+import math
 from collections.abc import Sequence
 
 from service.job import Job
@@ -24,13 +25,13 @@ class Estimate:
         self._tokens_per_character = FIRST_TOKENS_PER_CHARACTER
 
     def tokens(self, jobs: Sequence[Job]) -> int:
-        """Estimate a request, on the low side; no document has more than its windows hold."""
+        """Estimate a request, on the low side: a document that occurs twice is read once, none beyond its limits."""
+        return sum(self._of(job, document) for job in jobs for document in set(job.documents))
+
+    def _of(self, job: Job, document: str) -> int:
         rate = CAUTION * self._tokens_per_character
-        return sum(
-            int(min(rate * (len(job.query) + len(document)), self._max_tokens * job.max_chunks_per_doc))
-            for job in jobs
-            for document in job.documents
-        )
+        read = min(rate * len(document), job.max_tokens_per_doc or math.inf)
+        return int(min(rate * len(job.query) + read, self._max_tokens * job.max_chunks_per_doc))
 
     def learn(self, jobs: Sequence[Job], tokens: int) -> None:
         """Take in what a request came to; documents that were cut make the rate lower, which is the safe side."""

@@ -25,9 +25,12 @@ from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded, To
 from service.estimate import Estimate
 from service.job import Job, Ranked, Ranking, Stages, Usage
 from service.scores import ScoreCache
+from service.turns import QUANTUM_TOKENS
 
 TOKENISE_THREADS = 2
-"""Requests tokenised at a time; the tokenizer itself spreads one request over the cores."""
+"""Requests tokenised at a time, of small ones and of large ones; the tokenizer itself spreads one over the cores."""
+SMALL_TOKENS = QUANTUM_TOKENS
+"""What a small request has at most, by its estimate: it does not wait until large ones are tokenised."""
 PAIRS_PER_SEARCH_UNIT = 100
 """Cohere bills one search unit for a query with up to 100 documents, and counts a long document's chunks apart."""
 
@@ -88,7 +91,8 @@ class Reranker:
         self._usd_per_million_tokens = usd_per_million_tokens
         self._scores = scores
         self._estimate = Estimate(max_tokens)
-        self._threads = ThreadPoolExecutor(TOKENISE_THREADS, thread_name_prefix="tokenise")
+        self._for_small = ThreadPoolExecutor(TOKENISE_THREADS, thread_name_prefix="tokenise-small")
+        self._for_large = ThreadPoolExecutor(TOKENISE_THREADS, thread_name_prefix="tokenise-large")
         self.in_flight = 0
         self.ready = False
 
@@ -101,7 +105,8 @@ class Reranker:
         """Take no more requests, finish those that are queued, end every thread."""
         self.ready = False
         self._batcher.close()
-        self._threads.shutdown()
+        self._for_small.shutdown()
+        self._for_large.shutdown()
 
     async def rerank(self, job: Job, terms: Terms | None = None) -> Ranking:
         """Answer a job: its documents ranked, best first.
@@ -124,9 +129,10 @@ class Reranker:
     async def _answer(self, jobs: Sequence[Job], terms: Terms, results: Callable[[Logits], list[Ranked]]) -> Ranking:
         with self._admitted(jobs):
             start = time.perf_counter()
-            self._batcher.refuse_early(self._estimate.tokens(jobs), terms)
-            loop = asyncio.get_running_loop()
-            read = await loop.run_in_executor(self._threads, self._read, jobs)
+            estimate = self._estimate.tokens(jobs)
+            self._batcher.refuse_early(estimate, terms)
+            threads = self._for_small if estimate <= SMALL_TOKENS else self._for_large
+            read = await asyncio.get_running_loop().run_in_executor(threads, self._read, jobs)
             self._estimate.learn(jobs, read.tokens)
             tokenised = time.perf_counter()
             scored = await self._score(read, terms)

@@ -1,6 +1,7 @@
 """Logits of pairs that were scored before, where the operator wants them remembered.
 
-A pair is known by its token ids, so the same texts cut in another way are another pair. Off unless it is asked for: it
+A pair is known by its token and segment ids, so the same texts cut in another way are another pair, and so are those
+between which a separator is moved that somebody wrote into them. Off unless it is asked for: it
 makes a benchmark lie, and a model's answer to a pair never changes.
 """
 
@@ -22,7 +23,7 @@ class ScoreCache:
 
     async def score(self, pairs: Sequence[Pair], ask: Callable[[Sequence[Pair]], Awaitable[Scored]]) -> Scored:
         """Score pairs; raise what `ask` raises, its pair counted among all."""
-        keys = [pair.ids.astype(np.int32).tobytes() for pair in pairs]
+        keys = [pair.ids.astype(np.int32).tobytes() + pair.types.astype(np.int8).tobytes() for pair in pairs]
         known = [self.cache.get(key) for key in keys]
         missing = [place for place, logit in enumerate(known) if logit is None]
         scored = await self._ask(pairs, missing, ask)

@@ -62,7 +62,8 @@ class Siblings:
             async with asyncio.timeout(TIMEOUT_S):
                 reader, writer = await asyncio.open_unix_connection(place)
                 try:
-                    return (await reader.read(-1)).decode()
+                    text = (await reader.read(-1)).decode()
+                    return text if text.endswith("\n") else ""  # half of it, of one that died
                 finally:
                     writer.close()
         return ""

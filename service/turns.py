@@ -6,6 +6,7 @@ once though large ones are under way, and a large one pays no more than that qua
 quarter of the tokens however many new ones come. A structure without threads or clocks: the batcher locks and times.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
@@ -90,6 +91,23 @@ class _Key(Generic[A]):
         yield from self.new
         yield from self.old
 
+    @property
+    def tokens(self) -> int:
+        return sum(flow.tokens for flow in self.flows())
+
+    def ahead(self, tokens: int) -> int:
+        """Tokens of the key that will be served before a new request of so many is done.
+
+        Other new requests have the rest of their first turn before it, old ones a token for each `NEW_TO_OLD` of the
+        new; in what it has beyond a turn it is old itself, and each other has as many as it has.
+        """
+        first = sum(min(flow.tokens, max(0, math.ceil(flow.deficit))) for flow in self.new)
+        beside = (first + min(tokens, QUANTUM_TOKENS)) // NEW_TO_OLD
+        before = first + min(beside, sum(flow.tokens for flow in self.old))
+        if tokens <= QUANTUM_TOKENS:
+            return before
+        return max(before, sum(min(flow.tokens, tokens) for flow in self.flows()))
+
     def __bool__(self) -> bool:
         return bool(self.new or self.old)
 
@@ -114,7 +132,9 @@ class _Level(Generic[A]):
         while True:
             name = self.ring[0]
             key = self.keys[name]
-            if key.deficit <= 0 and len(self.ring) > 1:
+            if key.deficit <= 0 and len(self.ring) == 1:  # nobody is owed what nobody else wanted
+                key.deficit = QUANTUM_TOKENS * key.share
+            if key.deficit <= 0:
                 key.deficit += QUANTUM_TOKENS * key.share
                 self.ring.rotate(-1)
                 continue
@@ -180,20 +200,32 @@ class Turns(Generic[A]):
         if not level.keys:
             del self._levels[asker.priority]
 
-    def ahead(self, priority: int, tokens: int) -> int:
+    def ahead(self, asker: Asker, tokens: int) -> int:
         """Tokens that will be served before a new request of so many is done, if no other comes after it.
 
-        What is of higher priority goes first as a whole; of its own priority, turns let each other request have at most
-        as many tokens as it has itself, and what is lower waits.
+        What is of higher priority goes first as a whole, and what is lower waits. Of its own priority, the requests of
+        its key have their turns (`_Key.ahead`), and each other key as many tokens as its key by their shares, with a
+        turn at the start.
         """
-        before = 0
-        for level_priority, level in self._levels.items():
-            if level_priority > priority:
-                continue
-            for key in level.keys.values():
-                for flow in key.flows():
-                    before += flow.tokens if level_priority < priority else min(flow.tokens, tokens)
-        return before
+        before = sum(
+            key.tokens for at, level in self._levels.items() if at < asker.priority for key in level.keys.values()
+        )
+        level = self._levels.get(asker.priority)
+        if level is None:
+            return before
+        own = level.keys[asker.key].ahead(tokens) if asker.key in level.keys else 0
+        turns = math.ceil((own + tokens) / (QUANTUM_TOKENS * asker.share))
+        others = [key for name, key in level.keys.items() if name != asker.key]
+        return before + own + sum(min(key.tokens, math.ceil(turns * QUANTUM_TOKENS * key.share)) for key in others)
+
+    def of_key(self, name: str) -> int:
+        """Tokens that wait of a key."""
+        return sum(level.keys[name].tokens for level in self._levels.values() if name in level.keys)
+
+    def part(self, name: str, share: float) -> float:
+        """What a key may have of all, by its share, among those that wait and itself; at most 1."""
+        shares = {other: key.share for level in self._levels.values() for other, key in level.keys.items()}
+        return share / sum((shares | {name: share}).values())
 
     def lower(self, priority: int) -> Iterator[tuple[A, int]]:
         """Requests of lower priority with the tokens that wait of each: the lowest first, the newest of those first."""

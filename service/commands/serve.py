@@ -72,7 +72,7 @@ def serve(**flags: str | None) -> None:
     else:
         with tempfile.TemporaryDirectory(prefix="rerank-") as folder:
             work = functools.partial(_be_worker, settings, listener, Path(folder))
-            sys.exit(supervise(settings.workers, work))
+            sys.exit(supervise(settings.workers, work, listener))
 
 
 def _be_worker(settings: Settings, listener: socket.socket, folder: Path, number: int) -> None:

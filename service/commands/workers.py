@@ -8,6 +8,7 @@ is replaced. Workers stop by themselves when this process is gone, however it we
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -24,14 +25,16 @@ PAUSE_S = 1.0
 """Before a dead worker is replaced, so that one that dies at once does not take the machine with it."""
 
 
-def supervise(count: int, work: Callable[[int], None]) -> int:
+def supervise(count: int, work: Callable[[int], None], listener: socket.socket) -> int:
     """Run `work(number)` in so many processes until told to stop; return an exit code.
 
     Args:
         count: of the workers, numbered from 0.
         work: is sent to the processes, so it must be picklable.
+        listener: what they listen on; closed here too when they are to stop, or clients would be let in that nobody
+            answers.
     """
-    workers = _Workers(work)
+    workers = _Workers(work, listener)
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, workers.stop)
     for number in range(count):
@@ -40,25 +43,32 @@ def supervise(count: int, work: Callable[[int], None]) -> int:
 
 
 class _Workers:
-    def __init__(self, work: Callable[[int], None]) -> None:
+    def __init__(self, work: Callable[[int], None], listener: socket.socket) -> None:
         self._work = work
+        self._listener = listener
         self._running: dict[int, SpawnProcess] = {}
-        self._stopping = False
+        self._starting = self._stopping = False
 
     def start(self, number: int) -> None:
         """Start one, unless all are to stop."""
+        if self._stopping:
+            return
+        self._starting = True
         # Ctrl-C reaches the workers too: until they have their own handlers they must not die of it with a trace
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker = get_context("spawn").Process(target=_be, args=(self._work, number), name=f"worker-{number}")
         worker.start()
         self._running[number] = worker
         signal.signal(signal.SIGINT, before)
+        self._starting = False
         if self._stopping:  # told so meanwhile
-            worker.terminate()
+            self.stop()
 
     def stop(self, *_: object) -> None:
         """Tell all to finish what is in flight and end."""
         self._stopping = True
+        if not self._starting:  # what is being started is given the listener
+            self._listener.close()
         for worker in list(self._running.values()):
             worker.terminate()
 

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,18 @@ def _samples(server: Server, name: str) -> dict[str, float]:
         return {}
     found = re.findall(rf'^{name}{{[^}}]*worker="(\d)"[^}}]*}} (\S+)$', text, re.MULTILINE)
     return {worker: float(value) for worker, value in found}
+
+
+def _until_refused(server: Server) -> None:
+    """Wait until nobody listens any more."""
+    deadline = time.perf_counter() + 10
+    while time.perf_counter() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), timeout=1).close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.02)
+    raise AssertionError("connections are still taken")
 
 
 def _children(server: Server) -> list[int]:
@@ -82,13 +95,15 @@ def test_a_request_in_flight_is_finished_when_all_are_told_to_stop(signals: list
     """And the exit code is 0."""
     with Server("--workers", str(WORKERS), wait_ready=False) as server, ThreadPoolExecutor() as clients:
         _until_ready(server)
-        body = {"query": "panda", "documents": ["A bear that eats bamboo all day. " * 10] * 150}
+        body = {"query": "panda", "documents": ["A bear that eats bamboo all day. " * 20] * 150}
         documents = [f"{number} {text}" for number, text in enumerate(body["documents"])]
         asked = clients.submit(httpx.post, f"{server.url}/v1/rerank", json=body | {"documents": documents}, timeout=60)
         while not sum(_samples(server, "rerank_requests_in_flight").values()):
             time.sleep(0.02)
         for each in signals:
             server.process.send_signal(each)
+        _until_refused(server)
+        assert not asked.done(), "nobody new is let in to wait for an end"
         assert asked.result().status_code == 200
         assert server.process.wait(30) == 0
 

@@ -217,3 +217,22 @@ def test_many_threads_share_one_tokeniser() -> None:
         together = list(threads.map(lambda _: tokeniser.pairs(QUERY, PASSAGES), range(100)))
     for pairs in together:
         assert all(np.array_equal(one.ids, other.ids) for one, other in zip(alone, pairs, strict=True))
+
+
+def test_the_tokenizers_threads_get_a_large_request_in_parts() -> None:
+    """So that others come between; the ids are those of each text alone."""
+    tokeniser = embedded()
+    documents = [f"{number} pandas" for number in range(3 * tokeniser._at_a_time + 1)]
+    true, given = tokeniser._tokenizer, []
+
+    class Noting:
+        def encode_batch_fast(self, texts: list[str], *, add_special_tokens: bool) -> Any:
+            given.append(len(texts))
+            return true.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
+
+    tokeniser._tokenizer = Noting()  # type: ignore[assignment]
+    pairs = tokeniser.pairs(QUERY, documents)
+    tokeniser._tokenizer = true
+    assert given == [1, *[tokeniser._at_a_time] * 3, 1]
+    for document, pair in zip(documents, pairs, strict=True):
+        assert pair.ids.tolist() == tokeniser.pairs(QUERY, [document])[0].ids.tolist()

@@ -56,9 +56,9 @@ def test_it_is_measured_once_and_kept_beside_the_artefact(tmp_path: Path, monkey
     """With a true session: the second start reads what the first one wrote; another device measures anew."""
     measure, measured = tuning.measure, []
 
-    def counted(run: Callable[[Sequence[Pair]], Logits]) -> dict[int, float]:
-        measured.append(run)
-        return measure(run, [256, 512])
+    def counted(run: Callable[[Sequence[Pair]], Logits], *, length: int) -> dict[int, float]:
+        measured.append(length)
+        return measure(run, [256, 512], length=length)
 
     monkeypatch.setattr(tuning, "measure", counted)
     artefact = make_artefact(tmp_path)
@@ -69,8 +69,48 @@ def test_it_is_measured_once_and_kept_beside_the_artefact(tmp_path: Path, monkey
         kept = tuning.read(tmp_path)
         assert kept is not None
         assert (session.max_batch_tokens, session.run_cost_tokens) == (kept.max_batch_tokens, kept.run_cost_tokens)
-        assert (kept.device, len(measured)) == (device, times)
+        assert (kept.device, measured) == (device, [32] * times), "pairs that fit the window, which has 32 tokens"
         assert kept.max_batch_tokens in {256, 512}
+
+
+@pytest.mark.parametrize("changed", ["device", "runtime", "graph_sha256"])
+def test_what_was_measured_on_something_else_does_not_hold(changed: str) -> None:
+    """Another card, another ONNX Runtime, another graph."""
+    known = {"device": "d", "runtime": "r", "graph_sha256": "s"}
+    kept = tuning.Tuning(**known, seconds={1: 1.0}, max_batch_tokens=1, run_cost_tokens=1)
+    assert kept.is_of(**known)
+    assert not kept.is_of(**known | {changed: "x"})
+
+
+@pytest.mark.parametrize(("budget", "cost"), [(0, 1), (-5, 1), (1, -1)])
+def test_numbers_that_no_batch_can_have_are_not_read(tmp_path: Path, budget: int, cost: int) -> None:
+    """With a budget below nothing no batch would ever be begun."""
+    tuning.keep(tuning.Tuning("d", "r", "s", {1: 1.0}, 1, 1), tmp_path)
+    assert tuning.read(tmp_path) == tuning.Tuning("d", "r", "s", {1: 1.0}, 1, 1)
+    tuning.keep(tuning.Tuning("d", "r", "s", {1: 1.0}, budget, cost), tmp_path)
+    assert tuning.read(tmp_path) is None
+    assert [path.name for path in tmp_path.iterdir()] == [tuning.FILE]
+
+
+def test_times_that_fall_make_a_run_cost_nothing() -> None:
+    """A noisy machine may measure a large batch as faster than a small one."""
+    assert tuning.choose({1024: 0.010, 2048: 0.009, 4096: 0.008}) == (4096, 0)
+    assert tuning.choose({1024: 0.001, 2048: 0.004}) == (1024, 0)
+
+
+def test_the_first_run_of_a_size_is_not_timed() -> None:
+    """It allocates."""
+    device = Device(run_s=1.0, token_s=0)
+    seen: set[int] = set()
+
+    def run(batch: Sequence[Pair]) -> Logits:
+        if len(batch) not in seen:
+            seen.add(len(batch))
+            device.now += 100
+        return device.run(batch)
+
+    assert set(tuning.measure(run, clock=lambda: device.now).values()) == {1.0}
+    assert len(seen) == len(tuning.SIZES)
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_measuring(tmp_path: Path) -> None:

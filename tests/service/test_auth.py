@@ -162,12 +162,14 @@ def test_a_key_of_the_file_may_have_a_share_of_the_queue(tmp_path: Path) -> None
     assert ApiKeys().check(None).name == ""
 
 
-@pytest.mark.parametrize("line", ["key 0", "key -1", "key much", "key inf", "key nan", "key 1 2"])
+@pytest.mark.parametrize(
+    "line", ["key 0", "key -1", "key much", "key inf", "key nan", "key 1 2", "key 1e-9", "key 101"]
+)
 def test_a_share_that_is_none_does_not_start(tmp_path: Path, line: str) -> None:
-    """Positive numbers only."""
+    """Numbers that turns can be counted by, only."""
     path = tmp_path / "keys"
     path.write_text(line)
-    with pytest.raises(ApiKeysError, match="a share that is no positive number"):
+    with pytest.raises(ApiKeysError, match=r"a share after a key that is no number from 0\.01 to 100"):
         ApiKeys(file=path)
 
 

@@ -40,8 +40,8 @@ def test_a_request_that_cannot_be_in_time_is_refused_at_once() -> None:
             first = asyncio.create_task(queue.score([pair(1)] * 5, within(0.001 + 100)))
             await until_running(gate)
             with pytest.raises(Overloaded, match="cannot be answered by its deadline") as told:
-                await queue.score([pair(2)], within(0.5))  # 3 of its own and as many of the other's before: 0.7 s
-            assert told.value.retry_after_s == 1
+                await queue.score([pair(2)], within(0.5))  # 3 of its own, the other's first turn before: 1.8 s
+            assert told.value.retry_after_s == 2
             second = asyncio.create_task(queue.score([pair(2)], within(10)))
             await asyncio.sleep(0)
             for _ in range(6):

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from models.pair import Logits, Pair
 from models.scorer import Scorer
-from models.windows import Windows
+from models.windows import WindowedPairs, Windows
 from service.batcher import Batcher
 from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded
 from service.job import Job
@@ -144,6 +144,34 @@ def test_every_window_counts_in_the_queue(scorer: Scorer) -> None:
 
     queue = Batcher(model, lanes=1, max_batch_tokens=0, max_queue_tokens=600)
     made = Reranker(scorer.tokeniser.windows, queue, max_documents=5, max_concurrent_requests=9, max_tokens=512)
+    made.open()
+    try:
+        asyncio.run(asyncio.wait_for(test(), 20))
+    finally:
+        gate.set()
+        made.close()
+
+
+def test_a_small_request_does_not_wait_until_large_ones_are_tokenised(scorer: Scorer) -> None:
+    """However many of them there are."""
+    gate = threading.Event()
+
+    def tokenise(query: str, documents: Sequence[str], windows: Windows, *, max_pairs: int | None) -> WindowedPairs:
+        if len(documents) > 1:
+            gate.wait(10)
+        return scorer.tokeniser.windows(query, documents, windows, max_pairs=max_pairs)
+
+    async def test() -> None:
+        documents = [f"{number} " + "bamboo " * 200 for number in range(20)]
+        large = [asyncio.create_task(made.rerank(Job(query=QUERY, documents=documents))) for _ in range(5)]
+        await asyncio.sleep(0.05)
+        assert (await made.rerank(Job(query=QUERY, documents=["bamboo"]))).results
+        assert not any(task.done() for task in large)
+        gate.set()
+        await asyncio.gather(*large)
+
+    queue = Batcher(lambda batch: np.zeros(len(batch), np.float32), lanes=1, max_batch_tokens=0, max_queue_tokens=10**6)
+    made = Reranker(tokenise, queue, max_documents=99, max_concurrent_requests=9)
     made.open()
     try:
         asyncio.run(asyncio.wait_for(test(), 20))

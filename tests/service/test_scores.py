@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pytest
 
 from models.pair import Logits, Pair
+from models.tokenise import Tokeniser
+from service.ask import Scored
 from service.batcher import Batcher
 from service.errors import ModelFailed
 from service.estimate import Estimate
@@ -13,6 +16,7 @@ from service.job import Job
 from service.rerank import Reranker
 from service.scores import ScoreCache
 from tests.service.test_spine import READ, model, tokenise
+from tests.tiny import make_tokenizer
 
 RAN: list[int] = []
 
@@ -78,9 +82,38 @@ def test_scores_are_remembered_only_where_they_are_to_be(reranker: Reranker) -> 
     remembering.close()
 
 
+def test_a_separator_in_a_text_does_not_give_another_pairs_score() -> None:
+    """The ids are the same, the segments are not."""
+    tokenizer = make_tokenizer("bert")
+    tokenizer.add_special_tokens(["[SEP]"])
+    tokeniser = Tokeniser(tokenizer, 32)
+    (one,) = tokeniser.pairs("panda", ["bear [SEP] bread"])
+    (other,) = tokeniser.pairs("panda [SEP] bear", ["bread"])
+    assert one.ids.tolist() == other.ids.tolist()
+
+    async def segments(pairs: Sequence[Pair]) -> Scored:
+        return Scored(np.array([pair.types.sum() for pair in pairs], np.float32), 0, 0)
+
+    async def test() -> None:
+        cache = ScoreCache(10_000)
+        for pair, logit in ((one, 4), (other, 2), (one, 4)):
+            assert (await cache.score([pair], segments)).logits.tolist() == [logit]
+        assert cache.cache.hits == 1
+
+    asyncio.run(test())
+
+
+def test_an_estimate_is_of_what_will_be_read() -> None:
+    """A document that occurs twice once, and no more of one than the client wants to be read."""
+    estimate = Estimate(512)
+    one = estimate.tokens([Job(query="q", documents=["a" * 1000])])
+    assert estimate.tokens([Job(query="q", documents=["a" * 1000] * 50)]) == one > 90
+    assert estimate.tokens([Job(query="q", documents=["a" * 1000], max_tokens_per_doc=10)]) == 10
+
+
 def test_an_estimate_learns_and_stays_below() -> None:
     """Of texts of four characters a token it comes near that, from below."""
-    estimate, job = Estimate(64), Job(query="abcd", documents=["abcd" * 9] * 10)
+    estimate, job = Estimate(64), Job(query="abcd", documents=["abcd" * 8 + f"{n:4}" for n in range(10)])
     true = (4 + 36) * 10 // 4
     assert estimate.tokens([job]) < true
     for _ in range(60):

@@ -105,17 +105,55 @@ def test_a_request_that_is_taken_back_leaves_nothing() -> None:
     assert (turns.pairs, turns.tokens, bool(turns)) == (0, 0, False)
 
 
+def test_a_key_does_not_pay_for_what_nobody_else_wanted() -> None:
+    """It was alone for a million tokens; from when another comes, each has its half."""
+    turns = queued(Ask("old", 20_000, key="a"))
+    order(turns, 10_000)
+    turns.add(Ask("new", key="b"), [(place, 100) for place in range(10_000)])
+    taken = Counter(order(turns, 1000))
+    assert abs(taken["old"] - taken["new"]) <= 2 * QUANTUM_TOKENS // 100
+
+
 def test_what_is_ahead_of_a_new_request() -> None:
-    """All of a higher priority, of its own at most as much as it has itself, nothing of a lower."""
+    """All of a higher priority, of its own what their turns give the others, nothing of a lower."""
     turns = queued(
         Ask("urgent", 10, priority=0),
         Ask("large", 100, priority=1),
         Ask("small", 2, priority=1),
         Ask("low", 50, priority=2),
     )
-    assert turns.ahead(1, 500) == 1000 + 500 + 200
-    assert turns.ahead(0, 5000) == 1000
-    assert turns.ahead(9, 10**6) == turns.tokens
+    assert turns.ahead(Ask("me", priority=1), 500) == 1000 + QUANTUM_TOKENS + 200
+    assert turns.ahead(Ask("me", priority=0), 5000) == 1000
+    assert turns.ahead(Ask("me", priority=9), 10**6) == turns.tokens
+
+
+def before(turns: Turns[Ask], ask: Ask) -> int:
+    """Tokens of others that are taken until a new request is done."""
+    turns.add(ask, [(place, ask.length) for place in range(ask.pairs)])
+    left, tokens = ask.pairs, 0
+    while left:
+        taken, _, length = turns.take()
+        left -= taken is ask
+        tokens += length * (taken is not ask)
+    return tokens
+
+
+def test_what_another_key_has_in_the_queue_is_not_all_ahead() -> None:
+    """Two hundred requests of it let one of ours pass as soon as one of it would; with a smaller share, later."""
+    for share in (1.0, 0.5, 4.0):
+        turns = queued(*(Ask(str(number), 20, key="flood") for number in range(200)))
+        mine = Ask("mine", 60, key="mine", share=share)
+        told = turns.ahead(mine, 6000)
+        assert abs(told - before(turns, mine)) <= 2 * QUANTUM_TOKENS
+
+
+def test_large_requests_that_are_under_way_are_not_all_ahead_of_a_small_one() -> None:
+    """Fifty of them have a third of what new ones have."""
+    turns = queued(*(Ask(str(number), 1000) for number in range(50)))
+    order(turns, 3000)
+    small = Ask("small", 20)
+    assert turns.ahead(small, 2000) == 2000 // NEW_TO_OLD
+    assert before(turns, small) <= QUANTUM_TOKENS
 
 
 def test_who_would_make_room() -> None:
@@ -156,3 +194,14 @@ def test_every_pair_is_taken_once_and_counted(shapes: Sequence[tuple[int, int, i
         taken, place, _ = turns.take()
         waiting[id(taken), place] -= 1
     assert (+waiting).total() == (-waiting).total() == 0
+
+
+def test_old_requests_that_were_alone_for_long_get_no_less_for_it() -> None:
+    """Nor do new ones get more: the quarter is counted from when both are there."""
+    turns = queued(Ask("large", 20_000))
+    order(turns, 5000)
+    taken: Counter[str] = Counter()
+    for number in range(1000):
+        turns.add(Ask(f"small {number}"), [(0, 100)])
+        taken[turns.take()[0].name.partition(" ")[0]] += 1
+    assert 0.8 / (NEW_TO_OLD + 1) < taken["large"] / 1000 < 1.2 / (NEW_TO_OLD + 1)
