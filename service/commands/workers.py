@@ -47,11 +47,12 @@ class _Workers:
         self._work = work
         self._listener = listener
         self._running: dict[int, SpawnProcess] = {}
-        self._starting = self._stopping = False
+        self._starting = False
+        self._stopping = threading.Event()
 
     def start(self, number: int) -> None:
         """Start one, unless all are to stop."""
-        if self._stopping:
+        if self._stopping.is_set():
             return
         self._starting = True
         # Ctrl-C reaches the workers too: until they have their own handlers they must not die of it with a trace
@@ -61,12 +62,12 @@ class _Workers:
         self._running[number] = worker
         signal.signal(signal.SIGINT, before)
         self._starting = False
-        if self._stopping:  # told so meanwhile
+        if self._stopping.is_set():  # told so meanwhile
             self.stop()
 
     def stop(self, *_: object) -> None:
         """Tell all to finish what is in flight and end."""
-        self._stopping = True
+        self._stopping.set()
         if not self._starting:  # what is being started is given the listener
             self._listener.close()
         for worker in list(self._running.values()):
@@ -83,7 +84,7 @@ class _Workers:
                 code = code or (worker.exitcode if worker.exitcode == Refusal.exit_code else 0)
                 if code:
                     self.stop()
-                elif not self._stopping:
+                elif not self._stopping.is_set():
                     log.error("worker %d died with exit code %d and is started again", number, worker.exitcode)
                     time.sleep(PAUSE_S)
                     self.start(number)
