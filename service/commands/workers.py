@@ -51,9 +51,9 @@ class _Workers:
 
     def start(self, number: int) -> None:
         """Start one, unless all are to stop."""
-        if self._stopping:
-            return
         self._starting = True
+        if self._told_to_stop():
+            return
         # Ctrl-C reaches the workers too: until they have their own handlers they must not die of it with a trace
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker = get_context("spawn").Process(target=_be, args=(self._work, number), name=f"worker-{number}")
@@ -61,7 +61,7 @@ class _Workers:
         self._running[number] = worker
         signal.signal(signal.SIGINT, before)
         self._starting = False
-        if self._stopping:  # told so meanwhile
+        if self._told_to_stop():  # meanwhile
             self.stop()
 
     def stop(self, *_: object) -> None:
@@ -71,6 +71,9 @@ class _Workers:
             self._listener.close()
         for worker in list(self._running.values()):
             worker.terminate()
+
+    def _told_to_stop(self) -> bool:
+        return self._stopping
 
     def watch(self) -> int:
         """Replace those that die, until none is left; return an exit code."""
