@@ -132,9 +132,7 @@ class _Level(Generic[A]):
         while True:
             name = self.ring[0]
             key = self.keys[name]
-            if key.deficit <= 0 and len(self.ring) == 1:  # nobody is owed what nobody else wanted
-                key.deficit = QUANTUM_TOKENS * key.share
-            if key.deficit <= 0:
+            if key.deficit <= 0:  # of a lone key too, or it would owe to the next one what nobody else wanted
                 key.deficit += QUANTUM_TOKENS * key.share
                 self.ring.rotate(-1)
                 continue

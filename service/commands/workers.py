@@ -52,9 +52,9 @@ class _Workers:
 
     def start(self, number: int) -> None:
         """Start one, unless all are to stop."""
+        self._starting = True
         if self._stopping.is_set():
             return
-        self._starting = True
         # Ctrl-C reaches the workers too: until they have their own handlers they must not die of it with a trace
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker = get_context("spawn").Process(target=_be, args=(self._work, number), name=f"worker-{number}")
