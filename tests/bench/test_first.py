@@ -16,9 +16,11 @@ from bench.latency import records as latency_records
 
 ROOT = Path(__file__).parents[2]
 FAKE = [sys.executable, "-m", "tests.bench.fake_reranker", "--pid-file"]
-# `python -m bench.first` with Ctrl-C heeded: a suite that runs in the background hands down SIGINT as ignored.
+# `python -m bench.first` with Ctrl-C and a closed terminal heeded: a suite that runs in the background, or under nohup,
+# hands down SIGINT and SIGHUP as ignored.
 BENCH = (
     "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
     "runpy.run_module('bench.first', run_name='__main__')"
 )
 SMALL = ["--data", "sample", "--requests", "4"]
