@@ -31,7 +31,7 @@ from tests.prepare.stand_in import make_checkpoint
 
 CLIENTS = (1, 8)
 OURS = "rerank serve --device cpu --model {made}"
-INFINITY = "{infinity} v2 --model-id {checkpoint} --device cpu --no-bettertransformer --engine torch"
+INFINITY = "{infinity} v2 --model-id {checkpoint} --device cpu --no-bettertransformer --no-model-warmup --engine torch"
 SENTENCE_TRANSFORMERS = "{python} bench/peers/sentence_transformers_server.py --model {checkpoint}"
 
 
