@@ -1,8 +1,25 @@
-"""Flags that several commands share, so that they are spelled and explained once."""
+"""Flags that several commands share, so that they are spelled and explained once, and whom they name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
+
+from bench.contestants.contestant import Contestant, parse_all
+from bench.contestants.reference import Reference
+from bench.errors import BenchError
+from bench.settings import Settings
+
+HERE = "http://127.0.0.1:8000"
+URL = click.option("--url", help=f"Short for --contestant rerank@URL.  [default: {HERE}, without --contestant]")
+DATA = click.option(
+    "--data",
+    "names",
+    required=True,
+    multiple=True,
+    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, `sample`, or `all` under RERANK_DATA; "
+    "may be given again.",
+)
 
 RUN_FILE = click.option(
     "--candidates",
@@ -20,3 +37,15 @@ TIMEOUT = click.option(
     help="Seconds to wait for one answer.",
 )
 SEED = click.option("--seed", type=int, default=0, help="Of the bootstrap and of --limit.")
+
+
+def asked_for(
+    specs: Sequence[str], url: str | None, model: str | None, settings: Settings
+) -> list[Contestant | Reference]:
+    """The contestants that --contestant, --url and --model name; BenchError where they contradict each other."""
+    if model and specs and not url:
+        raise BenchError(
+            "--model belongs to --url; a --contestant has its model in its SPEC, such as cohere:rerank-v3.5"
+        )
+    short = [f"rerank{':' + model if model else ''}@{url or HERE}"] if url or not specs else []
+    return parse_all([*specs, *short], settings)

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from bench import candidates
-from bench.commands.flags import MODEL, RUN_FILE, SPLIT, TIMEOUT
+from bench.commands.flags import DATA, MODEL, RUN_FILE, SPLIT, TIMEOUT, URL, asked_for
 from bench.commands.lists import listed
-from bench.contestants.contestant import FORM, Contestant, parse_all
+from bench.contestants.contestant import FORM, Contestant
+from bench.contestants.reference import Reference
 from bench.data import datasets
 from bench.errors import BenchError, ContestantError
 from bench.latency.files import FOLDER, SAMPLES
@@ -33,17 +34,8 @@ ROUNDS = 10
     metavar="SPEC",
     help=f"Who is measured: {FORM}; given again, they take turns in one run.",
 )
-@click.option(
-    "--url", help="Short for --contestant rerank@URL.  [default: http://127.0.0.1:8000, without --contestant]"
-)
-@click.option(
-    "--data",
-    "names",
-    required=True,
-    multiple=True,
-    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, `sample`, or `all` under RERANK_DATA; "
-    "may be given again.",
-)
+@URL
+@DATA
 @SPLIT
 @RUN_FILE
 @MODEL
@@ -115,7 +107,7 @@ def latency_command(
     no percentiles: nothing succeeded, or the generator could not keep its plan.
     """
     environment = Settings.from_environment()
-    contestants = _contestants(specs, url, model, environment)
+    contestants = _with_servers(asked_for(specs, url, model, environment))
     sweep = Sweep(
         documents=documents,
         lengths=lengths,
@@ -136,18 +128,11 @@ def latency_command(
     _report(measured, results, begin_utc)
 
 
-def _contestants(specs: Sequence[str], url: str | None, model: str | None, settings: Settings) -> list[Contestant]:
-    if model and (specs and not url):
-        raise BenchError(
-            "--model belongs to --url; a --contestant has its model in its SPEC, such as infinity:MODEL@URL"
-        )
-    short = [f"rerank{':' + model if model else ''}@{url or 'http://127.0.0.1:8000'}"] if url or not specs else []
-    parsed = parse_all([*specs, *short], settings)
-    contestants = [contestant for contestant in parsed if isinstance(contestant, Contestant)]
-    for reference in parsed:
+def _with_servers(asked: Sequence[Contestant | Reference]) -> list[Contestant]:
+    for reference in asked:
         if not isinstance(reference, Contestant):
             raise ContestantError(f"{reference.name} has no server, so it has no latency")
-    return contestants
+    return [contestant for contestant in asked if isinstance(contestant, Contestant)]
 
 
 def _report(measured: Sequence[LatencyRecord], results: Path, begin_utc: str) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 import click
 
 from bench import frozen, paired, stages, tables
-from bench.commands.flags import MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT
-from bench.contestants.contestant import FORM, Contestant, parse_all
-from bench.contestants.reference import Reference
+from bench.commands.flags import DATA, MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT, URL, asked_for
+from bench.contestants.contestant import FORM
 from bench.data import datasets
 from bench.errors import BenchError
 from bench.records import AccuracyRecord
@@ -26,17 +25,8 @@ DECIDES = "nDCG@10"
     metavar="SPEC",
     help=f"Who is measured: bm25, oracle, or {FORM}; may be given again.",
 )
-@click.option(
-    "--url", help="Short for --contestant rerank@URL.  [default: http://127.0.0.1:8000, without --contestant]"
-)
-@click.option(
-    "--data",
-    "names",
-    required=True,
-    multiple=True,
-    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, `sample`, or `all` under RERANK_DATA; "
-    "may be given again.",
-)
+@URL
+@DATA
 @click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),
@@ -77,7 +67,7 @@ def run_command(
     asked again the next time. API keys come from the environment, such as COHERE_API_KEY.
     """
     environment = Settings.from_environment()
-    contestants = _contestants(specs, url, model, environment)
+    contestants = asked_for(specs, url, model, environment)
     folders = datasets.find_each(names, environment.data_root)
     settings = stages.AccuracySettings(concurrency, limit, seed, timeout_s)
     problems = []
@@ -101,19 +91,6 @@ def run_command(
     click.echo(f"results: {results}", err=True)
     if problems:
         raise BenchError("\n".join(problems))
-
-
-def _contestants(
-    specs: Sequence[str], url: str | None, model: str | None, settings: Settings
-) -> list[Contestant | Reference]:
-    if url is None and not specs:
-        url = "http://127.0.0.1:8000"
-    short = [f"rerank{':' + model if model else ''}@{url}"] if url else []
-    if model and not url:
-        raise BenchError(
-            "--model belongs to --url; a --contestant has its model in its SPEC, such as cohere:rerank-v3.5"
-        )
-    return parse_all([*specs, *short], settings)
 
 
 def _report(measured: Sequence[AccuracyRecord]) -> list[str]:
