@@ -106,7 +106,8 @@ def main(
             click.echo(f"starting {name} …", err=True)
             urls[name] = stack.enter_context(served(rival.command.format(**names), 600, rival.ready))
         scores = {
-            name: asyncio.run(_scores(urls[name], rival, asks(pairs, documents, 1)[0])) for name, rival in chosen.items()
+            name: asyncio.run(_scores(urls[name], rival, asks(pairs, documents, 1)[0]))
+            for name, rival in chosen.items()
         }
         for number in range(rounds):
             for clients, count in counts.items():
