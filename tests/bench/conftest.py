@@ -1,11 +1,8 @@
 """Fixtures of the bench's tests: the local reranker, a URL where there is none, and BEIR folders."""
 
-import contextlib
 import functools
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -14,8 +11,7 @@ from bench.data import datasets
 from bench.data.datasets import Dataset
 from tests.bench.embeddings_server import EmbeddingsServer
 from tests.bench.fake_reranker import FakeReranker
-
-Fake = TypeVar("Fake", bound=FakeReranker)
+from tests.bench.running import running
 
 
 @pytest.fixture
@@ -24,30 +20,10 @@ def reranker() -> Iterator[FakeReranker]:
         yield server
 
 
-@contextlib.contextmanager
-def running(server: Fake) -> Iterator[Fake]:
-    """Serve in a thread while the block runs."""
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture
 def embeddings_server() -> Iterator[EmbeddingsServer]:
-    server = EmbeddingsServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(EmbeddingsServer()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

@@ -19,9 +19,9 @@ from bench import rankings, records, run
 from bench.cli import main
 from bench.contestants.dialect import Price
 from bench.records import AccuracyRecord, Ranking, Sample
-from tests.bench.conftest import running
 from tests.bench.contestants.vendors import VENDORS, FakeVendor
 from tests.bench.fake_reranker import FakeReranker, Reply
+from tests.bench.running import running
 
 ROOT = Path(__file__).parents[2]
 WriteBeir = Callable[..., Path]

@@ -1,6 +1,5 @@
 """Fixtures of the arena's tests: a field of three contestants, and a chat endpoint."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,19 +7,13 @@ import pytest
 
 from tests.bench.arena.chat_server import ChatServer
 from tests.bench.arena.results import bad, good, write_dataset, write_run
+from tests.bench.running import running
 
 
 @pytest.fixture
 def chat() -> Iterator[ChatServer]:
-    server = ChatServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(ChatServer()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture

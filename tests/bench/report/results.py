@@ -4,7 +4,6 @@ Two datasets; contestants that did everything, a part, or latency only; a query 
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from click.testing import CliRunner
 
 from bench.cli import main
 from tests.bench.fake_reranker import FakeReranker, Reply
+from tests.bench.running import running
 
 WORDS = [
     *("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron"),
@@ -66,15 +66,8 @@ def write_results(folder: Path) -> Path:
 
 @contextmanager
 def serving() -> Iterator[FakeReranker]:
-    server = FakeReranker()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(FakeReranker()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _type(*arguments: str, codes: tuple[int, ...] = (0,)) -> None:
