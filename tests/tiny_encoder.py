@@ -46,10 +46,17 @@ def make_weights(seed: int = 0) -> Weights:
     return from_tensors(make_tensors(seed), HEAD_WIDTH)
 
 
+def make_idf(seed: int = 0) -> Matrix:
+    """Draw a weight for every token; [CLS] and [SEP] (2 and 3) weigh nothing."""
+    idf = np.random.default_rng(seed).uniform(0.3, 10, WORDS).astype(np.float32)
+    idf[[2, 3]] = 0
+    return idf
+
+
 def make_artefact(folder: Path, weights: Weights, arithmetic: Arithmetic, score: Score = RAW) -> Artefact:
     """Build and seal a graph with a tokenizer that no test reads."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.onnx").write_bytes(build(weights, score, arithmetic))
+    (folder / "model.onnx").write_bytes(build(weights, make_idf(), score, arithmetic))
     make_tokenizer("bert").save(str(folder / "tokenizer.json"))
     source = Source(hub_id="tests/tiny-encoder", revision="seed-0", licence="Apache-2.0")
     return seal(

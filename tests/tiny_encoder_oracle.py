@@ -11,11 +11,13 @@ from models.embedded.recipe.weights import Matrix
 from tests.tiny_encoder import HEAD_WIDTH, LAYERS
 
 
-def similarity(tensors: dict[str, Matrix], query: list[int], document: list[int], maxsim_weight: float) -> float:
-    """Cosine of the mean token vectors plus weighted MaxSim, of two texts encoded apart."""
+def similarity(
+    tensors: dict[str, Matrix], idf: Matrix, query: list[int], document: list[int], maxsim_weight: float
+) -> float:
+    """Cosine of the mean token vectors plus weighted MaxSim by idf, of two texts encoded apart."""
     q, d = encode(tensors, query), encode(tensors, document)
-    tokens = _unit(q) @ _unit(d).T
-    return float(_unit(q.mean(0)) @ _unit(d.mean(0)) + maxsim_weight * tokens.max(axis=1).mean())
+    best = (_unit(q) @ _unit(d).T).max(axis=1)
+    return float(_unit(q.mean(0)) @ _unit(d.mean(0)) + maxsim_weight * np.average(best, weights=idf[query]))
 
 
 def encode(tensors: dict[str, Matrix], ids: list[int]) -> Matrix:

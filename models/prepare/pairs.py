@@ -28,6 +28,8 @@ class Text(msgspec.Struct, frozen=True):
 
     query: str
     passage: str
+    language: str = ""
+    """ISO 639-1, where the file says it."""
 
 
 class Sample(NamedTuple):

@@ -5,14 +5,21 @@ time with one scale per TOKEN, not per tensor as ONNX Runtime's quantize_dynamic
 no other token, so a score does not depend on its batch, and one wild token (BERT's [CLS] and [SEP] reach 40 times the
 typical value) does not coarsen the others. Weights keep 7 bits: 2 · 255 · 63 < 2^15, so the pairwise sums of AVX2
 CPUs without VNNI cannot saturate and every CPU computes the same integers.
+
+A product whose inputs were looked at beforehand (`Inputs`) can be rounded with less loss: channels that tower over the
+others are divided down before the token is rounded (Xiao et al. 2022, arXiv 2211.10438), and the matrix is rounded so
+that the errors of its rows make up for one another, to nearly 8 bits (`models.prepare.rounding`).
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from onnx import numpy_helper
 
+from models.prepare.rounding import Inputs, compensated, nearest
 from models.prepare.writer import CONTRIB, Writer
 
 Matrix = npt.NDArray[np.float32]
@@ -20,6 +27,7 @@ Int8 = npt.NDArray[np.int8]
 
 WEIGHT_LEVELS = 63
 TABLE_LEVELS = 127
+NOTHING_KNOWN: Mapping[str, Inputs] = MappingProxyType({})
 
 
 class _Range(NamedTuple):
@@ -57,10 +65,12 @@ class PerToken:
 
     Args:
         one_shape: all inputs of products have the shape [batch, sequence, width], so one tensor of zero points serves.
+        inputs: what the inputs of a product, named by its `at`, are known to look like; the others are rounded plainly.
     """
 
-    def __init__(self, *, one_shape: bool = True) -> None:
+    def __init__(self, *, one_shape: bool = True, inputs: Mapping[str, Inputs] = NOTHING_KNOWN) -> None:
         self._one_shape = one_shape
+        self._inputs = inputs
 
     def matmul(self, writer: Writer, at: str, x: str, matrix: Matrix) -> str:
         """Write x times matrix; a token's range is symmetric about 0."""
@@ -90,7 +100,11 @@ class PerToken:
 
     def _product(self, writer: Writer, at: str, x: str, matrix: Matrix, span: _Range) -> str:
         """Write x times matrix; x is rounded once, however many matrices it is multiplied by."""
-        rounded, scales = round_columns(matrix)
+        known = self._inputs.get(at)
+        rounded, scales = compensated(matrix, known) if known else round_columns(matrix)
+        if known and known.divisors is not None:
+            factors = writer.constant(f"{at}.factors", 1 / known.divisors, np.float32)
+            x = writer.node("Mul", x, factors, at=f"{at}.input")
         steps, step = writer.once(f"{x} in steps", lambda: self._round(writer, at, x, len(matrix), span))
         product = writer.node(
             "MatMulIntegerToFloat",
@@ -115,16 +129,10 @@ def _zeros(writer: Writer, like: str, zero: int, at: str) -> str:
 
 def round_columns(matrix: Matrix) -> tuple[Int8, Matrix]:
     """Round a matrix [in, out] to 7-bit steps: the steps, and the size of a step per column [out]."""
-    scales = _scales(matrix, axis=0, levels=WEIGHT_LEVELS)
-    return np.rint(matrix / scales).astype(np.int8), scales[0]
+    steps, scales = nearest(matrix, axis=0, levels=WEIGHT_LEVELS)
+    return steps, scales[0]
 
 
 def round_rows(table: Matrix) -> tuple[Int8, Matrix]:
     """Round a table [rows, width] to 8-bit steps: the steps, and the size of a step per row [rows, 1]."""
-    scales = _scales(table, axis=1, levels=TABLE_LEVELS)
-    return np.rint(table / scales).astype(np.int8), scales
-
-
-def _scales(matrix: Matrix, axis: int, levels: int) -> Matrix:
-    peaks = np.abs(matrix).max(axis=axis, keepdims=True)
-    return np.where(peaks > 0, peaks / levels, 1).astype(np.float32)
+    return nearest(table, axis=1, levels=TABLE_LEVELS)

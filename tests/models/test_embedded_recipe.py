@@ -26,7 +26,7 @@ from models.pair import Pair
 from models.prepare.quantise import Fp32, PerToken, round_columns, round_rows
 from models.scorer import Scorer
 from models.session import Session
-from tests.tiny_encoder import HEAD_WIDTH, LAYERS, RAW, make_artefact, make_tensors, make_weights
+from tests.tiny_encoder import HEAD_WIDTH, LAYERS, RAW, make_artefact, make_idf, make_tensors, make_weights
 from tests.tiny_encoder_oracle import similarity
 
 QUERY, DOCUMENT, LONGER = [2, 7, 9, 3], [2, 11, 7, 30, 25, 14, 3], [2, *range(5, 25), 3]
@@ -50,13 +50,13 @@ def exact(tmp_path: Path) -> Session:
 def test_the_graph_scores_what_separate_encodings_score(exact: Session, document: list[int]) -> None:
     """One graph over the joined pair equals two runs of a plain BERT, written in numpy, over the single texts."""
     assert exact.run([pair(QUERY, document)])[0] == pytest.approx(
-        similarity(make_tensors(), QUERY, document, RAW.maxsim_weight), abs=1e-5
+        similarity(make_tensors(), make_idf(), QUERY, document, RAW.maxsim_weight), abs=1e-5
     )
 
 
 def test_a_text_is_most_similar_to_itself(exact: Session) -> None:
     """The same text on both sides gives cosine 1 and MaxSim 1: types and places in the pair do not matter."""
-    assert exact.run([pair(DOCUMENT, DOCUMENT)])[0] == pytest.approx(1.5, abs=1e-5)
+    assert exact.run([pair(DOCUMENT, DOCUMENT)])[0] == pytest.approx(2, abs=1e-5)
 
 
 def test_the_cosine_is_symmetric(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_score_does_not_depend_on_its_batch(tmp_path: Path, arithmetic: Arithm
 def test_a_missing_text_gives_a_finite_score(tmp_path: Path, arithmetic: Arithmetic, lone: Pair) -> None:
     """Empty texts leave special tokens only; no document token at all is no similarity. Never NaN."""
     score = open_tiny(tmp_path, arithmetic).run([lone])[0]
-    assert -1.5 <= score <= 1.5001
+    assert -2 <= score <= 2.0001
 
 
 def test_int8_stays_close_to_fp32(exact: Session, tmp_path: Path) -> None:
@@ -106,21 +106,21 @@ def test_int8_stays_close_to_fp32(exact: Session, tmp_path: Path) -> None:
 
 def test_padding_joins_nothing_whatever_its_type() -> None:
     """Only the attention mask tells padding: ids and types of padded places do not matter."""
-    session = ort.InferenceSession(build(make_weights(), RAW, Fp32()), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(build(make_weights(), make_idf(), RAW, Fp32()), providers=["CPUExecutionProvider"])
     one = pair(QUERY, DOCUMENT)
     padded = {name: np.ones((1, len(one) + 5), np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
     padded["input_ids"][0, : len(one)] = one.ids
     padded["token_type_ids"][0, : len(one)] = one.types
     padded["attention_mask"][0, len(one) :] = 0
-    expected = similarity(make_tensors(), QUERY, DOCUMENT, RAW.maxsim_weight)
+    expected = similarity(make_tensors(), make_idf(), QUERY, DOCUMENT, RAW.maxsim_weight)
     assert session.run(["logits"], padded)[0][0, 0] == pytest.approx(expected, abs=1e-5)
 
 
 def test_the_same_weights_give_the_same_bytes() -> None:
     """A build can be repeated byte for byte, and other weights give other bytes."""
-    first, second = (build(make_weights(), RAW, PerToken()) for _ in range(2))
+    first, second = (build(make_weights(), make_idf(), RAW, PerToken()) for _ in range(2))
     assert first == second
-    assert first != build(make_weights(seed=1), RAW, PerToken())
+    assert first != build(make_weights(seed=1), make_idf(), RAW, PerToken())
 
 
 def test_rounding_errs_by_half_a_step_at_most() -> None:

@@ -14,6 +14,7 @@ from transformers import BertConfig, BertModel
 from models.artefact import load
 from models.catalog import EMBEDDED
 from models.embedded.recipe.build import make
+from models.embedded.recipe.idf import idf
 from models.embedded.recipe.score import SCORE, Score
 from models.embedded.recipe.weights import TOKENIZER, WEIGHTS, Matrix, find
 from models.pair import Pair
@@ -33,7 +34,7 @@ DOCUMENTS = [
 ]
 
 
-def reference(tensors: dict[str, Matrix], heads: int, pairs: list[Pair], score: Score) -> list[float]:
+def reference(tensors: dict[str, Matrix], idf: Matrix, heads: int, pairs: list[Pair], score: Score) -> list[float]:
     """Score pairs by transformers' own BERT."""
     layers = 1 + max(int(name.split(".")[2]) for name in tensors if name.startswith("encoder.layer."))
     words, width = tensors["embeddings.word_embeddings.weight"].shape
@@ -50,17 +51,19 @@ def reference(tensors: dict[str, Matrix], heads: int, pairs: list[Pair], score: 
     state = {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}
     missing = bert.load_state_dict(state, strict=False).missing_keys
     assert not [name for name in missing if "position_ids" not in name]
-    return [_score(bert, pair, score) for pair in pairs]
+    return [_score(bert, torch.from_numpy(idf), pair, score) for pair in pairs]
 
 
-def _score(bert: BertModel, pair: Pair, score: Score) -> float:
+def _score(bert: BertModel, idf: torch.Tensor, pair: Pair, score: Score) -> float:
     with torch.inference_mode():
         query, document = (
             bert(input_ids=torch.from_numpy(pair.ids[pair.types == kind])[None]).last_hidden_state[0] for kind in (0, 1)
         )
     cosine = torch.cosine_similarity(query.mean(0), document.mean(0), dim=0)
     normalise = torch.nn.functional.normalize
-    maxsim = (normalise(query) @ normalise(document).T).max(dim=1).values.mean()
+    best = (normalise(query) @ normalise(document).T).max(dim=1).values
+    weights = idf[torch.from_numpy(pair.ids[pair.types == 0])]
+    maxsim = (best * weights).sum() / weights.sum()
     return float(score.scale * (cosine + score.maxsim_weight * maxsim) + score.offset)
 
 
@@ -72,7 +75,7 @@ def test_tiny_random_weights_equal_transformers(tmp_path: Path) -> None:
         for document in ([11, 7, 30, 25, 14], [], list(range(5, 25)))
     ]
     session = Session(artefact, device="cpu")
-    expected = reference(tiny_encoder.make_tensors(), 2, pairs, tiny_encoder.RAW)
+    expected = reference(tiny_encoder.make_tensors(), tiny_encoder.make_idf(), 2, pairs, tiny_encoder.RAW)
     np.testing.assert_allclose([session.run([pair])[0] for pair in pairs], expected, atol=1e-4)
     np.testing.assert_allclose(session.run(pairs), expected, atol=1e-4)
 
@@ -90,7 +93,7 @@ def test_the_true_weights_equal_transformers(weights: Path, tmp_path: Path) -> N
         pairs = scorer.tokeniser.pairs(QUERY, DOCUMENTS)
         logits = scorer.run(pairs)
     assert max(map(len, pairs)) == 512
-    expected = np.array(reference(load_file(weights), 12, pairs, SCORE))
+    expected = np.array(reference(load_file(weights), idf(find(TOKENIZER).read_bytes()), 12, pairs, SCORE))
     np.testing.assert_allclose(logits / SCORE.scale, expected / SCORE.scale, atol=1e-4)
 
 

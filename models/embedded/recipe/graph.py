@@ -4,7 +4,8 @@ It reads a pair as any BERT cross-encoder does (`input_ids`, `attention_mask`, `
 sequence]) and answers `logits`, float32 [batch, 1]. Inside, a segment (the tokens of one type) attends to itself only
 and counts its positions from 0, so query and document are encoded as if each were alone; the score is made of their
 vectors: `scale · (cosine of the mean vectors + maxsim_weight · MaxSim) + offset`, where MaxSim (Khattab and Zaharia
-2020, arXiv 2004.12832) is the mean over the query's tokens of the best cosine with a document token.
+2020, arXiv 2004.12832) is the mean over the query's tokens of the best cosine with a document token, each token weighed
+by its idf.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ APART = 50.0
 """How much higher attention logits within a segment are: a stranger's share is about e^-50, nothing in fp32. Not 100:
 e^-100 is a denormal number, and those made the attention 4 times slower."""
 WORST_COSINE = -1.0
+LEAST_IDF = 0.1
+"""Less than any single token's, 0 apart: a query whose tokens all weigh 0 has a MaxSim of 0."""
 
 
 class Arithmetic(Protocol):
@@ -54,14 +57,15 @@ class _Segments:
     """[batch, sequence, heads * (head_width + 2)] float32: see `_attend`."""
 
 
-def build(weights: Weights, score: Score, arithmetic: Arithmetic) -> bytes:
-    """Write the whole graph; return the ONNX file's bytes."""
+def build(weights: Weights, idf: Matrix, score: Score, arithmetic: Arithmetic) -> bytes:
+    """Write the whole graph, with the idf of every token [vocabulary]; return the ONNX file's bytes."""
     writer = Writer()
     segments = _segments(writer, weights)
     tokens = _embed(writer, weights, segments, arithmetic)
     for index, layer in enumerate(weights.layers):
         tokens = _layer(writer, f"layer{index}", tokens, layer, segments, arithmetic)
-    _relevance(writer, tokens, segments, score)
+    idfs = writer.node("Gather", writer.constant("idf", idf), "input_ids", at="idf")
+    _relevance(writer, tokens, segments, idfs, score)
     inputs = [_value(name, TensorProto.INT64, "sequence") for name in ("input_ids", "attention_mask", "token_type_ids")]
     return writer.model("embedded", inputs, [_value("logits", TensorProto.FLOAT, 1)])
 
@@ -152,9 +156,9 @@ def _add_norm(writer: Writer, at: str, terms: list[str], norm: tuple[Matrix, Mat
     return writer.node("LayerNormalization", total, *constants, at=at, axis=-1, epsilon=NORM_EPSILON)
 
 
-def _relevance(writer: Writer, tokens: str, segments: _Segments, score: Score) -> None:
+def _relevance(writer: Writer, tokens: str, segments: _Segments, idfs: str, score: Score) -> None:
     cosine = _cosine(writer, tokens, segments.members)
-    maxsim = _maxsim(writer, tokens, segments.members)
+    maxsim = _maxsim(writer, tokens, segments.members, idfs)
     weight = writer.constant("score.maxsim_weight", score.scale * score.maxsim_weight, np.float32)
     scale = writer.constant("score.scale", score.scale, np.float32)
     parts = [writer.node("Mul", cosine, scale, at="cosine.part"), writer.node("Mul", maxsim, weight, at="maxsim.part")]
@@ -173,8 +177,11 @@ def _cosine(writer: Writer, tokens: str, members: str) -> str:
     return writer.node("ReduceSum", product, _axis(writer, -1), keepdims=0, at=at)
 
 
-def _maxsim(writer: Writer, tokens: str, members: str) -> str:
-    """Mean over the query's tokens of the best cosine with a document token, [batch, 1]; -1 without a document."""
+def _maxsim(writer: Writer, tokens: str, members: str, idfs: str) -> str:
+    """Mean, by idf, over the query's tokens of the best cosine with a document token, [batch, 1].
+
+    -1 without a document, 0 where no token of the query weighs anything.
+    """
     at = "maxsim"
     unit = writer.node("LpNormalization", tokens, axis=-1, p=2, at=at)
     turned = writer.node("Transpose", unit, perm=[0, 2, 1], at=at)
@@ -184,9 +191,11 @@ def _maxsim(writer: Writer, tokens: str, members: str) -> str:
     worst = writer.constant("worst_cosine", WORST_COSINE, np.float32)
     candidates = writer.node("Where", there, cosines, worst, at=at)
     best = writer.node("ReduceMax", candidates, _axis(writer, 2), keepdims=0, at=at)
+    weighed = writer.node("Unsqueeze", idfs, _axis(writer, 1), at=f"{at}.idf")
+    weights = writer.node("Mul", query, weighed, at=f"{at}.weights")
     row = writer.node("Unsqueeze", best, _axis(writer, 1), at=at)
-    weighed = writer.node("Mul", row, query, at=at)
-    total = writer.node("ReduceSum", weighed, _axis(writer, -1), keepdims=0, at=f"{at}.total")
-    tokens_there = writer.node("ReduceSum", query, _axis(writer, -1), keepdims=0, at=f"{at}.count")
-    count = writer.node("Max", tokens_there, writer.constant("one_token", 1, np.float32), at=at)
-    return writer.node("Div", total, count, at=at)
+    parts = writer.node("Mul", row, weights, at=at)
+    total = writer.node("ReduceSum", parts, _axis(writer, -1), keepdims=0, at=f"{at}.total")
+    weight = writer.node("ReduceSum", weights, _axis(writer, -1), keepdims=0, at=f"{at}.weight")
+    some = writer.node("Max", weight, writer.constant("least_idf", LEAST_IDF, np.float32), at=at)
+    return writer.node("Div", total, some, at=at)
