@@ -20,12 +20,12 @@ def similarity(
     return float(_unit(q.mean(0)) @ _unit(d.mean(0)) + maxsim_weight * np.average(best, weights=idf[query]))
 
 
-def encode(tensors: dict[str, Matrix], ids: list[int]) -> Matrix:
-    """Last hidden states [tokens, width] of one text, all tokens of type 0."""
+def encode(tensors: dict[str, Matrix], ids: list[int], layers: int = LAYERS) -> Matrix:
+    """Hidden states [tokens, width] of one text behind so many layers, all tokens of type 0."""
     x = tensors["embeddings.word_embeddings.weight"][ids]
     x = x + tensors["embeddings.position_embeddings.weight"][: len(ids)]
     x = _norm(tensors, "embeddings", x + tensors["embeddings.token_type_embeddings.weight"][0])
-    for layer in range(LAYERS):
+    for layer in range(layers):
         at = f"encoder.layer.{layer}"
         attended = _linear(tensors, f"{at}.attention.output.dense", _attend(tensors, f"{at}.attention.self", x))
         x = _norm(tensors, f"{at}.attention.output", x + attended)
