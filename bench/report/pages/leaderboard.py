@@ -72,7 +72,7 @@ def leaderboard(found: Collected, colours: dict[str, int]) -> Leaderboard:
         Column("wins", "W", "Matches won.", group=judge),
         Column("losses", "L", "Matches lost.", group=judge),
         Column("ties", "T", "Ties.", group=judge),
-        Column("ndcg10", "nDCG@10", "Mean of the datasets' means.", group=f"{len(found.accuracy)} datasets"),
+        Column("ndcg10", "nDCG@10", "Mean of the datasets' means.", group=_datasets(found)),
         Column("p50", "P50 ms", "Half of the answers were faster.", group="latency"),
         Column("p90", "P90 ms", "Nine of ten answers were faster.", group="latency"),
         Column("usd", "US$ / 1,000", "For a thousand queries, mean of the datasets.", group="cost"),
@@ -85,6 +85,11 @@ def leaderboard(found: Collected, colours: dict[str, int]) -> Leaderboard:
         point=point,
         arena=found.arena,
     )
+
+
+def _datasets(found: Collected) -> str:
+    count = len(found.accuracy)
+    return "1 dataset" if count == 1 else f"{count} datasets"
 
 
 def _row(found: Collected, name: str, place: int, point: Point | None) -> list[Cell]:

@@ -225,6 +225,9 @@ def test_any_part_of_the_results_makes_a_site(results: Path, tmp_path: Path, par
     page = (tmp_path / "site" / "index.html").read_text()
     assert reason in page
     assert "no arena was held" in page
+    assert {cell.group for cell in tables(tmp_path / "site" / "index.html")["leaderboard"]["good"].values()} & {
+        "0 datasets" if part == "latency" else "1 dataset"
+    }
 
 
 def test_an_older_report_is_replaced_by_the_same_to_the_byte(results: Path, site: Path, tmp_path: Path) -> None:
