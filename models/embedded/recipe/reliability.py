@@ -1,8 +1,8 @@
 """Holds relevances against labels: `python -m models.embedded.recipe.reliability --data DIR [--out FILE.svg]`.
 
 Pairs as `calibrate` draws them (half relevant, half of the others BM25-hard), of splits that nothing was fitted on:
-FiQA dev, NFCorpus test, SciFact test. For each tenth of the relevance: how many pairs, what it said on average, and what
-share is relevant. The expected calibration error (Guo et al. 2017, arXiv 1706.04599) is the mean distance of the two.
+FiQA dev, NFCorpus test, SciFact test. For each tenth of the relevance: how many pairs, what it said on average, and
+what share is relevant. The expected calibration error (Guo et al. 2017, arXiv 1706.04599) is the mean distance of both.
 """
 
 import argparse
