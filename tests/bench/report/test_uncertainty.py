@@ -17,17 +17,18 @@ import pytest
 from tests.bench.report.results import Seen, tables
 from tests.bench.report.test_figures import NAMES, SETS, by_point, ndcgs, points_of
 
-RESAMPLES = 4000
-TOLERANCE = 0.22
-"""Of a standard error: two seeds differ by .1 at most here, a 90 % interval in the place of 95 % by .31."""
+RESAMPLES = 5000
+LOW_RANKS, HIGH_RANKS = (1.2, 4.0), (96.0, 98.8)
+"""Between which percentiles of this file's resamples the site's 2.5th and 97.5th lie: theirs are of 2,000 resamples, so
+their ranks err by 0.35. The ends of a 90 % interval lie outside."""
 
 
 def within(cell: Seen, resampled: Sequence[float]) -> None:
     """The interval is the middle 95 % of what resampling gives."""
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    allowed = TOLERANCE * statistics.pstdev(resampled) + 1e-9
-    assert cell.low == pytest.approx(float(low), abs=allowed)
-    assert cell.high == pytest.approx(float(high), abs=allowed)
+    for end, ranks in ((cell.low, LOW_RANKS), (cell.high, HIGH_RANKS)):
+        lowest, highest = np.percentile(resampled, ranks)
+        assert end is not None
+        assert lowest - 1e-9 <= end <= highest + 1e-9
 
 
 def means(values: Sequence[float], seed: int) -> list[float]:
@@ -59,7 +60,7 @@ def test_a_difference_has_its_interval_and_its_p_value(site: Path, results: Path
     gaps = [good[query] - poor[query] for query in good]
     within(row["difference"], means(gaps, seed=2))
     differing = [gap for gap in gaps if abs(gap) > 1e-9]
-    assert 2 < len(differing) <= 14
+    assert 1 <= len(differing) <= 14
     observed = abs(sum(differing)) - 1e-9
     patterns = list(itertools.product((-1, 1), repeat=len(differing)))
     extreme = sum(
