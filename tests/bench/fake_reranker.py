@@ -46,6 +46,8 @@ class FakeReranker(ThreadingHTTPServer):
         """What the next requests get; None is the usual answer."""
         self.score: Score = shared_words
         self.delay_s = 0.0
+        self.inference_ms: Callable[[], float] = lambda: 300.1
+        """What it says its inference took."""
         self.info: dict[str, Any] = {"model_id": "fake", "device": "cpu"}
         self.seen: list[dict[str, Any]] = []
         self.seen_keys: list[str | None] = []
@@ -62,7 +64,8 @@ class FakeReranker(ThreadingHTTPServer):
         )
         usage = {"prompt_tokens": 7 * len(scores), "total_tokens": 7 * len(scores)}
         body = {"id": "1", "object": "rerank", "created": 1, "model": "fake", "results": results, "usage": usage}
-        return Reply(200, body, {"Server-Timing": "tokenise;dur=1.2, queue;dur=0, inference;dur=300.1, total;dur=302"})
+        timing = f"tokenise;dur=1.2, queue;dur=0, inference;dur={self.inference_ms()}, total;dur=302"
+        return Reply(200, body, {"Server-Timing": timing})
 
 
 class _Handler(BaseHTTPRequestHandler):
