@@ -8,7 +8,7 @@ from tests.server import RERANK, Server, clean_environ
 
 
 def test_the_served_embedded_model_beats_bm25_on_dl19(server: Server, data_dir: Path, tmp_path: Path) -> None:
-    """nDCG@10 of at least .62 over BM25's top 50 (.5058) on TREC DL 2019, every query answered."""
+    """nDCG@10 of at least .635 over BM25's top 50 (.5058) on TREC DL 2019, every query answered."""
     command = [
         str(RERANK.with_name("rerank-bench")),
         "run",
@@ -26,4 +26,4 @@ def test_the_served_embedded_model_beats_bm25_on_dl19(server: Server, data_dir: 
     measured = json.loads((tmp_path / "accuracy" / "msmarco-dl19" / "rerank.json").read_bytes())
     assert measured["queries"] == 43
     assert abs(measured["first_stage"]["nDCG@10"]["value"] - 0.5058) < 0.005
-    assert measured["measures"]["nDCG@10"]["value"] >= 0.62
+    assert measured["measures"]["nDCG@10"]["value"] >= 0.635
