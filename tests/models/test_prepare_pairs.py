@@ -147,10 +147,10 @@ def test_a_missing_text_file_is_refused_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_blank_lines_and_other_fields_are_passed_over(tmp_path: Path) -> None:
-    """Only query and passage are read."""
+    """Only query, passage and language are read."""
     path = tmp_path / "pairs.jsonl"
-    path.write_text('{"language": "en", "query": "q", "passage": "p"}\n\n{"passage": "b", "query": "a"}\n')
-    assert read_texts(path) == [Text("q", "p"), Text("a", "b")]
+    path.write_text('{"language": "en", "query": "q", "passage": "p"}\n\n{"passage": "b", "more": 1, "query": "a"}\n')
+    assert read_texts(path) == [Text("q", "p", "en"), Text("a", "b")]
 
 
 def test_the_real_tokenizer_fills_every_class_up_to_8192(data_dir: Path, texts: list[Text]) -> None:
