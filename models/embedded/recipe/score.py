@@ -1,7 +1,7 @@
 """The score's constants: how the encoder's two similarities become a logit.
 
-`logit = scale · (cosine + maxsim_weight · MaxSim) + offset`. The weight is a round figure (decision 0015); scale and offset
-are fitted by `calibrate`, so that the logit's sigmoid is the chance of relevance where half the documents are
+`logit = scale · (cosine + maxsim_weight · MaxSim) + offset`. The weight is a round figure (decision 0015); scale and
+offset are fitted by `calibrate`, so that the logit's sigmoid is the chance of relevance where half the documents are
 relevant. Being one increasing line, they change no ranking.
 """
 
