@@ -103,8 +103,10 @@ def _embed(writer: Writer, weights: Weights, segments: _Segments, arithmetic: Ar
 def _layer(writer: Writer, at: str, x: str, layer: Layer, segments: _Segments, arithmetic: Arithmetic) -> str:
     context = _attend(writer, f"{at}.attention", x, layer, segments, arithmetic)
     attended = arithmetic.matmul(writer, f"{at}.out", context, layer.out)
-    # the values' bias comes out of the attention as it went in, for each token's weights sum to 1
-    out_bias = layer.out_bias + layer.value_bias @ layer.out
+    # the values' bias comes out of the attention as it went in, for each token's weights sum to 1; in float64, so that
+    # every CPU's order of summation gives the same float32
+    carried = layer.value_bias.astype(np.float64) @ layer.out.astype(np.float64)
+    out_bias = (layer.out_bias + carried).astype(np.float32)
     x = _add_norm(writer, f"{at}.out", [attended, writer.constant(f"{at}.out.bias", out_bias), x], layer.out_norm)
     wide = arithmetic.matmul(writer, f"{at}.up", x, layer.up)
     active = writer.node("Sum", wide, writer.constant(f"{at}.up.bias", layer.up_bias), at=f"{at}.up")
