@@ -45,7 +45,7 @@ def nearest(matrix: Matrix, axis: int, levels: int) -> tuple[Int8, Matrix]:
 def compensated(matrix: Matrix, inputs: Inputs) -> tuple[Int8, Matrix]:
     """Round a matrix [in, out] for its inputs: steps, for inputs already divided, and the size of a step [out].
 
-    In float64 and in one order of operations, so that every machine finds the same steps.
+    `in` is even. In float64 and in one order of operations, so that every machine finds the same steps.
     """
     divisors = np.ones(len(matrix)) if inputs.divisors is None else inputs.divisors
     left = matrix * divisors[:, np.newaxis]
