@@ -15,6 +15,7 @@ from models.artefact import load
 from models.catalog import EMBEDDED
 from models.embedded.recipe.build import make
 from models.embedded.recipe.idf import idf
+from models.embedded.recipe.parts import score
 from models.embedded.recipe.score import SCORE, Score
 from models.embedded.recipe.weights import TOKENIZER, WEIGHTS, Matrix, find
 from models.pair import Pair
@@ -87,7 +88,7 @@ def weights() -> Path:
 
 
 def test_the_true_weights_equal_transformers(weights: Path, tmp_path: Path) -> None:
-    """On all-MiniLM-L6-v2 the fp32 graph's similarity is transformers' to 1e-4, up to 512 tokens."""
+    """On all-MiniLM-L6-v2 the fp32 graph's similarity is transformers' to 1e-4, up to 512 tokens; so are its parts'."""
     make(weights, find(TOKENIZER), tmp_path, "fp32")
     with Scorer.open(tmp_path, device="cpu") as scorer:
         pairs = scorer.tokeniser.pairs(QUERY, DOCUMENTS)
@@ -95,6 +96,10 @@ def test_the_true_weights_equal_transformers(weights: Path, tmp_path: Path) -> N
     assert max(map(len, pairs)) == 512
     expected = np.array(reference(load_file(weights), idf(find(TOKENIZER).read_bytes()), 12, pairs, SCORE))
     np.testing.assert_allclose(logits / SCORE.scale, expected / SCORE.scale, atol=1e-4)
+    documents = {str(place): document for place, document in enumerate(DOCUMENTS)}
+    parts = score(tmp_path, {"flea": QUERY}, documents, {"flea": list(documents)})
+    both = parts["cosine"]["flea"] + SCORE.maxsim_weight * parts["maxsim"]["flea"]
+    np.testing.assert_allclose(both + SCORE.offset / SCORE.scale, expected / SCORE.scale, atol=1e-4)
 
 
 def test_the_committed_artefact_is_what_the_recipe_makes(weights: Path, tmp_path: Path) -> None:

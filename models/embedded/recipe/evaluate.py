@@ -11,11 +11,13 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import ir_measures
 import numpy as np
+import numpy.typing as npt
 from ir_measures import nDCG
 
 from models.catalog import EMBEDDED
@@ -26,6 +28,7 @@ from models.scorer import Scorer
 MEASURE = nDCG @ 10
 SEED = 20
 
+Floats = npt.NDArray[np.float64]
 Lists = dict[str, list[str]]
 
 
@@ -38,8 +41,8 @@ def judged_queries(dataset: Dataset, most: int | None, seed: int) -> list[str]:
     return [queries[place] for place in sorted(places)]
 
 
-def ndcg(dataset: Dataset, ranking: Lists) -> float:
-    """Mean nDCG@10 over the ranking's queries, empty lists counting 0."""
+def ndcgs(dataset: Dataset, ranking: Lists) -> Floats:
+    """nDCG@10 of each of the ranking's queries, 0 for an empty list."""
     qrels = [
         ir_measures.Qrel(query, document, grade)
         for query in ranking
@@ -52,7 +55,7 @@ def ndcg(dataset: Dataset, ranking: Lists) -> float:
         for place, document in enumerate(documents)
     ]
     found = {metric.query_id: metric.value for metric in ir_measures.iter_calc([MEASURE], qrels, run)}
-    return float(np.mean([found.get(query, 0.0) for query in ranking]))
+    return np.array([found.get(query, 0.0) for query in ranking])
 
 
 def logits(scorer: Scorer, dataset: Dataset, candidates: Lists) -> dict[str, Logits]:
@@ -64,8 +67,8 @@ def logits(scorer: Scorer, dataset: Dataset, candidates: Lists) -> dict[str, Log
     }
 
 
-def reranked(candidates: Lists, scores: dict[str, Logits]) -> Lists:
-    """Order each list by logit, equal logits as they stood."""
+def reranked(candidates: Lists, scores: Mapping[str, npt.NDArray[np.floating]]) -> Lists:
+    """Order each list by score, equal scores as they stood."""
     return {
         query: [documents[i] for i in np.argsort(-scores[query], kind="stable")] if documents else []
         for query, documents in candidates.items()
@@ -106,14 +109,14 @@ def measure(dataset: Dataset, queries: list[str], depth: int, model: Path, refer
     figures: dict[str, Any] = {
         "queries": len(queries),
         "depth": depth,
-        "first_stage_nDCG@10": round(ndcg(dataset, candidates), 4),
-        "nDCG@10": round(ndcg(dataset, reranked(candidates, scores)), 4),
+        "first_stage_nDCG@10": round(float(ndcgs(dataset, candidates).mean()), 4),
+        "nDCG@10": round(float(ndcgs(dataset, reranked(candidates, scores)).mean()), 4),
         "documents_per_second": round(sum(map(len, scores.values())) / elapsed_s, 1),
     }
     if reference:
         with Scorer.open(reference, device="cpu") as scorer:
             exact = logits(scorer, dataset, candidates)
-        figures["reference_nDCG@10"] = round(ndcg(dataset, reranked(candidates, exact)), 4)
+        figures["reference_nDCG@10"] = round(float(ndcgs(dataset, reranked(candidates, exact)).mean()), 4)
         figures |= parity(scores, exact)
     return figures
 

@@ -1,0 +1,51 @@
+"""The score's parts, each text encoded once, against the artefact, which encodes every pair."""
+
+import numpy as np
+import pytest
+
+from models.catalog import EMBEDDED
+from models.embedded.recipe.evaluate import reranked
+from models.embedded.recipe.parts import interval, score
+from models.embedded.recipe.score import SCORE
+from models.scorer import Scorer
+
+QUERIES = {
+    "bear": "what is a giant panda?",
+    "tax": "is a lump sum taxed?",
+    "long": "pandas eat bamboo and " * 60,
+    "empty": "",
+    "stops": "?!",
+}
+DOCUMENTS = {
+    "panda": "The giant panda is a bear of central China; it eats bamboo.",
+    "tax": "A lump sum is taxed in the year in which it is paid out.",
+    "cut": "Bamboo is a grass that grows fast. " * 120,
+    "empty": "",
+}
+
+
+def test_the_parts_make_the_artefacts_logit() -> None:
+    """Encoded once and put together in numpy, or pair by pair in the graph: the same, cut-off and empty texts too.
+
+    But for int8, where a sum's last bit can move a value on the edge of two steps to the other one; in fp32
+    `tests/prepare/test_embedded_parity.py` asks for 1e-4.
+    """
+    candidates = {query: list(DOCUMENTS) for query in QUERIES} | {"tax": ["tax", "cut"]}
+    parts = score(EMBEDDED, QUERIES, DOCUMENTS, candidates)
+    with Scorer.open(EMBEDDED, device="cpu") as scorer:
+        for query, ids in candidates.items():
+            logits = scorer.logits(QUERIES[query], [DOCUMENTS[i] for i in ids])
+            both = parts["cosine"][query] + SCORE.maxsim_weight * parts["maxsim"][query]
+            np.testing.assert_allclose(SCORE.scale * both + SCORE.offset, logits, atol=0.02, err_msg=query)
+    assert reranked({"bear": list(DOCUMENTS)}, parts["cosine"])["bear"][0] == "panda"
+
+
+def test_the_interval_covers_the_mean_and_shrinks_with_more_queries() -> None:
+    """About 1.96 standard errors to either side."""
+    values = np.random.default_rng(1).uniform(size=400)
+    found = interval(values)
+    reach = 1.96 * values.std() / 20
+    assert found["nDCG@10"] == pytest.approx(values.mean(), abs=1e-4)
+    assert found["high"] - found["nDCG@10"] == pytest.approx(reach, rel=0.15)
+    assert found["nDCG@10"] - found["low"] == pytest.approx(reach, rel=0.15)
+    assert interval(values) == found
