@@ -1,18 +1,18 @@
 """States what each part of the score ranks by itself, offline: `cosine` (the bi-encoder), `maxsim`, and `both`.
 
-`python -m models.embedded.recipe.parts --data DIR --dataset scifact --depth 100 [--model FOLDER]`
+`python -m models.embedded.recipe.parts --data DIR --dataset scifact --depth 50 --depth 100 [--model FOLDER]`
 
 In the graph no text sees the other, so here each is encoded once, however many pairs it is in, and the two parts are
 computed in numpy: minutes where the artefact, which encodes every pair, takes an hour. `both` is the artefact's score,
-in int8 but for values on the edge of two steps (`tests/models/test_embedded_parts.py`). One JSON line per dataset:
-nDCG@10 over first-stage candidates with 95 % intervals over queries (percentile bootstrap, 2,000 resamples).
+in int8 but for values on the edge of two steps (`tests/models/test_embedded_parts.py`). A JSON line per dataset and
+depth: nDCG@10 over first-stage candidates with 95 % intervals over queries (percentile bootstrap, 2,000 resamples).
 """
 
 import argparse
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from onnx import TensorProto, helper
 from models.catalog import EMBEDDED
 from models.cpus import usable_cpus
 from models.embedded.recipe.beir import Dataset
-from models.embedded.recipe.evaluate import Lists, judged_queries, ndcgs, reranked
+from models.embedded.recipe.evaluate import Lists, ndcgs, reranked
 from models.embedded.recipe.graph import LEAST_IDF, WORST_COSINE
 from models.embedded.recipe.idf import idf
 from models.embedded.recipe.score import SCORE
@@ -121,15 +121,19 @@ def score(
     return found
 
 
-def measure(dataset: Dataset, queries: Sequence[str], depth: int, folder: Path) -> dict[str, Any]:
-    """The figures of one dataset."""
-    candidates = dataset.candidates(depth, list(queries))
-    parts = score(folder, dataset.queries, dataset.documents, candidates)
+def measure(dataset: Dataset, depths: Sequence[int], folder: Path) -> Iterator[dict[str, Any]]:
+    """The figures of one dataset, by depth."""
+    deepest = dataset.candidates(max(depths), list(dataset.queries))
+    parts = score(folder, dataset.queries, dataset.documents, deepest)
     parts["both"] = {
         query: cosine + SCORE.maxsim_weight * parts["maxsim"][query] for query, cosine in parts["cosine"].items()
     }
-    lists = {"first_stage": candidates} | {part: reranked(candidates, scores) for part, scores in parts.items()}
-    return {part: interval(ndcgs(dataset, ranking)) for part, ranking in lists.items()}
+    for depth in depths:
+        lists = {"first_stage": {query: ids[:depth] for query, ids in deepest.items()}}
+        for part, scores in parts.items():
+            lists[part] = reranked(lists["first_stage"], {query: found[:depth] for query, found in scores.items()})
+        figures = {part: interval(ndcgs(dataset, ranking)) for part, ranking in lists.items()}
+        yield {"queries": len(deepest), "depth": depth, **figures}
 
 
 def interval(values: Floats) -> dict[str, float]:
@@ -146,15 +150,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m models.embedded.recipe.parts", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of datasets")
     parser.add_argument("--dataset", action="append", required=True, help="a dataset's name; may be repeated")
-    parser.add_argument("--depth", type=int, default=50, help="candidates per query (default: %(default)s)")
+    parser.add_argument("--depth", type=int, action="append", help="candidates per query; repeatable (default: 50)")
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="artefact folder (default: the embedded model)")
     options = parser.parse_args()
     for name in options.dataset:
-        dataset = Dataset.read(options.data / name, "test")
-        queries = judged_queries(dataset, None, 0)
-        figures = measure(dataset, queries, options.depth, options.model)
-        stated = {"dataset": name, "queries": len(queries), "depth": options.depth, **figures}
-        print(json.dumps(stated), flush=True)  # noqa: T201
+        for figures in measure(Dataset.read(options.data / name, "test"), options.depth or [50], options.model):
+            print(json.dumps({"dataset": name, **figures}), flush=True)  # noqa: T201
     return 0
 
 
