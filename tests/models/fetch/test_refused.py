@@ -1,0 +1,112 @@
+"""What cannot become a reranker is refused before its weights are fetched."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.prepare.fetch import fetch
+from tests.hub import Hub, Repository
+from tests.models.fetch.repository import ID, NO_WEIGHTS, PLAIN, files, refusal
+
+
+@pytest.mark.parametrize(
+    ("index", "why"),
+    [
+        (b'{"weight_map": {"a": "model-00001-of-00001.safetensors"}}', "which is not there"),
+        (b'{"weight_map": {"a": "../config.json"}}', "which is not there"),
+        (b'{"weight_map": {"a": "config.json"}}', "which is not there"),
+        (b"[]", "cannot be read"),
+    ],
+    ids=["a shard is missing", "a shard leads out of the folder", "a shard is no safetensors", "the index is no index"],
+)
+def test_a_sharded_checkpoint_that_is_not_whole_is_refused(hub: Hub, cache: Path, index: bytes, why: str) -> None:
+    """Before any weights are fetched."""
+    hub.repositories[ID] = Repository(files(**{"model.safetensors": None, "model.safetensors.index.json": index}))
+    assert why in refusal()
+
+
+REMOTE = {"model_type": "new", "architectures": ["NewForSequenceClassification"], "auto_map": {"AutoConfig": "own.py"}}
+JINA = {"architectures": ["JinaBertForSequenceClassification"], "auto_map": {"AutoConfig": "own.py"}}
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "why"),
+    [
+        ({}, {"model.safetensors": None}, r"only as a pickle \(pytorch_model.bin\).* --from-onnx"),
+        ({}, PLAIN | {"model.safetensors": None}, r"\(save_pretrained\)$"),
+        ({}, NO_WEIGHTS | {"openvino/openvino_model.bin": b"another runtime's"}, "has no weights: model.safetensors"),
+        ({}, {"tokenizer.json": None}, "has no tokenizer.json: save one"),
+        ({}, {"config.json": None}, "has no config.json"),
+        ({}, {"config.json": b"{"}, "config.json cannot be read"),
+        ({"architectures": ["BertModel"]}, {}, "is a BertModel: a reranker's architecture ends in"),
+        ({"architectures": None}, {}, "is a nameless model"),
+        ({"id2label": {"0": "A", "1": "B"}}, {}, "has 2 labels: a reranker has one"),
+        ({"id2label": None}, {}, "has 2 labels"),
+        ({"num_labels": 3, "id2label": None}, {}, "has 3 labels"),
+        (REMOTE, {}, "model_type 'new'.*code in its repository and is never run: .*or use its ONNX graph"),
+        (
+            JINA,
+            PLAIN,
+            "model_type 'bert'.*code in its repository and is never run: take a model that transformers knows$",
+        ),
+        (REMOTE | {"auto_map": None}, {}, "which transformers lacks"),
+        ({"model_type": "new", "auto_map": REMOTE["auto_map"]}, {}, "model_type 'new'.*is never run"),
+    ],
+    ids=[
+        "a pickle with a graph beside it",
+        "a pickle alone",
+        "no weights",
+        "no tokenizer.json",
+        "no config",
+        "a damaged config",
+        "no classifier",
+        "no architecture",
+        "two labels",
+        "labels that are not named",
+        "three labels",
+        "remote code",
+        "remote code under a known model_type",
+        "an architecture nobody knows",
+        "a known class under a model_type of remote code",
+    ],
+)
+def test_what_cannot_become_a_reranker_is_refused_before_its_weights_are_fetched(
+    hub: Hub, cache: Path, config: dict[str, Any], changes: dict[str, bytes | None], why: str
+) -> None:
+    """The sentence says what is wrong, and names the graph only where there is one."""
+    hub.repositories[ID] = Repository(files(config, **changes))
+    sentence = refusal()
+    assert sentence.startswith(ID)
+    assert re.search(why, sentence), sentence
+    assert hub.sent("model.safetensors") == 0
+
+
+def test_one_label_may_be_told_by_its_number_alone(hub: Hub, cache: Path) -> None:
+    """num_labels counts like a list of one."""
+    hub.repositories[ID] = Repository(files({"num_labels": 1, "id2label": None}))
+    assert fetch(ID).graph is None
+
+
+def test_a_repository_without_a_graph_is_told_so(hub: Hub, cache: Path) -> None:
+    """--from-onnx takes a graph that is there."""
+    hub.repositories[ID] = Repository(files(**PLAIN))
+    assert refusal(from_onnx=True) == (
+        f"{ID} has no ONNX graph (onnx/model.onnx or model.onnx): --from-onnx has nothing to take"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ("./nowhere", "is not a folder: give a local checkpoint's folder"),
+        ("nonsense", "is no model: give a known name, a hub id (org/name) or a folder (./nonsense)"),
+        ("a/b/c", "is no model"),
+        ("", "is no model"),
+        ("embedded", "embedded ships with the project: there is nothing to prepare"),
+    ],
+)
+def test_what_names_no_model_is_refused(model: str, why: str) -> None:
+    """Without asking anybody."""
+    assert why in refusal(model)
