@@ -37,6 +37,8 @@ class ModelInfo(msgspec.Struct, kw_only=True):
     model_id: str
     model_sha: str
     model_dtype: str
+    artefact_sha256: str
+    """Of the served files: the same weights, prepared anew or rounded otherwise, have another."""
     served_model_name: str
     model_type: ModelType
     max_concurrent_requests: int
@@ -85,6 +87,7 @@ def describe(scorer: Scorer, settings: Settings) -> ServedModel:
         model_id=manifest.source.hub_id,
         model_sha=manifest.source.revision,
         model_dtype=manifest.precision,
+        artefact_sha256=scorer.artefact.sha256,
         served_model_name=manifest.name,
         model_type=ModelType(reranker=RerankerType(id2label={"0": "LABEL_0"}, label2id={"LABEL_0": 0})),
         max_concurrent_requests=settings.max_concurrent_requests,

@@ -16,7 +16,7 @@ from bench.latency.summary import refusal
 ERROR_MARGIN = 0.01
 """B fails more often than A where its error rate is so much higher."""
 PLANNED = ("requests", "rounds", "warm_up", "seed")
-MODEL = ("model_id", "model_sha", "model_dtype")
+MODEL = ("model_id", "model_sha", "model_dtype", "artefact_sha256")
 Finished = dict[Point, tuple[PointPlan, Observations]]
 
 

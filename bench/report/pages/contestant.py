@@ -31,6 +31,7 @@ TOLD = {
     "model_id": "model",
     "model_dtype": "precision",
     "model_sha": "weights",
+    "artefact_sha256": "artefact",
     "device": "device",
     "max_input_length": "window, tokens",
     "version": "server version",
