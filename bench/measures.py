@@ -63,6 +63,12 @@ def means(values: PerQuery, seed: int = 0) -> dict[str, Estimate]:
     return {name: estimate(np.array(list(of.values()), dtype=np.float64), mean, seed) for name, of in values.items()}
 
 
+def check(names: Sequence[str]) -> None:
+    """Raise BenchError where one of `names` is no measure's."""
+    for name in names:
+        _named(name)
+
+
 def _named(name: str) -> Any:
     try:
         return ir_measures.parse_measure(name)

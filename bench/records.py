@@ -155,6 +155,8 @@ class AccuracyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="accur
     """None where it is not known."""
     cost_source: str | None
     """The month of the list price, or that the server told it."""
+    tokens_per_1000_queries: float | None = None
+    """By the answered queries whose tokens the server told."""
     format: int = 2
 
 

@@ -13,7 +13,7 @@ from bench.errors import ContestantError, DataError
 from bench.rankings import Rankings
 from bench.records import ContestantNote
 
-SAME_MODEL = ("model_id", "model_sha", "model_dtype")
+SAME_MODEL = ("model_id", "model_sha", "model_dtype", "artefact_sha256")
 """Fields of GET /info that say which model it is."""
 ELSEWHERE = "give another --results folder, or this contestant another NAME"
 

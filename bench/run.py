@@ -9,7 +9,7 @@ the next time.
 
 import asyncio
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import replace
 
 from tqdm import tqdm
@@ -42,17 +42,28 @@ def limited(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
 
 
 def missing(dataset: Dataset, candidates: Candidates, there: Rankings | None) -> list[str]:
-    """The queries that have candidates and no ranking yet; one that failed is missing."""
-    ranked = there.rankings if there else {}
-    return [query_id for query_id in dataset.queries if candidates.lists[query_id] and query_id not in ranked]
+    """The queries that have candidates and no ranking yet: those that nobody was asked for, then those that failed.
+
+    In this order a run gets on with every repetition, however many queries fail for good.
+    """
+    ranked, failed = (there.rankings, there.failures) if there else ({}, {})
+    wanted = [query_id for query_id in dataset.queries if candidates.lists[query_id] and query_id not in ranked]
+    return sorted(wanted, key=lambda query_id: query_id in failed)
 
 
 async def rerank_all(
-    client: Client, dataset: Dataset, candidates: Candidates, queries: Sequence[str], log: RankingsLog, concurrency: int
+    client: Client,
+    dataset: Dataset,
+    candidates: Candidates,
+    queries: Sequence[str],
+    log: RankingsLog,
+    concurrency: int,
+    failed_before: Container[str] = (),
 ) -> None:
     """Rerank the candidates of `queries`, at most `concurrency` requests at a time, and log every outcome.
 
-    ServerError where STOP_AFTER queries in a row have failed: the others are not asked.
+    Where STOP_AFTER queries in a row have failed the others are not asked: ServerError if one of them was never asked
+    before, and else the failures that are on record stand.
     """
     failed_in_a_row = 0
     error: str | None = None
@@ -80,10 +91,10 @@ async def rerank_all(
                     group.create_task(work(shared))
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
-    not_asked = len(list(shared))
+    not_asked = [query_id for query_id in shared if query_id not in failed_before]
     if not_asked:
         raise ServerError(
-            f"{failed_in_a_row} queries in a row failed ({error}), so {not_asked} were not asked; "
+            f"{failed_in_a_row} queries in a row failed ({error}), so {len(not_asked)} were not asked; "
             "the same command again goes on from here"
         )
 
@@ -110,13 +121,17 @@ def record(
     raw: Rankings,
     price: Price | None,
     seed: int,
+    also: Sequence[str] = (),
 ) -> AccuracyRecord:
-    """The measures of raw rankings over the queries of `dataset`, which `limited` may have drawn from `whole`."""
+    """The measures of raw rankings over the queries of `dataset`, which `limited` may have drawn from `whole`.
+
+    `also` names further measures, as `measures.per_query` takes them.
+    """
     rankings = [raw.rankings[query_id] for query_id in dataset.queries if query_id in raw.rankings]
     # The level is the whole split's: a draw may by chance miss the grade that tells the scale.
     level = whole.relevance_level
-    reranked = measures.per_query(dataset.qrels, {r.query_id: r.document_ids for r in rankings}, level)
-    first_stage = measures.per_query(dataset.qrels, candidates.lists, level)
+    reranked = measures.per_query(dataset.qrels, {r.query_id: r.document_ids for r in rankings}, level, also)
+    first_stage = measures.per_query(dataset.qrels, candidates.lists, level, also)
     samples = [ranking.sample for ranking in rankings if ranking.sample]
     usd, source = usd_per_1000_queries(samples, price)
     return AccuracyRecord(
@@ -135,12 +150,19 @@ def record(
         search_units=_total([sample.search_units for sample in samples]),
         usd_per_1000_queries=usd,
         cost_source=source,
+        tokens_per_1000_queries=tokens_per_1000_queries(samples),
     )
 
 
 def _total(counts: Sequence[int | None]) -> int | None:
     told = [count for count in counts if count is not None]
     return sum(told) if told else None
+
+
+def tokens_per_1000_queries(samples: Sequence[Sample]) -> float | None:
+    """Mean tokens of the answered queries whose tokens are known, by a thousand."""
+    known = [sample.tokens for sample in samples if sample.tokens is not None]
+    return 1000 * sum(known) / len(known) if known else None
 
 
 def usd_per_1000_queries(samples: Sequence[Sample], price: Price | None) -> tuple[float | None, str | None]:

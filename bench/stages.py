@@ -28,6 +28,8 @@ class AccuracySettings:
     limit: int | None = None
     seed: int = 0
     timeout_s: float = 120.0
+    measures: tuple[str, ...] = ()
+    """Further measures, by their names in the literature."""
 
 
 def accuracy_folder(results: Path, dataset: Dataset) -> Path:
@@ -62,7 +64,7 @@ def measure_accuracy(
     asked = raw.headers[-1].provenance
     made = provenance.gather(asked.url, asked.server, asdict(settings))
     price = contestant.price if isinstance(contestant, Contestant) else None
-    record = run.record(made, drawn, dataset, frozen, raw, price, settings.seed)
+    record = run.record(made, drawn, dataset, frozen, raw, price, settings.seed, settings.measures)
     records.write(record, record_file)
     return record
 
@@ -101,7 +103,8 @@ async def _ask(
             told = asdict(settings) | {"concurrency": concurrency, "per_minute": contestant.per_minute}
             log.add(_header(contestant, whole, frozen, provenance.gather(client.url, server, told)))
             queries = run.missing(drawn, frozen, there)
-            await run.rerank_all(client, drawn, frozen, queries, log, concurrency)
+            failed_before = there.failures if there else ()
+            await run.rerank_all(client, drawn, frozen, queries, log, concurrency, failed_before)
 
 
 def _header(

@@ -22,14 +22,11 @@ def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
     first = records[0]
     names = list(first.measures)
     best_first = sorted(records, key=lambda record: -record.measures["nDCG@10"].value)
-    rows = [("", [*names, "$/1000 queries"])]
-    rows += [
-        (record.contestant.name, [*_measure_cells(record.measures), _usd(record.usd_per_1000_queries)])
-        for record in best_first
-    ]
+    rows = [("", [*names, "tokens/1000 queries", "$/1000 queries"])]
+    rows += [(record.contestant.name, [*_measure_cells(record.measures), *_spent(record)]) for record in best_first]
     if not any(record.contestant.dialect == BM25 for record in records):
         head = "BM25" if "bm25" in first.candidates.source.lower() else "first stage"
-        rows.append((head, [*_measure_cells(first.first_stage), ABSENT]))
+        rows.append((head, [*_measure_cells(first.first_stage), ABSENT, ABSENT]))
     width = max(12, *(len(head) for head, _ in rows))
     lines = [
         f"accuracy: {first.queries} of {first.dataset.judged_queries} judged queries; [95 % interval over queries]",
@@ -67,8 +64,9 @@ def _measure_cells(measures: Mapping[str, Estimate]) -> list[str]:
     return [measure_cell(estimate) for estimate in measures.values()]
 
 
-def _usd(usd: float | None) -> str:
-    return ABSENT if usd is None else f"{usd:.4f}"
+def _spent(record: AccuracyRecord) -> tuple[str, str]:
+    tokens, usd = record.tokens_per_1000_queries, record.usd_per_1000_queries
+    return ABSENT if tokens is None else f"{tokens:,.0f}", ABSENT if usd is None else f"{usd:.4f}"
 
 
 def _contestant_lines(record: AccuracyRecord) -> list[str]:

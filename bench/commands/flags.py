@@ -36,7 +36,7 @@ TIMEOUT = click.option(
     default=120.0,
     help="Seconds to wait for one answer.",
 )
-SEED = click.option("--seed", type=int, default=0, help="Of the bootstrap and of --limit.")
+SEED = click.option("--seed", type=int, default=0, help="Of the bootstrap, the randomisation test and --limit.")
 
 
 def asked_for(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bench import frozen, paired, stages, tables
+from bench import frozen, measures, paired, stages, tables
 from bench.commands.flags import DATA, MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT, URL, asked_for
 from bench.contestants.contestant import FORM
 from bench.data import datasets
@@ -46,6 +46,13 @@ DECIDES = "nDCG@10"
     default=2,
     help="Requests at a time, where the contestant's SPEC says nothing.",
 )
+@click.option(
+    "--measure",
+    "further",
+    multiple=True,
+    metavar="NAME",
+    help="A further measure by its name in the literature, such as AP or R@100; may be given again.",
+)
 def run_command(
     specs: tuple[str, ...],
     url: str | None,
@@ -59,6 +66,7 @@ def run_command(
     depth: int | None,
     limit: int | None,
     concurrency: int,
+    further: tuple[str, ...],
 ) -> None:
     """Accuracy of one or more rerankers on one or more datasets, beside the candidates' own order.
 
@@ -66,10 +74,11 @@ def run_command(
     command again asks only for what is missing. A query that fails counts 0, is reported, makes the exit code 1, and is
     asked again the next time. API keys come from the environment, such as COHERE_API_KEY.
     """
+    measures.check(further)
     environment = Settings.from_environment()
     contestants = asked_for(specs, url, model, environment)
     folders = datasets.find_each(names, environment.data_root)
-    settings = stages.AccuracySettings(concurrency, limit, seed, timeout_s)
+    settings = stages.AccuracySettings(concurrency, limit, seed, timeout_s, further)
     problems = []
     for folder in folders:
         try:
@@ -87,13 +96,13 @@ def run_command(
                 problems.append(f"{contestant.name} on {dataset.name}: {error}")
             else:
                 measured.append(record)
-        problems += _report(measured)
+        problems += _report(measured, seed)
     click.echo(f"results: {results}", err=True)
     if problems:
         raise BenchError("\n".join(problems))
 
 
-def _report(measured: Sequence[AccuracyRecord]) -> list[str]:
+def _report(measured: Sequence[AccuracyRecord], seed: int) -> list[str]:
     """Print a dataset's table; gives a sentence for every contestant with failed queries."""
     if not measured:
         return []
@@ -101,7 +110,7 @@ def _report(measured: Sequence[AccuracyRecord]) -> list[str]:
     click.echo(tables.accuracy_table(measured))
     best, *others = sorted(measured, key=lambda record: -record.measures[DECIDES].value)
     for other in others:
-        click.echo(tables.paired_line(paired.compare(best, other, DECIDES)))
+        click.echo(tables.paired_line(paired.compare(best, other, DECIDES, seed)))
     return [
         f"{record.contestant.name} on {record.dataset.name}: {len(record.failures)} of {record.queries} queries failed "
         "and the measures count them 0; the same command again asks for them again"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import published, records
+from bench import frozen, published, records
 from bench.arena.records import ArenaRecord
 from bench.errors import DataError
 from bench.latency import samples
@@ -78,12 +78,13 @@ def collect(results: Path) -> Collected:
 
 def _accuracy(folder: Path) -> dict[str, dict[str, AccuracyRecord]]:
     found: dict[str, dict[str, AccuracyRecord]] = {}
-    for raw in sorted(folder.glob("*/*.jsonl")):
-        file = raw.with_suffix(".json")
-        if not file.exists():
+    for raw in folder.glob("*/*.jsonl"):
+        if not raw.with_suffix(".json").exists():
             raise DataError(f"{raw} has no record beside it: the run did not end; the same command again finishes it")
-        record: AccuracyRecord = records.read_as(file, AccuracyRecord)
-        found.setdefault(raw.parent.name, {})[record.contestant.name] = record
+    for file in sorted(folder.glob("*/*.json")):
+        if file.name != frozen.FILE:
+            record: AccuracyRecord = records.read_as(file, AccuracyRecord)
+            found.setdefault(file.parent.name, {})[record.contestant.name] = record
     return found
 
 
