@@ -1,7 +1,7 @@
 """`rerank-bench`: the bench's commands, each one stage that can be run again alone.
 
 Owns the flags and the exit codes: 0 when everything asked for was measured, 1 with one sentence on stderr when it
-could not be, 2 for a wrong flag (click's own). Tables go to stdout, progress to stderr, records to `--out`.
+could not be, 2 for a wrong flag (click's own). Tables go to stdout, progress to stderr, records to `--results`.
 """
 
 from typing import Any

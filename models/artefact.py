@@ -72,7 +72,7 @@ class Artefact(msgspec.Struct, frozen=True):
 
     @property
     def sha256(self) -> str:
-        """Over the names and sha256 of the sealed files, by name: two artefacts that share it are byte for byte alike."""
+        """Over the names and sha256 of the sealed files: artefacts that share it are alike, byte for byte."""
         lines = (f"{name} {sealed.sha256}\n" for name, sealed in sorted(self.manifest.files.items()))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -5,7 +5,7 @@ import pytest
 
 from models.catalog import EMBEDDED
 from models.embedded.recipe.evaluate import reranked
-from models.embedded.recipe.parts import interval, score
+from models.embedded.recipe.parts import interval, score, together
 from models.embedded.recipe.score import SCORE
 from models.scorer import Scorer
 
@@ -35,7 +35,7 @@ def test_the_parts_make_the_artefacts_logit() -> None:
     with Scorer.open(EMBEDDED, device="cpu") as scorer:
         for query, ids in candidates.items():
             logits = scorer.logits(QUERIES[query], [DOCUMENTS[i] for i in ids])
-            both = parts["cosine"][query] + SCORE.maxsim_weight * parts["maxsim"][query]
+            both = together(parts)["cosine + 1 maxsim"][query]
             np.testing.assert_allclose(SCORE.scale * both + SCORE.offset, logits, atol=0.02, err_msg=query)
     assert reranked({"bear": list(DOCUMENTS)}, parts["cosine"])["bear"][0] == "panda"
 

@@ -3,6 +3,7 @@
 Query and document are encoded apart by transformers, one at a time and unpadded; the graph reads them as one pair.
 """
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,17 @@ import torch
 from safetensors.numpy import load_file
 from transformers import BertConfig, BertModel
 
-from models.artefact import load
+from models.artefact import load, seal
 from models.catalog import EMBEDDED
-from models.embedded.recipe.build import make
+from models.embedded.recipe.build import manifest, write_model
 from models.embedded.recipe.idf import idf
-from models.embedded.recipe.parts import score
+from models.embedded.recipe.parts import score, together
+from models.embedded.recipe.reference import logits
 from models.embedded.recipe.score import SCORE, Score
 from models.embedded.recipe.weights import TOKENIZER, WEIGHTS, Matrix, find
 from models.pair import Pair
 from models.prepare.quantise import Fp32
+from models.prepare.reference import read
 from models.scorer import Scorer
 from models.session import Session
 from tests import tiny_encoder
@@ -89,7 +92,8 @@ def weights() -> Path:
 
 def test_the_true_weights_equal_transformers(weights: Path, tmp_path: Path) -> None:
     """On all-MiniLM-L6-v2 the fp32 graph's similarity is transformers' to 1e-4, up to 512 tokens; so are its parts'."""
-    make(weights, find(TOKENIZER), tmp_path, "fp32")
+    write_model(weights, find(TOKENIZER), tmp_path, "fp32")
+    seal(tmp_path, manifest("fp32"))
     with Scorer.open(tmp_path, device="cpu") as scorer:
         pairs = scorer.tokeniser.pairs(QUERY, DOCUMENTS)
         logits = scorer.run(pairs)
@@ -98,11 +102,19 @@ def test_the_true_weights_equal_transformers(weights: Path, tmp_path: Path) -> N
     np.testing.assert_allclose(logits / SCORE.scale, expected / SCORE.scale, atol=1e-4)
     documents = {str(place): document for place, document in enumerate(DOCUMENTS)}
     parts = score(tmp_path, {"flea": QUERY}, documents, {"flea": list(documents)})
-    both = parts["cosine"]["flea"] + SCORE.maxsim_weight * parts["maxsim"]["flea"]
+    both = together(parts)["cosine + 1 maxsim"]["flea"]
     np.testing.assert_allclose(both + SCORE.offset / SCORE.scale, expected / SCORE.scale, atol=1e-4)
 
 
 def test_the_committed_artefact_is_what_the_recipe_makes(weights: Path, tmp_path: Path) -> None:
-    """Built again from the true weights, the files are the committed ones, byte for byte."""
-    make(weights, find(TOKENIZER), tmp_path)
-    assert load(tmp_path).manifest.files == load(EMBEDDED).manifest.files
+    """Built again from the true weights, graph and tokenizer are the committed ones, byte for byte; so are logits of
+    its reference, of which some of each length are computed again."""
+    encoder, idfs = write_model(weights, find(TOKENIZER), tmp_path, "int8")
+    sealed = load(EMBEDDED).manifest.files
+    for name in ("model.onnx", "tokenizer.json"):
+        assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == sealed[name].sha256, name
+    committed = read(EMBEDDED)
+    some = [place for place, pair in enumerate(committed.pairs) if place % 20 == 0]
+    assert {committed.pairs[place].length for place in some} == {16, 64, 128, 256, 512}
+    found = logits(encoder, idfs, SCORE, [committed.samples[place].pair for place in some])
+    np.testing.assert_allclose(found, committed.logits[some], atol=2e-6)

@@ -1,7 +1,8 @@
 """Builds the artefact folder: `python -m models.embedded.recipe.build [--weights FILE] [--out DIR]`.
 
-Needs onnx, numpy, safetensors, tokenizers and the pinned files, no data and no torch. The same inputs give the same
-bytes, so anyone can check that the committed `model.onnx` and `tokenizer.json` are what this recipe makes.
+Needs onnx, onnxruntime, numpy, safetensors, tokenizers and the pinned files, no data and no torch. The same inputs give
+the same bytes, so anyone can check that the committed `model.onnx`, `tokenizer.json` and `parity.json` are what this
+recipe makes. As with every prepared model, nothing is sealed that is too far from its reference.
 """
 
 import argparse
@@ -11,14 +12,31 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-from models.artefact import Manifest, Source, seal
+import msgspec
+
+from models.artefact import Artefact, Manifest, Source, seal
+from models.embedded.recipe import reference
 from models.embedded.recipe.graph import build
 from models.embedded.recipe.idf import idf
 from models.embedded.recipe.inputs import measure
 from models.embedded.recipe.score import SCORE
 from models.embedded.recipe.tokenizer import two_texts
-from models.embedded.recipe.weights import SHA256, TOKENIZER, WEIGHTS, RecipeError, find, parse, read_pinned
+from models.embedded.recipe.weights import (
+    SHA256,
+    TOKENIZER,
+    WEIGHTS,
+    Matrix,
+    RecipeError,
+    Weights,
+    find,
+    parse,
+    read_pinned,
+)
+from models.prepare.progress import Progress
 from models.prepare.quantise import Fp32, PerToken
+from models.prepare.reference import Reference
+from models.prepare.reference import write as write_reference
+from models.prepare.verify import verify
 
 Precision = Literal["int8", "fp32"]
 
@@ -26,27 +44,41 @@ MAX_TOKENS = 512
 TOOLS = ("numpy", "onnx", "safetensors", "tokenizers")
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 
-PARITY = {
-    "pairs": 2150,
-    "logit_deviation": 1.5534,
-    "worst_logit_difference": 0.1432,
-    "mean_logit_difference": 0.022,
-    "kendall_tau": 0.9822,
-    "top_10_agreement": 0.9884,
-}
-"""int8 against fp32: `evaluate --dataset msmarco-dl19 --depth 50 --reference FOLDER`, TREC DL 2019."""
-
 
 def make(weights: Path, tokenizer: Path, out: Path, precision: Precision = "int8") -> None:
-    """Write model.onnx and tokenizer.json into a folder and seal it; raise RecipeError for any other input file."""
+    """Write model.onnx, tokenizer.json and parity.json into a folder and seal it.
+
+    Raises:
+        RecipeError: another input file, or logits too far from the reference's.
+    """
+    encoder, idfs = write_model(weights, tokenizer, out, precision)
+    expected = reference.make(encoder, idfs, SCORE, out / "tokenizer.json", MAX_TOKENS, SHA256)
+    seal_verified(out, manifest(precision), expected)
+
+
+def write_model(weights: Path, tokenizer: Path, out: Path, precision: Precision) -> tuple[Weights, Matrix]:
+    """Write model.onnx and tokenizer.json; return the encoder and the idf of every token [vocabulary].
+
+    Raises:
+        RecipeError: another input file.
+    """
     encoder, vocabulary = parse(read_pinned(weights, SHA256[WEIGHTS])), read_pinned(tokenizer, SHA256[TOKENIZER])
     arithmetic = PerToken(inputs=measure(encoder, vocabulary)) if precision == "int8" else Fp32()
-    graph = build(encoder, idf(vocabulary), SCORE, arithmetic)
-    pairs = two_texts(vocabulary)
+    idfs = idf(vocabulary)
+    graph, pairs = build(encoder, idfs, SCORE, arithmetic), two_texts(vocabulary)
     out.mkdir(parents=True, exist_ok=True)
     (out / "model.onnx").write_bytes(graph)
     (out / "tokenizer.json").write_bytes(pairs)
-    seal(out, manifest(precision))
+    return encoder, idfs
+
+
+def seal_verified(out: Path, manifest: Manifest, reference: Reference) -> None:
+    """Write the reference beside the graph and seal the folder; raise RecipeError where a gate is not passed."""
+    write_reference(reference, out)
+    verdict = verify(Artefact(out, manifest), reference, (), "cpu", Progress())
+    if verdict.failures:
+        raise RecipeError(f"{out} is not sealed, for it is too far from its reference: {'; '.join(verdict.failures)}")
+    seal(out, msgspec.structs.replace(manifest, parity=msgspec.to_builtins(verdict)))
 
 
 def manifest(precision: Precision) -> Manifest:
@@ -59,7 +91,6 @@ def manifest(precision: Precision) -> Manifest:
         source=Source(hub_id=HUB_ID, revision=f"sha256:{SHA256[WEIGHTS]}", licence="Apache-2.0"),
         batchable=True,
         tools={name: version(name) for name in TOOLS},
-        parity=PARITY if precision == "int8" else {},
     )
 
 

@@ -1,11 +1,13 @@
-"""States what each part of the score ranks by itself, offline: `cosine` (the bi-encoder), `maxsim`, and `both`.
+"""States what each part of the score ranks by itself, and what both rank by other weights than the artefact, offline.
 
 `python -m models.embedded.recipe.parts --data DIR --dataset scifact --depth 50 --depth 100 [--model FOLDER]`
+`python -m models.embedded.recipe.parts --data DIR --dataset fiqa --split train --queries 300`
 
-In the graph no text sees the other, so here each is encoded once, however many pairs it is in, and the two parts are
-computed in numpy: minutes where the artefact, which encodes every pair, takes an hour. `both` is the artefact's score,
-in int8 but for values on the edge of two steps (`tests/models/test_embedded_parts.py`). A JSON line per dataset and
-depth: nDCG@10 over first-stage candidates with 95 % intervals over queries (percentile bootstrap, 2,000 resamples).
+`cosine` is the bi-encoder, `maxsim` is by idf and `alike` the same with every token alike; `cosine + 1 maxsim` is the
+artefact's score, in int8 but for values on the edge of two steps (`tests/models/test_embedded_parts.py`). In the graph
+no text sees the other, so here each is encoded once, however many pairs it is in, and the parts are computed in numpy:
+minutes where the artefact, which encodes every pair, takes an hour. A JSON line per dataset and depth: nDCG@10 over
+first-stage candidates with 95 % intervals over queries (percentile bootstrap, 2,000 resamples).
 """
 
 import argparse
@@ -14,7 +16,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,16 +28,17 @@ from onnx import TensorProto, helper
 from models.catalog import EMBEDDED
 from models.cpus import usable_cpus
 from models.embedded.recipe.beir import Dataset
-from models.embedded.recipe.evaluate import Lists, ndcgs, reranked
-from models.embedded.recipe.graph import LEAST_IDF, WORST_COSINE
+from models.embedded.recipe.evaluate import SEED, Lists, judged_queries, ndcgs, reranked
 from models.embedded.recipe.idf import idf
-from models.embedded.recipe.score import SCORE
+from models.embedded.recipe.similarity import Ids, Text, cosine, maxsim
 from models.embedded.recipe.weights import Matrix
 from models.tokenise import Tokeniser
 
 Floats = npt.NDArray[np.float64]
-Ids = npt.NDArray[np.int64]
 
+PARTS = ("cosine", "maxsim", "alike")
+WEIGHTS = (0.5, 1.0, 2.0)
+"""Of MaxSim beside the cosine."""
 RESAMPLES = 2000
 MAX_TOKENS = 512
 
@@ -53,54 +55,22 @@ class Encoder:
         options.intra_op_num_threads = 1
         self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
-    def states(self, ids: Ids) -> Matrix:
-        """One text's hidden states [tokens, width], float32."""
+    def text(self, ids: Ids) -> Text:
+        """One text of these tokens."""
         ones = np.ones((1, len(ids)), np.int64)
         feeds = {"input_ids": ids[np.newaxis], "attention_mask": ones, "token_type_ids": ones}
         states: Matrix = self._session.run(None, feeds)[0][0]
-        return states
-
-
-@dataclass(frozen=True)
-class Text:
-    """An encoded text."""
-
-    ids: Ids
-    mean: Matrix
-    """The mean of its tokens' vectors as a unit vector [width]."""
-    tokens: Matrix
-    """Its tokens' vectors as unit vectors [tokens, width]."""
-
-    @classmethod
-    def encode(cls, encoder: Encoder, ids: Ids) -> "Text":
-        """Encode token ids, special tokens included; without any, nothing is like it."""
-        if not len(ids):
-            return cls(ids, np.zeros(1, np.float32), np.zeros((0, 1), np.float32))
-        states = encoder.states(ids)
-        return cls(ids, _unit(states.mean(axis=0)), _unit(states))
-
-
-def _unit(x: Matrix) -> Matrix:
-    unit: Matrix = x / np.linalg.norm(x, axis=-1, keepdims=True)
-    return unit
-
-
-def similarities(query: Text, document: Text, idfs: Matrix) -> tuple[float, float]:
-    """Cosine and MaxSim of a query and a document, given the idf of every token [vocabulary]."""
-    if not len(document.ids):
-        return 0.0, WORST_COSINE
-    weights = idfs[query.ids]
-    best = (query.tokens @ document.tokens.T).max(axis=1, initial=WORST_COSINE)
-    return float(query.mean @ document.mean), float(best @ weights / max(weights.sum(), LEAST_IDF))
+        return Text.of(ids, states)
 
 
 def score(
     folder: Path, queries: dict[str, str], documents: dict[str, str], candidates: Lists
 ) -> dict[str, dict[str, Floats]]:
-    """Both parts of every candidate's score, by part and query: {"cosine": {query: [candidates]}, "maxsim": …}."""
+    """Every part of every candidate's score, by part and query: {"cosine": {query: [candidates]}, "maxsim": …}."""
     tokeniser = Tokeniser.open(folder / "tokenizer.json", MAX_TOKENS)
     encoder, idfs = Encoder(folder), idf((folder / "tokenizer.json").read_bytes())
-    found = {part: {query: np.zeros(len(ids)) for query, ids in candidates.items()} for part in ("cosine", "maxsim")}
+    all_alike = np.ones_like(idfs)
+    found = {part: {query: np.zeros(len(ids)) for query, ids in candidates.items()} for part in PARTS}
     asked: dict[str, Ids] = {}
     pairs_of: dict[bytes, list[tuple[str, int]]] = defaultdict(list)
     for query, ids in candidates.items():
@@ -108,29 +78,38 @@ def score(
             asked[query] = pair.ids[pair.types == 0].astype(np.int64)
             pairs_of[pair.ids[pair.types == 1].astype(np.int64).tobytes()].append((query, place))
     with ThreadPoolExecutor(usable_cpus()) as threads:
-        texts = dict(zip(asked, threads.map(lambda ids: Text.encode(encoder, ids), asked.values()), strict=True))
+        texts = dict(zip(asked, threads.map(encoder.text, asked.values()), strict=True))
 
         def fill(key: bytes) -> None:
-            document = Text.encode(encoder, np.frombuffer(key, np.int64))
+            document = encoder.text(np.frombuffer(key, np.int64))
             for query, place in pairs_of[key]:
-                cosine, maxsim = similarities(texts[query], document, idfs)
-                found["cosine"][query][place], found["maxsim"][query][place] = cosine, maxsim
+                found["cosine"][query][place] = cosine(texts[query], document)
+                found["maxsim"][query][place] = maxsim(texts[query], document, idfs)
+                found["alike"][query][place] = maxsim(texts[query], document, all_alike)
 
         for _ in threads.map(fill, pairs_of):
             pass
     return found
 
 
-def measure(dataset: Dataset, depths: Sequence[int], folder: Path) -> Iterator[dict[str, Any]]:
+def together(parts: dict[str, dict[str, Floats]]) -> dict[str, dict[str, Floats]]:
+    """The parts, and the cosine with either kind of MaxSim by every weight."""
+    whole = dict(parts)
+    for weight in WEIGHTS:
+        for part in PARTS[1:]:
+            whole[f"cosine + {weight:g} {part}"] = {
+                query: scores + weight * parts[part][query] for query, scores in parts["cosine"].items()
+            }
+    return whole
+
+
+def measure(dataset: Dataset, queries: list[str], depths: Sequence[int], folder: Path) -> Iterator[dict[str, Any]]:
     """The figures of one dataset, by depth."""
-    deepest = dataset.candidates(max(depths), list(dataset.queries))
-    parts = score(folder, dataset.queries, dataset.documents, deepest)
-    parts["both"] = {
-        query: cosine + SCORE.maxsim_weight * parts["maxsim"][query] for query, cosine in parts["cosine"].items()
-    }
+    deepest = dataset.candidates(max(depths), queries)
+    whole = together(score(folder, dataset.queries, dataset.documents, deepest))
     for depth in depths:
         lists = {"first_stage": {query: ids[:depth] for query, ids in deepest.items()}}
-        for part, scores in parts.items():
+        for part, scores in whole.items():
             lists[part] = reranked(lists["first_stage"], {query: found[:depth] for query, found in scores.items()})
         figures = {part: interval(ndcgs(dataset, ranking)) for part, ranking in lists.items()}
         yield {"queries": len(deepest), "depth": depth, **figures}
@@ -151,11 +130,15 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of datasets")
     parser.add_argument("--dataset", action="append", required=True, help="a dataset's name; may be repeated")
     parser.add_argument("--depth", type=int, action="append", help="candidates per query; repeatable (default: 50)")
+    parser.add_argument("--split", default="test", help="which qrels judge (default: %(default)s)")
+    parser.add_argument("--queries", type=int, help="measure a sample of this many queries (default: all)")
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="artefact folder (default: the embedded model)")
     options = parser.parse_args()
     for name in options.dataset:
-        for figures in measure(Dataset.read(options.data / name, "test"), options.depth or [50], options.model):
-            print(json.dumps({"dataset": name, **figures}), flush=True)  # noqa: T201
+        dataset = Dataset.read(options.data / name, options.split)
+        queries = judged_queries(dataset, options.queries, SEED)
+        for figures in measure(dataset, queries, options.depth or [50], options.model):
+            print(json.dumps({"dataset": name, "split": options.split, **figures}), flush=True)  # noqa: T201
     return 0
 
 
