@@ -12,18 +12,24 @@ MILLION = 1_000_000.0
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars for a million tokens."""
+    """US dollars for a million tokens; None where a price was not given, which counts as nothing."""
 
-    prompt_usd_per_m: float = 0.0
-    completion_usd_per_m: float = 0.0
+    prompt_usd_per_m: float | None = None
+    completion_usd_per_m: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether both were given, 0 included: only then can a cap in USD be kept."""
+        return self.prompt_usd_per_m is not None and self.completion_usd_per_m is not None
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         """What so many tokens cost."""
-        return (prompt_tokens * self.prompt_usd_per_m + completion_tokens * self.completion_usd_per_m) / MILLION
+        read, written = self.prompt_usd_per_m or 0.0, self.completion_usd_per_m or 0.0
+        return (prompt_tokens * read + completion_tokens * written) / MILLION
 
 
-FREE = Prices()
-"""A model on one's own machine."""
+UNPRICED = Prices()
+"""A model on one's own machine, or one whose price was not given."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from bench.arena.field import Arena
 from bench.arena.judges import question
-from bench.arena.judges.budget import FREE, Budget, Prices
+from bench.arena.judges.budget import UNPRICED, Budget, Prices
 from bench.arena.judges.chat import Chat, EndpointAway, Reply
 from bench.arena.judges.judge import Reading, Sheet, ballot, missing, sha256
 from bench.arena.ledger import Ledger
@@ -44,7 +44,7 @@ class LlmSettings:
     """Of a passage or a query; what is longer is cut."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the request; None takes one of ours away."""
-    prices: Prices = FREE
+    prices: Prices = UNPRICED
     max_usd: float | None = None
     max_calls: int | None = None
     concurrency: int = 4
@@ -79,7 +79,7 @@ class LlmJudge:
         self._away_in_a_row = 0
         self.budget = Budget(settings.max_usd, settings.max_calls)
         limit = question.reply_limit(self._body(Sheet("", [], [])))
-        if settings.max_usd is not None and (limit is None or settings.prices == FREE):
+        if settings.max_usd is not None and (limit is None or not settings.prices.whole):
             raise BenchError(
                 "a budget in USD needs --usd-per-m-in and --usd-per-m-out, and a limit of the reply's tokens among the "
                 "request's fields (max_tokens or max_completion_tokens)"

@@ -268,9 +268,10 @@ def test_a_sample_of_matches_is_stated(toy: Path) -> None:
         (llm("http://127.0.0.1:9/v1", "--judge-fields", "[1]"), "must be a JSON object"),
         (llm("http://127.0.0.1:9/v1", "--judge-fields", "{"), "is no JSON"),
         (llm("http://127.0.0.1:9/v1", "--budget-usd", "1"), "a budget in USD needs --usd-per-m-in"),
+        (llm("http://127.0.0.1:9/v1", "--budget-usd", "1", "--usd-per-m-in", "2"), "and --usd-per-m-out"),
         (["--dataset", "none"], "no dataset 'none'"),
     ],
-    ids=["no model", "no URL", "fields no object", "fields no JSON", "no prices", "unknown dataset"],
+    ids=["no model", "no URL", "fields no object", "fields no JSON", "no prices", "one price", "unknown dataset"],
 )
 def test_wrong_flags_end_in_one_sentence(toy: Path, arguments: list[str], told: str) -> None:
     """Exit code 1 and no trace."""

@@ -251,10 +251,16 @@ def test_a_budget_in_usd_is_never_passed(toy: Path, chat: ChatServer) -> None:
 
 
 def test_a_budget_in_usd_needs_prices(toy: Path, chat: ChatServer) -> None:
-    """And a limit of the reply; without them it would be a promise that cannot be kept."""
-    for told in ({}, {"prices": Prices(1.0, 1.0), "fields": {"max_tokens": None}}):
+    """Both of them, and a limit of the reply; without them it would be a promise that cannot be kept."""
+    unlimited = {"prices": Prices(1.0, 1.0), "fields": {"max_tokens": None}}
+    for told in ({}, {"prices": Prices(2.0, None)}, {"prices": Prices(None, 2.0)}, unlimited):
         with pytest.raises(BenchError, match="a budget in USD needs"):
             Bout(toy, chat, max_usd=1.0, **told).run()
+
+
+def test_a_price_of_nothing_is_a_price(toy: Path, chat: ChatServer) -> None:
+    """Given as 0 it is known, so that a cap of 0 USD is kept by asking for free."""
+    assert Bout(toy, chat, max_usd=0.0, prices=Prices(0.0, 0.0)).run().counts["pending"] == 0
 
 
 def test_tokens_that_are_not_told_cost_the_worst_case(toy: Path, chat: ChatServer) -> None:
