@@ -1,8 +1,9 @@
 """The field: which contestants ranked which queries, read from the results folder.
 
-Reads `accuracy/<dataset>/<contestant>.jsonl` and the dataset's texts and judgements. It promises that only like is
-compared with like: contestants of a dataset must have ranked the same candidates of the same dataset, and the texts
-must be the ones that were ranked; anything else is an error that names the files.
+Reads `accuracy/<dataset>/<contestant>.jsonl` and the dataset's texts and judgements. A dataset goes by its folder's
+name, so that two splits of one set (`toy` and `toy-dev`) stand apart. It promises that only like is compared with like:
+contestants of a dataset must have ranked the same candidates of the same dataset, and the texts must be the ones that
+were ranked; anything else is an error that names the files.
 """
 
 import hashlib
@@ -45,7 +46,7 @@ class Arena:
 def read_field(
     results: Path, load: Load, datasets: Collection[str] = (), contestants: Collection[str] = ()
 ) -> dict[str, Arena]:
-    """The arenas by dataset name, each with two contestants or more.
+    """The arenas by their folder's name, each with two contestants or more.
 
     Args:
         results: the results folder.
@@ -66,7 +67,7 @@ def read_field(
     by_dataset: dict[str, dict[str, Run]] = {}
     for run in runs:
         if not contestants or run.contestant in contestants:
-            by_dataset.setdefault(run.dataset.name, {})[run.contestant] = run
+            by_dataset.setdefault(run.file.parent.name, {})[run.contestant] = run
     field = {name: _arena(there, load) for name, there in by_dataset.items() if len(there) > 1}
     if not field:
         raise DataError(f"{root} holds no dataset that two contestants have ranked; `rerank-bench run` makes them")

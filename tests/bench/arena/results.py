@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.arena.field import Arena, read_field
 from bench.data import datasets
+from bench.stages import accuracy_folder
 
 SHA = "c" * 64
 
@@ -30,9 +31,10 @@ def write_run(
     rankings: Mapping[str, Sequence[str] | None],
     candidates: str = SHA,
     dataset_sha256: str | None = None,
+    split: str = "test",
 ) -> Path:
     """One contestant's raw rankings; None is a failure."""
-    loaded = datasets.load(dataset)
+    loaded = datasets.load(dataset, split)
     note = json.loads(json.dumps({f: getattr(loaded.note(), f) for f in loaded.note().__struct_fields__}))
     note["sha256"] = dataset_sha256 or note["sha256"]
     provenance: dict[str, object] = {
@@ -57,7 +59,7 @@ def write_run(
             lines.append(
                 {"line": "ranking", "query_id": query_id, "document_ids": ids, "scores": scores, "sample": sample}
             )
-    file = results / "accuracy" / dataset.name / f"{contestant}.jsonl"
+    file = accuracy_folder(results, loaded) / f"{contestant}.jsonl"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return file

@@ -284,6 +284,25 @@ def test_an_empty_results_folder_is_told(toy: Path) -> None:
     assert "`rerank-bench run` makes them" in sentence(result)
 
 
+def test_splits_of_one_dataset_count_apart(toy: Path) -> None:
+    """`toy` and `toy-dev` are of the set `toy`: each has its own matches, grades and table; `--dataset` takes either.
+
+    On dev d11 is the relevant document, which `worst` has first there and `best` last.
+    """
+    (toy / "toy" / "qrels" / "dev.tsv").write_text("query-id\tcorpus-id\tscore\nq0\td11\t1\nq1\td11\t1\n")
+    for name, ranking in (("best", bad(11)), ("worst", good(11))):
+        write_run(toy / "results", toy / "toy", name, {"q0": ranking, "q1": ranking}, split="dev")
+    result = arena(toy)
+    assert result.exit_code == 0, result.stderr
+    record = read(toy, "qrels")
+    assert {name: each.matches for name, each in record.by_dataset.items()} == {"toy": 18, "toy-dev": 2}
+    assert {name: note.split for name, note in record.datasets.items()} == {"toy": "test", "toy-dev": "dev"}
+    assert [record.by_dataset[name].standings[0].contestant for name in ("toy", "toy-dev")] == ["best", "worst"]
+    assert "toy-dev: 2 matches over 2 queries" in result.stdout
+    assert arena(toy, "--dataset", "toy-dev").exit_code == 0
+    assert list(read(toy, "qrels").datasets) == ["toy-dev"]
+
+
 def test_published_elo_stands_in_a_column_of_its_own(toy: Path) -> None:
     """For the contestant that ends with the published name; its label below; our figures are as before."""
     write_run(toy / "results", toy / "toy", "tei-bge-reranker-v2-m3", {f"q{n}": good(n) for n in range(3)})
