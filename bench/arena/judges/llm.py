@@ -72,7 +72,8 @@ class LlmJudge:
         """BenchError where a budget in USD is given that could not be kept."""
         self._settings = settings
         self._reading = Reading(arenas, settings.top, settings.characters)
-        # All that is sent but the sheet: another model, instruction or field makes another look.
+        # All that is sent but the sheet: another model, instruction or field makes another look. Where it is sent does
+        # not: a model that moved to another port or behind a gateway is the same judge and is not paid for twice.
         self._asked = sha256(sorted(self._body(Sheet("", [], [])).items()))
         self.away = 0
         """Looks that the endpoint did not answer at this call."""

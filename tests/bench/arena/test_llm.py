@@ -20,6 +20,7 @@ from bench.errors import BenchError, ServerError
 from bench.settings import Settings
 from tests.bench.arena.chat_server import ChatServer, prefer_lower, said
 from tests.bench.arena.results import load_from
+from tests.bench.running import running
 
 Scripted = tuple[int, Any, dict[str, str]]
 
@@ -97,6 +98,15 @@ def test_the_same_again_asks_nothing(toy: Path, chat: ChatServer) -> None:
     assert len(chat.seen) == 2 * asked
     bout.run(model="judge-2")
     assert len(chat.seen) == 3 * asked
+
+
+def test_the_same_model_at_another_address_is_the_same_judge(toy: Path, chat: ChatServer) -> None:
+    """What is on file is not paid for again because the server moved."""
+    bout = Bout(toy, chat)
+    first = bout.run()
+    with running(ChatServer()) as moved:
+        assert bout.run(url=moved.url) == first
+        assert moved.seen == []
 
 
 def test_a_ranking_that_changed_is_judged_anew(toy: Path, chat: ChatServer) -> None:
