@@ -30,6 +30,8 @@ class Ballot(msgspec.Struct, frozen=True, omit_defaults=True):
     """Hash of both contestants' whole rankings: ballots of two judges can be compared where it is equal."""
     shown: str
     """Hash of all that the judge decided on. A ballot counts only while this is still what would be shown."""
+    sheet: str = ""
+    """Where a match is shown in both orders: hash that the two looks of one verdict share, and no others do."""
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0

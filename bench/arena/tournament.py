@@ -14,7 +14,7 @@ from bench.arena.field import Arena
 from bench.arena.judges.judge import Judge
 from bench.arena.ledger import Ledger
 from bench.arena.matches import Key, Match, draw
-from bench.arena.records import ArenaRecord, Ballot, Cost, Pairings
+from bench.arena.records import ArenaRecord, Ballot, Cost, Pairings, Side
 from bench.arena.standings import Outcome, standings
 from bench.bootstrap import RESAMPLES
 from bench.errors import DataError
@@ -62,19 +62,25 @@ def _add(found: Tally, match: Match, ballots: list[Ballot], wanted: int) -> None
         cost.completion_tokens + sum(ballot.completion_tokens for ballot in ballots),
         round(cost.usd + sum(ballot.cost_usd for ballot in ballots), 9),
     )
-    verdicts = [ballot.verdict for ballot in ballots]
     found.errors.update(ballot.error or "no reason given" for ballot in ballots if ballot.verdict is None)
-    if len(ballots) < wanted:
-        found.counts["pending"] += 1
-    elif None in verdicts:
-        found.counts["failed"] += 1
-    elif "skip" in verdicts:
-        found.counts["skipped"] += 1
+    left_out = _left_out(ballots, wanted)
+    if left_out:
+        found.counts[left_out] += 1
     else:
-        verdict = combined([str(verdict) for verdict in verdicts])
+        verdict = combined([str(ballot.verdict) for ballot in ballots])
         found.outcomes.append(Outcome(match.key, verdict))
         found.judged[match.key] = verdict
         found.looks.append(ballots)
+
+
+def _left_out(ballots: Sequence[Ballot], wanted: int) -> str | None:
+    """Why so many looks of the wanted ones make no verdict; None where they make one."""
+    if len(ballots) < wanted:
+        return "pending"
+    seen = [ballot.verdict for ballot in ballots]
+    if None in seen:
+        return "failed"
+    return "skipped" if "skip" in seen else None
 
 
 def record(
@@ -141,10 +147,17 @@ def _pairings(matches: Sequence[Match], possible: int, found: Tally) -> Pairings
 
 
 def verdicts(ballots: Sequence[Ballot], rankings: Mapping[Key, str]) -> dict[Key, str]:
-    """Another judge's verdicts on the matches of which the rankings are still the same; looks combined as ours."""
-    by_match: dict[Key, dict[str, str]] = {}
+    """Another judge's verdicts where the rankings are still the same, made from its looks by the tally's rule.
+
+    Looks at another sheet, as with another `--top`, make a verdict of their own; of several the later one counts.
+    """
+    by_sheet: dict[tuple[Key, str], dict[Side, Ballot]] = {}
     for ballot in ballots:
         key = (ballot.dataset, ballot.query_id, ballot.a, ballot.b)
-        if rankings.get(key) == ballot.rankings and ballot.verdict in ("a", "b", "tie"):
-            by_match.setdefault(key, {})[ballot.first] = ballot.verdict
-    return {key: combined(list(looks.values())) for key, looks in by_match.items()}
+        if rankings.get(key) == ballot.rankings:
+            by_sheet.setdefault((key, ballot.sheet), {})[ballot.first] = ballot
+    return {
+        key: combined([str(ballot.verdict) for ballot in looks.values()])
+        for (key, sheet), looks in by_sheet.items()
+        if _left_out(list(looks.values()), 2 if sheet else 1) is None
+    }

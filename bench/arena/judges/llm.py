@@ -190,6 +190,7 @@ class LlmJudge:
             first,
             shown,
             verdict,
+            sheet=self.looks(match)[0][1],
             calls=len(replies),
             prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
             completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),

@@ -4,6 +4,7 @@ import pytest
 
 from bench.arena.agreement import agreement, cohens_kappa, combined, position_bias
 from bench.arena.records import Ballot, Side, Verdict
+from bench.arena.tournament import verdicts
 
 
 def keyed(verdicts: str) -> dict[tuple[str, str, str, str], str]:
@@ -43,6 +44,15 @@ def test_a_contradiction_is_a_tie() -> None:
 
 def look(query: int, first: Side, verdict: Verdict) -> Ballot:
     return Ballot("toy", f"q{query}", "x", "y", first, verdict, "r", "s")
+
+
+def test_a_vote_of_one_look_counts_as_it_stands_last() -> None:
+    """A person's: the later vote in place of the earlier, though with another `--top`; a skip is no verdict."""
+    later = Ballot("toy", "q0", "x", "y", "a", "b", "r", "another cut")
+    votes = [look(0, "a", "a"), look(1, "b", "tie"), look(2, "a", "skip"), later]
+    rankings = {("toy", f"q{n}", "x", "y"): "r" for n in range(3)}
+    assert verdicts(votes, rankings) == {("toy", "q0", "x", "y"): "b", ("toy", "q1", "x", "y"): "tie"}
+    assert verdicts(votes, {}) == {}
 
 
 def test_position_bias_is_the_share_that_the_first_list_won() -> None:

@@ -13,9 +13,9 @@ from bench.arena.judges.budget import Budget, Prices
 from bench.arena.judges.chat import EndpointAway, vendor_key
 from bench.arena.judges.llm import LlmJudge, LlmSettings
 from bench.arena.judges.question import read_verdict
-from bench.arena.ledger import Ledger
-from bench.arena.matches import Match, all_matches
-from bench.arena.tournament import Tally, hold, tally
+from bench.arena.ledger import Ledger, read_ballots
+from bench.arena.matches import Key, Match, all_matches
+from bench.arena.tournament import Tally, hold, tally, verdicts
 from bench.errors import BenchError, ServerError
 from bench.settings import Settings
 from tests.bench.arena.chat_server import ChatServer, prefer_lower, said
@@ -40,6 +40,10 @@ class Bout:
         with Ledger(self.file) as ledger:
             hold(judge, drawn, ledger)
             return tally(judge, drawn, ledger)
+
+    def told_to_others(self) -> dict[Key, str]:
+        """The verdicts that the agreement with another judge is taken from."""
+        return verdicts(read_ballots(self.file), {match.key: match.rankings for match in self.matches})
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +224,29 @@ def test_the_key_is_sent_and_kept_nowhere(toy: Path, chat: ChatServer) -> None:
     assert {headers["Authorization"] for headers in chat.headers_seen} == {"Bearer sk-secret"}
     judge = LlmJudge(bout.field, bout.settings)
     assert "sk-secret" not in bout.file.read_text() + repr(judge.note) + repr(bout.settings)
+
+
+def test_other_judges_are_told_of_the_verdicts_that_count(toy: Path, chat: ChatServer) -> None:
+    """No match of which one look was unreadable or is not there yet is among them, whatever its other look says."""
+    chat.replies = [None, said("I cannot say."), said("Still not.")]
+    bout = Bout(toy, chat)
+    found = bout.run(max_calls=8)
+    assert (found.counts["failed"], len(found.judged)) == (1, 2)
+    assert len(bout.file.read_text().splitlines()) == 7
+    assert bout.told_to_others() == found.judged
+
+
+def test_looks_at_another_cut_are_not_mixed_with_those_before(toy: Path, chat: ChatServer) -> None:
+    """One order of a match at 30 characters, with the opposite answer: its two looks at 500 count on until the other
+    order is judged.
+    """
+    bout = Bout(toy, chat)
+    found = bout.run()
+    chat.answer = lambda lists: prefer_lower({"ranking A": lists["ranking B"], "ranking B": lists["ranking A"]})
+    bout.run(characters=30, max_calls=len(chat.seen) + 1)
+    assert bout.told_to_others() == found.judged
+    assert bout.run(characters=30, max_calls=len(chat.seen) + 1).judged.items() <= bout.told_to_others().items()
+    assert bout.told_to_others() != found.judged
 
 
 def test_whose_key_goes_where() -> None:
