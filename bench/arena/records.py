@@ -37,6 +37,8 @@ class Ballot(msgspec.Struct, frozen=True, omit_defaults=True):
     completion_tokens: int = 0
     cost_usd: float = 0.0
     error: str | None = None
+    unfinished: bool = False
+    """The endpoint was away, the budget ended or the judge was stopped: what it cost counts, and it is asked again."""
 
 
 class JudgeNote(msgspec.Struct, frozen=True):

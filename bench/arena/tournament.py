@@ -62,7 +62,8 @@ def _add(found: Tally, match: Match, ballots: list[Ballot], wanted: int) -> None
         cost.completion_tokens + sum(ballot.completion_tokens for ballot in ballots),
         round(cost.usd + sum(ballot.cost_usd for ballot in ballots), 9),
     )
-    found.errors.update(ballot.error or "no reason given" for ballot in ballots if ballot.verdict is None)
+    failed = [ballot for ballot in ballots if ballot.verdict is None and not ballot.unfinished]
+    found.errors.update(ballot.error or "no reason given" for ballot in failed)
     left_out = _left_out(ballots, wanted)
     if left_out:
         found.counts[left_out] += 1
@@ -75,7 +76,7 @@ def _add(found: Tally, match: Match, ballots: list[Ballot], wanted: int) -> None
 
 def _left_out(ballots: Sequence[Ballot], wanted: int) -> str | None:
     """Why so many looks of the wanted ones make no verdict; None where they make one."""
-    if len(ballots) < wanted:
+    if len(ballots) < wanted or any(ballot.unfinished for ballot in ballots):
         return "pending"
     seen = [ballot.verdict for ballot in ballots]
     if None in seen:

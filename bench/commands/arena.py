@@ -64,7 +64,7 @@ def judge_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--usd-per-m-in", type=click.FloatRange(min=0), help="llm: price of 1M tokens read."),
         click.option("--usd-per-m-out", type=click.FloatRange(min=0), help="llm: of 1M tokens written."),
         click.option("--budget-usd", type=click.FloatRange(min=0), help="llm: never spend more, repeats included."),
-        click.option("--budget-calls", type=click.IntRange(min=0), help="llm: never ask more often."),
+        click.option("--budget-calls", type=click.IntRange(min=0), help="llm: never send more requests, as above."),
         click.option("--concurrency", type=click.IntRange(min=1), default=4, help="llm: questions at a time."),
         click.option(
             "--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), default=120.0, help="llm: seconds."

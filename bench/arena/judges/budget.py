@@ -1,13 +1,20 @@
-"""The budget of a judge that costs money: what was spent, what is under way, and whether one more call may go.
+"""The budget of a judge that costs money: what was spent, what is under way, and whether one more request may go.
 
-It promises that neither cap is passed: before a call its worst case is set aside, a token for every byte of the
-prompt (no byte-level tokenizer makes more) and the longest reply allowed. What was spent at earlier calls of the same
-command counts.
+It promises that neither cap is passed: before a request its worst case is set aside, a token for every byte of the
+prompt (no byte-level tokenizer makes more) and the longest reply allowed. A request costs that until more is known, so
+one whose outcome stays unknown (no answer in time, a lost connection, a judging that was stopped) costs it for good.
+What was spent at earlier calls of the same command counts; what a killed process had under way is known to nobody.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 MILLION = 1_000_000.0
+
+
+class BudgetEnds(Exception):
+    """One more request could pass a cap."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,61 @@ class Budget:
         self.set_aside_usd += worst_usd
         return True
 
-    def settle(self, worst_usd: float, usd: float) -> None:
-        """Put the true price in place of what was set aside."""
+    def settle(self, worst_usd: float, usd: float, calls: int = 1) -> None:
+        """Put the true price in place of what was set aside; `calls` is 0 where none was made."""
         self.set_aside_usd -= worst_usd
         self.spent_usd += usd
+        self.calls -= 1 - calls
+
+
+@dataclass
+class Charge:
+    """What one request costs: its worst case, until one of these says more."""
+
+    prices: Prices
+    usd: float
+    calls: int = 1
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def unsent(self) -> None:
+        """There was no connection to send it over."""
+        self.calls, self.usd = 0, 0.0
+
+    def refused(self) -> None:
+        """It was turned away, which is free."""
+        self.usd = 0.0
+
+    def told(self, prompt_tokens: int, completion_tokens: int) -> None:
+        """It was answered, at so many tokens."""
+        self.prompt_tokens, self.completion_tokens = prompt_tokens, completion_tokens
+        self.usd = self.prices.usd(prompt_tokens, completion_tokens)
+
+
+@dataclass
+class Bill:
+    """What a look comes to, request by request."""
+
+    budget: Budget
+    prices: Prices
+    worst_usd: float
+    """Of one request."""
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float = 0.0
+
+    @contextmanager
+    def request(self) -> Iterator[Charge]:
+        """Around one request, which is on the bill however the block ends; BudgetEnds where it may not go."""
+        if not self.budget.take(self.worst_usd):
+            raise BudgetEnds
+        charge = Charge(self.prices, self.worst_usd)
+        try:
+            yield charge
+        finally:
+            self.budget.settle(self.worst_usd, charge.usd, charge.calls)
+            self.calls += charge.calls
+            self.prompt_tokens += charge.prompt_tokens
+            self.completion_tokens += charge.completion_tokens
+            self.usd += charge.usd

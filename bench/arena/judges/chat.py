@@ -1,9 +1,9 @@
-"""One question to an OpenAI-compatible chat endpoint: sent, retried, read.
+"""One question to an OpenAI-compatible chat endpoint: sent, retried, read, and every request put on a bill.
 
 Owns POST <base>/chat/completions and what may go wrong with it. 408, 429, 5xx and lost connections are asked again,
-with waits that grow and that honour `Retry-After`; an endpoint that stays away raises EndpointAway, one that will
-never answer (a wrong key, an unknown model) raises ServerError, and one that refuses this question alone gives a
-Reply without content. The key is sent and never kept.
+with waits that grow and that honour `Retry-After`; an answer that does not come in time is not, since it may be paid
+for. An endpoint that stays away raises EndpointAway, one that will never answer (a wrong key, an unknown model) raises
+ServerError, and one that refuses this question alone gives a Reply without content. The key is sent and never kept.
 """
 
 import asyncio
@@ -14,13 +14,17 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
+from bench.arena.judges.budget import Bill, Charge
 from bench.errors import BenchError, ServerError
-from bench.retry import wait_s
+from bench.retry import may_help, wait_s
 from bench.settings import Settings
 
 ROUTE = "/chat/completions"
 AGAIN = (408, 429)
 NEVER = (401, 403, 404, 405)
+GATEWAY = (502, 504, 524)
+"""A gateway lost the model or did not wait for it, which may have answered for money. Other refusals are free."""
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 MESSAGE_LENGTH = 200
 
 
@@ -40,11 +44,9 @@ class EndpointAway(BenchError):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What came back: content None where the question was refused, tokens None where they were not told."""
+    """What came back: content None where the question was refused."""
 
     content: str | None
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
     error: str | None = None
 
 
@@ -88,26 +90,36 @@ class Chat:
         """Close the connections."""
         await self._http.aclose()
 
-    async def ask(self, body: dict[str, Any]) -> Reply:
-        """Send `body` and read the first choice."""
+    async def ask(self, body: dict[str, Any], bill: Bill) -> Reply:
+        """Send `body` and read the first choice; BudgetEnds where the bill allows no request."""
         content = msgspec.json.encode(body)
-        for attempt in range(1, self._retries + 2):
-            headers = httpx.Headers()
-            try:
-                response = await self._http.post(self.url, content=content)
-            except httpx.InvalidURL as error:
-                raise ServerError(f"{self.url!r} is no URL: {error}") from error
-            except httpx.HTTPError as error:
-                why = str(error) or type(error).__name__
-            else:
-                if response.status_code not in AGAIN and response.status_code < 500:
-                    return self._read(response)
-                headers, why = response.headers, self._told(response)
-            if attempt <= self._retries:
-                await asyncio.sleep(wait_s(headers, attempt))
-        raise EndpointAway(f"the judge at {self.url} did not answer, asked {self._retries + 1} times: {why}")
+        attempt = 1
+        while True:
+            with bill.request() as charge:
+                got = await self._post(content, charge)
+                if isinstance(got, httpx.Response) and got.status_code not in AGAIN and got.status_code < 500:
+                    return self._read(got, charge)
+            if attempt > self._retries or (isinstance(got, httpx.HTTPError) and not may_help(got, attempt)):
+                times = "once" if attempt == 1 else f"{attempt} times"
+                raise EndpointAway(f"the judge at {self.url} did not answer, asked {times}: {self._told(got)}")
+            await asyncio.sleep(wait_s(got.headers if isinstance(got, httpx.Response) else {}, attempt))
+            attempt += 1
 
-    def _read(self, response: httpx.Response) -> Reply:
+    async def _post(self, content: bytes, charge: Charge) -> httpx.Response | httpx.HTTPError:
+        try:
+            response = await self._http.post(self.url, content=content)
+        except httpx.InvalidURL as error:
+            charge.unsent()
+            raise ServerError(f"{self.url!r} is no URL: {error}") from error
+        except httpx.HTTPError as error:
+            if isinstance(error, UNSENT):
+                charge.unsent()
+            return error
+        if not response.is_success and response.status_code not in GATEWAY:
+            charge.refused()
+        return response
+
+    def _read(self, response: httpx.Response, charge: Charge) -> Reply:
         if response.status_code in NEVER:
             raise ServerError(f"the judge at {self.url} will not answer: {self._told(response)}")
         if not response.is_success:
@@ -117,12 +129,14 @@ class Chat:
         except (msgspec.MsgspecError, UnicodeError) as error:
             return Reply("", error=f"the answer is no chat completion: {error}")
         content = completion.choices[0].message.content if completion.choices else None
-        if completion.usage is None:
-            return Reply(content or "")
-        return Reply(content or "", completion.usage.prompt_tokens, completion.usage.completion_tokens)
+        if completion.usage:
+            charge.told(completion.usage.prompt_tokens, completion.usage.completion_tokens)
+        return Reply(content or "")
 
-    def _told(self, response: httpx.Response) -> str:
+    def _told(self, got: httpx.Response | httpx.HTTPError) -> str:
         """Status and message, on one line; some endpoints repeat the key that they refuse."""
-        text = " ".join(response.text.split())
+        if isinstance(got, httpx.HTTPError):
+            return str(got) or type(got).__name__
+        text = " ".join(got.text.split())
         text = text.replace(self._key, "(the key)") if self._key else text
-        return f"status {response.status_code}: {text[:MESSAGE_LENGTH] or response.reason_phrase}"
+        return f"status {got.status_code}: {text[:MESSAGE_LENGTH] or got.reason_phrase}"

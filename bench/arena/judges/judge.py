@@ -70,12 +70,12 @@ def other(side: Side) -> Side:
 
 
 def missing(judge: Judge, matches: Sequence[Match], ledger: Ledger) -> list[tuple[Match, Side, str]]:
-    """The looks that have no ballot yet, in the matches' order."""
+    """The looks that have no ballot yet or an unfinished one, in the matches' order."""
     return [
         (match, first, shown)
         for match in matches
         for first, shown in judge.looks(match)
-        if ledger.get((*match.key, first, shown)) is None
+        if (seen := ledger.get((*match.key, first, shown))) is None or seen.unfinished
     ]
 
 

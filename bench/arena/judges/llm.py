@@ -1,8 +1,8 @@
 """The LLM judge: a chat model reads both lists and says which serves the query better, in both orders.
 
 It shows every match twice, each contestant first once, and a model that contradicts itself has said tie. An answer
-that cannot be read is asked for once more and then recorded as a failure, which stays one. A look that the endpoint
-never answered has no ballot: the same command asks again.
+that cannot be read is asked for once more and then recorded as a failure, which stays one. A look that the endpoint did
+not answer, or that the budget cut short, is on file with what it cost, and the same command asks again.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from bench.arena.field import Arena
 from bench.arena.judges import question
-from bench.arena.judges.budget import UNPRICED, Budget, Prices
-from bench.arena.judges.chat import Chat, EndpointAway, Reply
+from bench.arena.judges.budget import UNPRICED, Bill, Budget, BudgetEnds, Prices
+from bench.arena.judges.chat import Chat, EndpointAway
 from bench.arena.judges.judge import Reading, Sheet, ballot, missing, sha256
 from bench.arena.ledger import Ledger
 from bench.arena.matches import Match
-from bench.arena.records import Ballot, JudgeNote, Side
+from bench.arena.records import JudgeNote, Side
 from bench.errors import BenchError
 
 TRIES = 2
@@ -149,75 +149,55 @@ class LlmJudge:
         """Take looks until there are none or the budget ends; EndpointAway after too many in a row unanswered."""
         for look in looks:
             try:
-                seen = await self._look(chat, look)
+                await self._look(chat, look, ledger)
+            except BudgetEnds:
+                return
             except EndpointAway:
                 self.away += 1
                 self._away_in_a_row += 1
                 if self._away_in_a_row >= AWAY:
                     raise
                 continue
-            if seen is None:
-                return
             self._away_in_a_row = 0
-            ledger.append(seen)
             bar.update()
             bar.set_postfix(usd=f"{self.budget.spent_usd:.4f}", refresh=False)
 
-    async def _look(self, chat: Chat, look: Look) -> Ballot | None:
-        """Ask until there is a verdict or a failure; None where the budget allows no call."""
+    async def _look(self, chat: Chat, look: Look, ledger: Ledger) -> None:
+        """Ask until there is a verdict or a failure. What was asked is on file however this ends."""
         match, first, shown = look
         body = self._body(self._reading.sheet(match, first))
-        replies: list[Reply] = []
-        usd = 0.0
-        verdict = None
-        while verdict is None and len(replies) < TRIES:
-            worst = self._worst_usd(body)
-            if not self.budget.take(worst):
-                break
-            try:
-                reply = await self._ask(chat, body, worst)
-            except EndpointAway:
-                if not replies:
-                    raise
-                break  # the first answer was paid for and must be on file
-            replies.append(reply)
-            usd += self._usd(reply, worst)
-            verdict = question.read_verdict(reply.content or "", first)
-        if not replies:
-            return None
-        return ballot(
-            match,
-            first,
-            shown,
-            verdict,
-            sheet=self.looks(match)[0][1],
-            calls=len(replies),
-            prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
-            completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
-            cost_usd=usd,
-            error=None if verdict else replies[-1].error or "the answer names neither A nor B nor tie",
-        )
-
-    async def _ask(self, chat: Chat, body: dict[str, Any], worst_usd: float) -> Reply:
-        """One paid call."""
-        usd = 0.0
+        before = ledger.get((*match.key, first, shown)) or ballot(match, first, shown, None)
+        spent = before.calls, before.prompt_tokens, before.completion_tokens, before.cost_usd
+        bill = Bill(self.budget, self._settings.prices, self._worst_usd(body), *spent)
+        verdict, error, unfinished = None, None, True
         try:
-            reply = await chat.ask(body)
-            usd = self._usd(reply, worst_usd)
+            for _ in range(TRIES):
+                reply = await chat.ask(body, bill)
+                verdict = question.read_verdict(reply.content or "", first)
+                error = None if verdict else reply.error or "the answer names neither A nor B nor tie"
+                if verdict:
+                    break
+            unfinished = False
         finally:
-            self.budget.settle(worst_usd, usd)
-        return reply
+            if bill.calls > before.calls:
+                ledger.append(
+                    ballot(
+                        match,
+                        first,
+                        shown,
+                        verdict,
+                        sheet=self.looks(match)[0][1],
+                        calls=bill.calls,
+                        prompt_tokens=bill.prompt_tokens,
+                        completion_tokens=bill.completion_tokens,
+                        cost_usd=bill.usd,
+                        error=error,
+                        unfinished=unfinished,
+                    )
+                )
 
     def _body(self, sheet: Sheet) -> dict[str, Any]:
         return question.request_body(self._settings.model, sheet, self._settings.fields)
 
     def _worst_usd(self, body: dict[str, Any]) -> float:
         return self._settings.prices.usd(len(msgspec.json.encode(body)), question.reply_limit(body) or 0)
-
-    def _usd(self, reply: Reply, worst_usd: float) -> float:
-        """What a reply cost; the worst case where the endpoint does not tell its tokens, nothing where it refused."""
-        if reply.content is None:
-            return 0.0
-        if reply.prompt_tokens is None:
-            return worst_usd
-        return self._settings.prices.usd(reply.prompt_tokens, reply.completion_tokens or 0)

@@ -1,10 +1,12 @@
-"""Fixtures of the arena's tests: a field of three contestants, and a chat endpoint."""
+"""Fixtures of the arena's tests: a field of three contestants, and a chat endpoint that is not waited for."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bench import retry
+from bench.arena.judges import chat as chat_module
 from tests.bench.arena.chat_server import ChatServer
 from tests.bench.arena.results import bad, good, write_dataset, write_run
 from tests.bench.running import running
@@ -14,6 +16,13 @@ from tests.bench.running import running
 def chat() -> Iterator[ChatServer]:
     with running(ChatServer()) as server:
         yield server
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits of a hundredth of what they are; how long they are is the retry policy's own test."""
+    waited = retry.wait_s
+    monkeypatch.setattr(chat_module, "wait_s", lambda headers, attempt: waited(headers, attempt) / 100)
 
 
 @pytest.fixture

@@ -1,56 +1,23 @@
-"""The LLM judge against a local endpoint: both orders, cache, budget, retries, failures, and what it may see."""
+"""The LLM judge against a local endpoint: both orders, cache, retries, failures, and what it may see."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import retry
-from bench.arena.judges import chat as chat_module
-from bench.arena.judges.budget import Budget, Prices
+from bench.arena.judges.budget import Prices
 from bench.arena.judges.chat import EndpointAway, vendor_key
-from bench.arena.judges.llm import LlmJudge, LlmSettings
+from bench.arena.judges.llm import LlmJudge
 from bench.arena.judges.question import read_verdict
 from bench.arena.ledger import Ledger, read_ballots
-from bench.arena.matches import Key, Match, all_matches
-from bench.arena.tournament import Tally, hold, tally, verdicts
 from bench.errors import BenchError, ServerError
 from bench.settings import Settings
+from tests.bench.arena.bout import Bout
 from tests.bench.arena.chat_server import ChatServer, prefer_lower, said
-from tests.bench.arena.results import load_from
 from tests.bench.running import running
 
 Scripted = tuple[int, Any, dict[str, str]]
-
-
-class Bout:
-    """The toy field before an LLM judge."""
-
-    def __init__(self, root: Path, server: ChatServer, **told: Any) -> None:
-        self.field = load_from(root)
-        self.matches = all_matches(self.field, 0)
-        self.file = root / "ballots.jsonl"
-        self.settings = LlmSettings(url=server.url, model="judge-1", **{"concurrency": 1, "retries": 2, **told})
-
-    def run(self, matches: list[Match] | None = None, **told: Any) -> Tally:
-        judge = LlmJudge(self.field, replace(self.settings, **told))
-        drawn = self.matches if matches is None else matches
-        with Ledger(self.file) as ledger:
-            hold(judge, drawn, ledger)
-            return tally(judge, drawn, ledger)
-
-    def told_to_others(self) -> dict[Key, str]:
-        """The verdicts that the agreement with another judge is taken from."""
-        return verdicts(read_ballots(self.file), {match.key: match.rankings for match in self.matches})
-
-
-@pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits of a hundredth of what they are; how long they are is the retry policy's own test."""
-    waited = retry.wait_s
-    monkeypatch.setattr(chat_module, "wait_s", lambda headers, attempt: waited(headers, attempt) / 100)
 
 
 def test_every_match_is_shown_in_both_orders(toy: Path, chat: ChatServer) -> None:
@@ -180,7 +147,7 @@ def test_a_busy_endpoint_is_asked_again(toy: Path, chat: ChatServer, status: int
 
 
 def test_a_look_without_an_answer_is_asked_for_next_time(toy: Path, chat: ChatServer) -> None:
-    """Three times 503 is away: no ballot, the match pending, the rest judged."""
+    """Three times 503 is away: the match pending, the rest judged."""
     chat.replies = [(503, {}, {})] * 3
     bout = Bout(toy, chat)
     found = bout.run()
@@ -204,7 +171,7 @@ def test_an_endpoint_that_is_down_ends_the_judging(toy: Path, chat: ChatServer) 
     with pytest.raises(EndpointAway, match="did not answer, asked 3 times: status 500"):
         bout.run()
     assert len(chat.seen) == 2 + 5 * 3
-    assert len(bout.file.read_text().splitlines()) == 2
+    assert [seen.unfinished for seen in read_ballots(bout.file)] == [False, False, *[True] * 5]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -262,53 +229,6 @@ def test_whose_key_goes_where() -> None:
             vendor_key(url, both)
 
 
-def test_a_budget_of_calls_is_kept_over_repeats(toy: Path, chat: ChatServer) -> None:
-    """Five calls, then none more for the same cap, then the rest."""
-    bout = Bout(toy, chat, concurrency=3)
-    found = bout.run(max_calls=5)
-    assert len(chat.seen) == found.cost.calls == 5
-    assert found.counts["pending"] > 0
-    bout.run(max_calls=5)
-    assert len(chat.seen) == 5
-    whole = bout.run()
-    assert whole.counts["pending"] == 0
-    assert whole.cost.calls == len(chat.seen)
-
-
-def test_a_budget_in_usd_is_never_passed(toy: Path, chat: ChatServer) -> None:
-    """At 1 USD a million tokens a call costs .002; the worst case of the next must fit as well; repeats count."""
-    chat.usage = {"prompt_tokens": 1500, "completion_tokens": 500}
-    bout = Bout(toy, chat, prices=Prices(1.0, 1.0), concurrency=4)
-    found = bout.run(max_usd=0.008)
-    assert found.cost.usd == pytest.approx(0.002 * len(chat.seen))
-    assert 0 < found.cost.usd <= 0.008
-    assert found.counts["pending"] > 0
-    bout.run(max_usd=0.008)
-    assert 0.002 * len(chat.seen) <= 0.008
-
-
-def test_a_budget_in_usd_needs_prices(toy: Path, chat: ChatServer) -> None:
-    """Both of them, and a limit of the reply; without them it would be a promise that cannot be kept."""
-    unlimited = {"prices": Prices(1.0, 1.0), "fields": {"max_tokens": None}}
-    for told in ({}, {"prices": Prices(2.0, None)}, {"prices": Prices(None, 2.0)}, unlimited):
-        with pytest.raises(BenchError, match="a budget in USD needs"):
-            Bout(toy, chat, max_usd=1.0, **told).run()
-
-
-def test_a_price_of_nothing_is_a_price(toy: Path, chat: ChatServer) -> None:
-    """Given as 0 it is known, so that a cap of 0 USD is kept by asking for free."""
-    assert Bout(toy, chat, max_usd=0.0, prices=Prices(0.0, 0.0)).run().counts["pending"] == 0
-
-
-def test_tokens_that_are_not_told_cost_the_worst_case(toy: Path, chat: ChatServer) -> None:
-    """A byte of the request is at most a token, and the reply at most its limit."""
-    chat.usage = None
-    bout = Bout(toy, chat, prices=Prices(1.0, 1.0), fields={"max_tokens": 50})
-    found = bout.run(bout.matches[:1] if bout.matches[0].by_rule(10) is None else bout.matches[1:2])
-    sent = sum(len(json.dumps(seen, separators=(",", ":"), ensure_ascii=False).encode()) for seen in chat.seen)
-    assert found.cost.usd == pytest.approx((sent + 50 * len(chat.seen)) / 1e6)
-
-
 def test_fields_are_added_and_taken_away(toy: Path, chat: ChatServer) -> None:
     """For models that want max_completion_tokens and no temperature."""
     fields = {"max_tokens": None, "temperature": None, "max_completion_tokens": 2000, "reasoning_effort": "low"}
@@ -337,17 +257,6 @@ def test_concurrency_changes_no_verdict(toy: Path, chat: ChatServer) -> None:
     (toy / "ballots.jsonl").unlink()
     chat.delay_s = 0.01
     assert Bout(toy, chat, concurrency=8).run().judged == alone.judged
-
-
-def test_budgets_set_the_worst_case_aside() -> None:
-    """Two that would fit one by one do not fit together; settled, the difference is free again."""
-    budget = Budget(max_usd=1.0, max_calls=None)
-    assert budget.take(0.6)
-    assert not budget.take(0.6)
-    budget.settle(0.6, 0.1)
-    assert budget.take(0.6)
-    budget.settle(0.6, 0.1)
-    assert budget.spent_usd == pytest.approx(0.2)
 
 
 def test_the_tests_own_judge_is_consistent() -> None:
