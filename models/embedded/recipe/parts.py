@@ -25,12 +25,13 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
+from models.artefact import load
 from models.catalog import EMBEDDED
 from models.cpus import usable_cpus
 from models.embedded.recipe.beir import Dataset
 from models.embedded.recipe.evaluate import SEED, Lists, judged_queries, ndcgs, reranked
 from models.embedded.recipe.idf import idf
-from models.embedded.recipe.similarity import Ids, Text, cosine, maxsim
+from models.embedded.recipe.similarity import Ids, Text, best_cosines, cosine, maxsim
 from models.embedded.recipe.weights import Matrix
 from models.tokenise import Tokeniser
 
@@ -40,14 +41,13 @@ PARTS = ("cosine", "maxsim", "alike")
 WEIGHTS = (0.5, 1.0, 2.0)
 """Of MaxSim beside the cosine."""
 RESAMPLES = 2000
-MAX_TOKENS = 512
 
 
 class Encoder:
     """The artefact's encoder, without the score behind it."""
 
-    def __init__(self, folder: Path) -> None:
-        model = onnx.load(folder / "model.onnx")
+    def __init__(self, graph: Path) -> None:
+        model = onnx.load(graph)
         states = [node for node in model.graph.node if node.op_type == "LayerNormalization"][-1].output[0]
         del model.graph.output[:]
         model.graph.output.append(helper.make_tensor_value_info(states, TensorProto.FLOAT, None))
@@ -67,8 +67,9 @@ def score(
     folder: Path, queries: dict[str, str], documents: dict[str, str], candidates: Lists
 ) -> dict[str, dict[str, Floats]]:
     """Every part of every candidate's score, by part and query: {"cosine": {query: [candidates]}, "maxsim": …}."""
-    tokeniser = Tokeniser.open(folder / "tokenizer.json", MAX_TOKENS)
-    encoder, idfs = Encoder(folder), idf((folder / "tokenizer.json").read_bytes())
+    artefact = load(folder)
+    tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
+    encoder, idfs = Encoder(artefact.graph), idf(artefact.tokenizer.read_bytes())
     all_alike = np.ones_like(idfs)
     found = {part: {query: np.zeros(len(ids)) for query, ids in candidates.items()} for part in PARTS}
     asked: dict[str, Ids] = {}
@@ -83,9 +84,10 @@ def score(
         def fill(key: bytes) -> None:
             document = encoder.text(np.frombuffer(key, np.int64))
             for query, place in pairs_of[key]:
+                best = best_cosines(texts[query], document)
                 found["cosine"][query][place] = cosine(texts[query], document)
-                found["maxsim"][query][place] = maxsim(texts[query], document, idfs)
-                found["alike"][query][place] = maxsim(texts[query], document, all_alike)
+                found["maxsim"][query][place] = maxsim(texts[query], best, idfs)
+                found["alike"][query][place] = maxsim(texts[query], best, all_alike)
 
         for _ in threads.map(fill, pairs_of):
             pass

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.embedded.recipe.exact import encode
 from models.embedded.recipe.score import Score
-from models.embedded.recipe.similarity import Ids, Text, cosine, maxsim
+from models.embedded.recipe.similarity import Ids, Text, best_cosines, cosine, maxsim
 from models.embedded.recipe.weights import Matrix, Weights
 from models.pair import Logits, Pair
 from models.prepare.pairs import read_texts, samples
@@ -38,7 +38,7 @@ def logits(weights: Weights, idfs: Matrix, score: Score, pairs: list[Pair]) -> L
 
 def _logit(weights: Weights, idfs: Matrix, score: Score, pair: Pair) -> float:
     query, document = (_text(weights, pair.ids[pair.types == kind].astype(np.int64)) for kind in (0, 1))
-    similarity = cosine(query, document) + score.maxsim_weight * maxsim(query, document, idfs)
+    similarity = cosine(query, document) + score.maxsim_weight * maxsim(query, best_cosines(query, document), idfs)
     return score.scale * similarity + score.offset
 
 

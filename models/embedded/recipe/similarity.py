@@ -35,10 +35,15 @@ def cosine(query: Text, document: Text) -> float:
     return float(query.mean @ document.mean)
 
 
-def maxsim(query: Text, document: Text, idfs: Matrix) -> float:
-    """Mean over the query's tokens of the best cosine with a document token, by each token's idf [vocabulary]."""
+def best_cosines(query: Text, document: Text) -> Vectors:
+    """Of every token of the query, the best cosine with a token of the document."""
+    best: Vectors = (query.tokens @ document.tokens.T).max(axis=1)
+    return best
+
+
+def maxsim(query: Text, best: Vectors, idfs: Matrix) -> float:
+    """Mean of the query's `best_cosines`, by each token's idf [vocabulary]."""
     weights = idfs[query.ids]
-    best = (query.tokens @ document.tokens.T).max(axis=1)
     return float(best @ weights / max(weights.sum(), LEAST_IDF))
 
 
