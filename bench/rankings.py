@@ -30,7 +30,7 @@ class Rankings:
     rankings: dict[str, Ranking]
     """By query id, in the order of the file."""
     failures: dict[str, Failure]
-    """The last failure of every query that has no ranking."""
+    """The last failure of every query that has no ranking, the latest last."""
 
 
 def read(path: Path) -> Rankings:
@@ -50,6 +50,7 @@ def read_if_there(path: Path) -> Rankings | None:
         elif not found.headers:
             raise DataError(f"{path} line {number}: a ranking where the header belongs")
         elif isinstance(line, Failure):
+            found.failures.pop(line.query_id, None)  # the latest failure stands last
             found.failures[line.query_id] = line
         elif line.query_id in found.rankings:
             raise DataError(f"{path} line {number}: {line.query_id!r} was ranked before")

@@ -42,13 +42,15 @@ def limited(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
 
 
 def missing(dataset: Dataset, candidates: Candidates, there: Rankings | None) -> list[str]:
-    """The queries that have candidates and no ranking yet: those that nobody was asked for, then those that failed.
+    """The queries that have candidates and no ranking yet: those that nobody was asked for, then those that failed,
+    the longest ago first.
 
     In this order a run gets on with every repetition, however many queries fail for good.
     """
-    ranked, failed = (there.rankings, there.failures) if there else ({}, {})
+    ranked = there.rankings if there else {}
+    asked = {query_id: place for place, query_id in enumerate(there.failures if there else ())}
     wanted = [query_id for query_id in dataset.queries if candidates.lists[query_id] and query_id not in ranked]
-    return sorted(wanted, key=lambda query_id: query_id in failed)
+    return sorted(wanted, key=lambda query_id: asked.get(query_id, -1))
 
 
 async def rerank_all(

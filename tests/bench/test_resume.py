@@ -137,6 +137,8 @@ def test_queries_that_fail_for_good_do_not_hold_up_the_rest(
         assert {sample.query_id for sample in record.failures} == bad
         assert record.queries == 40
     assert len(rankings_of(folder / "r", "rerank", folder.name).rankings) == 28
+    asked_again = [request["query"] for request in reranker.seen if request["query"] in texts]
+    assert {asked_again.count(text) for text in texts} == {2, 3}  # ten at a time, in turn: none is passed over for good
 
 
 def _changed_candidates(results: Path) -> None:
