@@ -7,9 +7,11 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from models.catalog import EMBEDDED
 from models.scorer import Scorer
+from tests.browser import CHROMIUM, QUIET
 from tests.server import Server
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # the machines are shared: no test is timed
@@ -44,3 +46,12 @@ def scorer() -> Iterator[Scorer]:
     """The embedded model in this process."""
     with Scorer.open(EMBEDDED, device="cpu") as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium a module: Playwright holds the thread's event loop for as long as it runs."""
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield opened
+        opened.close()

@@ -1,6 +1,8 @@
 """The real server as a subprocess: started by its console script on a free port, stopped by SIGTERM."""
 
+import contextlib
 import os
+import secrets
 import signal
 import socket
 import ssl
@@ -117,7 +119,8 @@ def clean_environ() -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on right now; below those that the kernel gives to clients, so that none takes it."""
+    while True:
+        port = 10_000 + secrets.randbelow(22_768)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -1,15 +1,11 @@
 """The API page in a real browser, with every other host out of reach."""
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
-
+from tests.browser import CHROMIUM, QUIET, needs_chromium
 from tests.server import Server
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def test_the_page_names_no_other_host(server: Server) -> None:
@@ -25,15 +21,13 @@ def test_the_page_names_no_other_host(server: Server) -> None:
             assert "url(http" not in answer.text
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian's package chromium)")
+@needs_chromium
 def test_the_page_shows_every_route_without_internet(server: Server, tmp_path: Path) -> None:
     """Swagger UI draws the operations from the document that the server made."""
     command = [
-        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
-        "--disable-background-networking", "--disable-component-update", "--disable-quic",
-        f"--user-data-dir={tmp_path}", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-        "--virtual-time-budget=10000", "--dump-dom", f"{server.url}/docs",
-    ]  # fmt: skip
+        *(str(CHROMIUM), "--headless", *QUIET, f"--user-data-dir={tmp_path}"),
+        *("--virtual-time-budget=10000", "--dump-dom", f"{server.url}/docs"),
+    ]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
     shown = set(re.findall(r'data-path="([^"]+)"', dom))
     assert shown == set(server.client.get("/docs/openapi.json").json()["paths"])

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from bench import records
 from bench.arena.judges.human import HumanJudge, Voting
@@ -22,18 +22,8 @@ from bench.arena.matches import Match, all_matches
 from bench.arena.records import ArenaRecord
 from bench.arena.tournament import tally
 from tests.bench.arena.results import load_from
-from tests.e2e.test_playground import CHROMIUM, CONTRAST, QUIET
+from tests.browser import CONTRAST, needs_chromium
 from tests.server import clean_environ
-
-in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian's package chromium)")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
-        yield opened
-        opened.close()
 
 
 class Booth:
@@ -102,7 +92,7 @@ def screen(browser: Browser, booth: Booth) -> Iterator[Screen]:
     context.close()
 
 
-@in_browser
+@needs_chromium
 def test_votes_by_key_and_by_mouse_are_recorded_for_the_list_that_was_shown(screen: Screen, booth: Booth) -> None:
     """A for the one in place A, whoever that was; tie; skip; each on file before the next match is shown."""
     expected: dict[str, str | None] = {}
@@ -127,7 +117,7 @@ def test_votes_by_key_and_by_mouse_are_recorded_for_the_list_that_was_shown(scre
     assert (found.counts["skipped"], len(found.outcomes)) == (1, 5)
 
 
-@in_browser
+@needs_chromium
 def test_no_name_reaches_the_browser(screen: Screen, booth: Booth) -> None:
     """Neither in the page nor in any answer."""
     for number in range(len(booth.matches)):
@@ -135,13 +125,13 @@ def test_no_name_reaches_the_browser(screen: Screen, booth: Booth) -> None:
         assert not any(name in told + screen.page.content() for name in ("best", "half", "worst"))
 
 
-@in_browser
+@needs_chromium
 def test_both_places_are_used(booth: Booth) -> None:
     """A contestant is not always on the same side."""
     assert {booth.judge.looks(match)[0][0] for match in booth.matches} == {"a", "b"}
 
 
-@in_browser
+@needs_chromium
 def test_a_slip_is_mended_by_going_back(screen: Screen, booth: Booth) -> None:
     """Back shows the match with its vote; the later vote counts, in memory and on file."""
     screen.page.keyboard.press("a")
@@ -157,7 +147,7 @@ def test_a_slip_is_mended_by_going_back(screen: Screen, booth: Booth) -> None:
     assert len(lines) == 2
 
 
-@in_browser
+@needs_chromium
 def test_the_next_visit_goes_on(browser: Browser, toy: Path) -> None:
     """After three votes a new server shows the fourth match, with the same lists in the same places."""
     with Booth(toy) as one:
@@ -175,7 +165,7 @@ def test_the_next_visit_goes_on(browser: Browser, toy: Path) -> None:
         page.close()
 
 
-@in_browser
+@needs_chromium
 def test_the_end_is_told_and_finish_ends_the_judging(screen: Screen, booth: Booth) -> None:
     """By keyboard alone: the last vote moves the focus to Finish."""
     for number in range(len(booth.matches)):
@@ -188,7 +178,7 @@ def test_the_end_is_told_and_finish_ends_the_judging(screen: Screen, booth: Boot
     assert booth.voting.finished.wait(5)
 
 
-@in_browser
+@needs_chromium
 def test_everything_has_its_name_and_nothing_comes_from_elsewhere(screen: Screen, booth: Booth) -> None:
     """Roles for a screen reader; requests to this server alone."""
     for name in ("A is better", "Tie", "B is better", "Skip", "Back", "Finish"):
@@ -200,7 +190,7 @@ def test_everything_has_its_name_and_nothing_comes_from_elsewhere(screen: Screen
     assert {httpx.URL(url).netloc.decode() for url in screen.asked} == {booth.url.split("/")[2]}
 
 
-@in_browser
+@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_it_fits_and_can_be_read(browser: Browser, booth: Booth, width: int, scheme: str) -> None:
@@ -216,7 +206,7 @@ def test_it_fits_and_can_be_read(browser: Browser, booth: Booth, width: int, sch
     context.close()
 
 
-@in_browser
+@needs_chromium
 def test_texts_are_shown_and_never_run(browser: Browser, toy: Path) -> None:
     """Markup in a passage is text."""
     with Booth(toy) as running:

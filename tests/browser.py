@@ -1,0 +1,26 @@
+"""Debian's Chromium, quiet and cut off from every other host, and what is measured in it."""
+
+import shutil
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian's package chromium)")
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+)
+CONTRAST = """(element) => {
+  const channels = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((c) => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  let behind = element;
+  const isClear = (at) => channels(getComputedStyle(at).backgroundColor)[3] === 0;
+  while (isClear(behind) && behind.parentElement) behind = behind.parentElement;
+  const [front, back] = [element, behind].map((at, n) =>
+    luminance(channels(n ? getComputedStyle(at).backgroundColor : getComputedStyle(at).color)));
+  return (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
+}"""
+"""WCAG 2.2's contrast ratio of an element's text against the first background behind it that is not transparent."""

@@ -1,0 +1,18 @@
+"""Fixtures of the tests in a browser."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.screen import Screen
+from tests.server import Server
+
+
+@pytest.fixture
+def screen(browser: Browser, server: Server) -> Iterator[Screen]:
+    context = browser.new_context()
+    opened = Screen(context.new_page(), server.url)
+    yield opened
+    assert opened.broken == []
+    context.close()
