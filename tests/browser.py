@@ -1,8 +1,10 @@
 """Debian's Chromium, quiet and cut off from every other host, and what is measured in it."""
 
 import shutil
+from collections.abc import Callable
 
 import pytest
+from playwright.sync_api import ConsoleMessage, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian's package chromium)")
@@ -24,3 +26,15 @@ CONTRAST = """(element) => {
   return (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
 }"""
 """WCAG 2.2's contrast ratio of an element's text against the first background behind it that is not transparent."""
+
+
+class Watched:
+    """A page, with what it asked for and what broke in it: its scripts' errors, and console lines that are `wrong`."""
+
+    def __init__(self, page: Page, wrong: Callable[[ConsoleMessage], bool]) -> None:
+        self.page = page
+        self.asked: list[str] = []
+        self.broken: list[str] = []
+        page.on("request", lambda request: self.asked.append(request.url))
+        page.on("pageerror", lambda error: self.broken.append(str(error)))
+        page.on("console", lambda message: self.broken.append(message.text) if wrong(message) else None)

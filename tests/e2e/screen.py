@@ -4,22 +4,17 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser import Watched
+
 ODD = ['it\'s "quoted" $HOME `ls` \\n \\ end', "a <script>window.broken = 1</script> tag", "🐼 two\nlines", "%s {} 'x'"]
 """Texts that a page, a shell or JSON could trip over."""
 
 
-class Screen:
-    """An open playground with what it asked for and what went wrong in it."""
+class Screen(Watched):
+    """An open playground."""
 
     def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.asked: list[str] = []
-        self.broken: list[str] = []
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("pageerror", lambda error: self.broken.append(str(error)))
-        page.on(
-            "console", lambda message: self.broken.append(message.text) if "Content Security" in message.text else None
-        )
+        super().__init__(page, lambda message: "Content Security" in message.text)
         page.goto(url)
         expect(page.locator("#served")).to_have_text(re.compile(r"\S"))
 

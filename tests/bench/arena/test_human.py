@@ -22,7 +22,7 @@ from bench.arena.matches import Match, all_matches
 from bench.arena.records import ArenaRecord
 from bench.arena.tournament import tally
 from tests.bench.arena.results import load_from
-from tests.browser import CONTRAST, needs_chromium
+from tests.browser import CONTRAST, Watched, needs_chromium
 from tests.server import clean_environ
 
 
@@ -63,16 +63,11 @@ def booth(toy: Path) -> Iterator[Booth]:
         yield running
 
 
-class Screen:
-    """The page, what it asked for and what went wrong in it."""
+class Screen(Watched):
+    """The page as a judge has it before them."""
 
     def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self.asked: list[str] = []
-        self.broken: list[str] = []
-        page.on("request", lambda request: self.asked.append(request.url))
-        page.on("pageerror", lambda error: self.broken.append(str(error)))
-        page.on("console", lambda message: self.broken.append(message.text) if message.type == "error" else None)
+        super().__init__(page, lambda message: message.type == "error")
         page.goto(url)
         self.at(1)
 
