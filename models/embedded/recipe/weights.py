@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,17 @@ SHA256 = {
 }
 HEAD_WIDTH = 32
 """MiniLM-L6: 384 wide, 12 heads (`num_attention_heads` of its config.json; the weights do not tell)."""
+
+DENSE = {
+    "query": "attention.self.query",
+    "key": "attention.self.key",
+    "value": "attention.self.value",
+    "out": "attention.output.dense",
+    "up": "intermediate.dense",
+    "down": "output.dense",
+}
+NORMS = {"out_norm": "attention.output.LayerNorm", "down_norm": "output.LayerNorm"}
+"""BertModel's names for a `Layer`'s matrices, each with its bias, and for its norms."""
 
 
 class RecipeError(Exception):
@@ -121,24 +133,11 @@ def from_tensors(tensors: dict[str, Matrix], head_width: int = HEAD_WIDTH) -> We
 
 
 def _layer(tensors: dict[str, Matrix], prefix: str, head_width: int) -> Layer:
-    attention, out = f"{prefix}attention.self", f"{prefix}attention.output"
-    up, down = f"{prefix}intermediate", f"{prefix}output"
-    return Layer(
-        head_width=head_width,
-        query=tensors[f"{attention}.query.weight"].T,
-        query_bias=tensors[f"{attention}.query.bias"],
-        key=tensors[f"{attention}.key.weight"].T,
-        value=tensors[f"{attention}.value.weight"].T,
-        value_bias=tensors[f"{attention}.value.bias"],
-        out=tensors[f"{out}.dense.weight"].T,
-        out_bias=tensors[f"{out}.dense.bias"],
-        out_norm=_norm(tensors, f"{out}.LayerNorm"),
-        up=tensors[f"{up}.dense.weight"].T,
-        up_bias=tensors[f"{up}.dense.bias"],
-        down=tensors[f"{down}.dense.weight"].T,
-        down_bias=tensors[f"{down}.dense.bias"],
-        down_norm=_norm(tensors, f"{down}.LayerNorm"),
-    )
+    """Matrices stand turned in the file, [out, in]."""
+    fields: dict[str, Any] = {field: tensors[f"{prefix}{name}.weight"].T for field, name in DENSE.items()}
+    fields |= {f"{field}_bias": tensors[f"{prefix}{name}.bias"] for field, name in DENSE.items() if field != "key"}
+    fields |= {field: _norm(tensors, f"{prefix}{name}") for field, name in NORMS.items()}
+    return Layer(head_width=head_width, **fields)
 
 
 def _norm(tensors: dict[str, Matrix], name: str) -> tuple[Matrix, Matrix]:
