@@ -40,6 +40,18 @@ def test_the_parts_make_the_artefacts_logit() -> None:
     assert reranked({"bear": list(DOCUMENTS)}, parts["cosine"])["bear"][0] == "panda"
 
 
+def test_alone_a_text_is_cut_by_no_other() -> None:
+    """Short texts score as in a pair; two long ones the same whichever is the query, which in a pair they do not."""
+    texts = QUERIES | DOCUMENTS
+    one, other = {"long": ["cut"], "bear": ["panda"]}, {"cut": ["long"], "panda": ["bear"]}
+    paired, paired_back = (score(EMBEDDED, texts, texts, lists)["cosine"] for lists in (one, other))
+    alone, alone_back = (score(EMBEDDED, texts, texts, lists, alone=True)["cosine"] for lists in (one, other))
+    assert alone["bear"] == pytest.approx(paired["bear"], abs=1e-6)
+    assert alone["long"] == pytest.approx(alone_back["cut"], abs=1e-6)
+    assert abs(paired["long"][0] - paired_back["cut"][0]) > 1e-3
+    assert abs(alone["long"][0] - paired["long"][0]) > 1e-4
+
+
 def test_the_interval_covers_the_mean_and_shrinks_with_more_queries() -> None:
     """About 1.96 standard errors to either side."""
     values = np.random.default_rng(1).uniform(size=400)

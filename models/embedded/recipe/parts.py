@@ -6,8 +6,9 @@
 `cosine` is the bi-encoder, `maxsim` is by idf and `alike` the same with every token alike; `cosine + 1 maxsim` is the
 artefact's score, in int8 but for values on the edge of two steps (`tests/models/test_embedded_parts.py`). In the graph
 no text sees the other, so here each is encoded once, however many pairs it is in, and the parts are computed in numpy:
-minutes where the artefact, which encodes every pair, takes an hour. A JSON line per dataset and depth: nDCG@10 over
-first-stage candidates with 95 % intervals over queries (percentile bootstrap, 2,000 resamples).
+minutes where the artefact, which encodes every pair, takes an hour. A long document is another text in every pair,
+for each query leaves it another room, unless `--alone` reads it as a bi-encoder does. A JSON line per dataset and
+depth: nDCG@10 over first-stage candidates with 95 % intervals over queries (percentile bootstrap, 2,000 resamples).
 """
 
 import argparse
@@ -33,6 +34,7 @@ from models.embedded.recipe.evaluate import SEED, Lists, judged_queries, ndcgs, 
 from models.embedded.recipe.idf import idf
 from models.embedded.recipe.similarity import Ids, Text, best_cosines, cosine, maxsim
 from models.embedded.recipe.weights import Matrix
+from models.pair import Pair
 from models.tokenise import Tokeniser
 
 Floats = npt.NDArray[np.float64]
@@ -64,9 +66,12 @@ class Encoder:
 
 
 def score(
-    folder: Path, queries: dict[str, str], documents: dict[str, str], candidates: Lists
+    folder: Path, queries: dict[str, str], documents: dict[str, str], candidates: Lists, *, alone: bool = False
 ) -> dict[str, dict[str, Floats]]:
-    """Every part of every candidate's score, by part and query: {"cosine": {query: [candidates]}, "maxsim": …}."""
+    """Every part of every candidate's score, by part and query: {"cosine": {query: [candidates]}, "maxsim": …}.
+
+    `alone`: each text up to the model's window, where in a pair both share it.
+    """
     artefact = load(folder)
     tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
     encoder, idfs = Encoder(artefact.graph), idf(artefact.tokenizer.read_bytes())
@@ -75,9 +80,9 @@ def score(
     asked: dict[str, Ids] = {}
     pairs_of: dict[bytes, list[tuple[str, int]]] = defaultdict(list)
     for query, ids in candidates.items():
-        for place, pair in enumerate(tokeniser.pairs(queries[query], [documents[i] for i in ids])):
-            asked[query] = pair.ids[pair.types == 0].astype(np.int64)
-            pairs_of[pair.ids[pair.types == 1].astype(np.int64).tobytes()].append((query, place))
+        asked[query], read = _read(tokeniser, queries[query], [documents[i] for i in ids], alone=alone)
+        for place, document in enumerate(read):
+            pairs_of[document.tobytes()].append((query, place))
     with ThreadPoolExecutor(usable_cpus()) as threads:
         texts = dict(zip(asked, threads.map(encoder.text, asked.values()), strict=True))
 
@@ -94,6 +99,19 @@ def score(
     return found
 
 
+def _read(tokeniser: Tokeniser, query: str, documents: list[str], *, alone: bool) -> tuple[Ids, list[Ids]]:
+    """The token ids of the query and of its documents, as they stand in pairs or as long as each may be by itself."""
+
+    def of(pairs: list[Pair], kind: int) -> list[Ids]:
+        return [pair.ids[pair.types == kind].astype(np.int64) for pair in pairs]
+
+    if alone:
+        asked, *read = of(tokeniser.pairs("", [query, *documents]), 1)
+        return asked, read
+    pairs = tokeniser.pairs(query, documents or [""])
+    return of(pairs[:1], 0)[0], of(pairs, 1)[: len(documents)]
+
+
 def together(parts: dict[str, dict[str, Floats]]) -> dict[str, dict[str, Floats]]:
     """The parts, and the cosine with either kind of MaxSim by every weight."""
     whole = dict(parts)
@@ -105,10 +123,12 @@ def together(parts: dict[str, dict[str, Floats]]) -> dict[str, dict[str, Floats]
     return whole
 
 
-def measure(dataset: Dataset, queries: list[str], depths: Sequence[int], folder: Path) -> Iterator[dict[str, Any]]:
+def measure(
+    dataset: Dataset, queries: list[str], depths: Sequence[int], folder: Path, *, alone: bool = False
+) -> Iterator[dict[str, Any]]:
     """The figures of one dataset, by depth."""
     deepest = dataset.candidates(max(depths), queries)
-    whole = together(score(folder, dataset.queries, dataset.documents, deepest))
+    whole = together(score(folder, dataset.queries, dataset.documents, deepest, alone=alone))
     for depth in depths:
         lists = {"first_stage": {query: ids[:depth] for query, ids in deepest.items()}}
         for part, scores in whole.items():
@@ -134,12 +154,15 @@ def main() -> int:
     parser.add_argument("--depth", type=int, action="append", help="candidates per query; repeatable (default: 50)")
     parser.add_argument("--split", default="test", help="which qrels judge (default: %(default)s)")
     parser.add_argument("--queries", type=int, help="measure a sample of this many queries (default: all)")
+    parser.add_argument(
+        "--alone", action="store_true", help="read each text up to 512 tokens, not what a pair has room for"
+    )
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="artefact folder (default: the embedded model)")
     options = parser.parse_args()
     for name in options.dataset:
         dataset = Dataset.read(options.data / name, options.split)
         queries = judged_queries(dataset, options.queries, SEED)
-        for figures in measure(dataset, queries, options.depth or [50], options.model):
+        for figures in measure(dataset, queries, options.depth or [50], options.model, alone=options.alone):
             print(json.dumps({"dataset": name, "split": options.split, **figures}), flush=True)  # noqa: T201
     return 0
 
