@@ -31,8 +31,8 @@ from models.embedded.recipe.labels import SPLITS, Example, HeldOut, split, texts
 from models.embedded.recipe.last_layer import (
     Parameters,
     Text,
+    batches,
     encode,
-    forward,
     parameters,
     similarities,
     tensors,
@@ -128,26 +128,28 @@ def blended(start: Parameters, trained: Parameters, share: float) -> Parameters:
 
 
 def measure(layer: Parameters, model: Model, held: HeldOut) -> Floats:
-    """nDCG@10 of each query with this last layer, in fp32, each text encoded alone."""
-    known: dict[str, Compared] = {}
-
-    def compared(text: str) -> Compared:
-        if text not in known:
-            ids, states = model.states[text]
-            x = torch.from_numpy(states.astype(np.float32))[None]
-            with torch.inference_mode():
-                found = forward(layer, x, torch.ones(1, len(ids), dtype=torch.bool), model.head_width)
-            known[text] = Compared.of(ids, found[0].numpy())
-        return known[text]
+    """nDCG@10 of each query with this last layer, in fp32."""
+    known = dict(_compared(layer, model, texts([], [held])))
 
     def score(query: Compared, document: Compared) -> float:
         return cosine(query, document) + maxsim(query, best_cosines(query, document), model.idfs)
 
     scores = {}
     for query, ids in held.candidates.items():
-        asked = compared(held.dataset.queries[query])
-        scores[query] = np.array([score(asked, compared(held.dataset.documents[i])) for i in ids])
+        asked = known[held.dataset.queries[query]]
+        scores[query] = np.array([score(asked, known[held.dataset.documents[i]]) for i in ids])
     return ndcgs(held.dataset, reranked(held.candidates, scores))
+
+
+def _compared(layer: Parameters, model: Model, found: Sequence[str]) -> Iterator[tuple[str, Compared]]:
+    """Every text as the score compares it."""
+    for places in batches([len(model.states[text].ids) for text in found]):
+        some = [found[place] for place in places]
+        with torch.inference_mode():
+            encoded = encode(layer, [model.states[text] for text in some], model.idfs, model.head_width)
+        for row, text in enumerate(some):
+            ids = model.states[text].ids
+            yield text, Compared(ids, encoded.means[row].numpy(), encoded.tokens[row, : len(ids)].numpy())
 
 
 def figures(start: Parameters, trained: Parameters, model: Model, held: Sequence[HeldOut]) -> Iterator[dict[str, Any]]:
