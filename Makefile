@@ -37,8 +37,8 @@ serve: .venv/.serve ## serve the embedded model on 127.0.0.1:8000 (ARGS="--port 
 prepare: .venv/.prepare ## make a model ready: MODEL=name, hub id or folder; ARGS="--precision fp32" passes flags
 	@$(BIN)/rerank models prepare "$(MODEL)" $(ARGS)
 
-test: .venv/.test ## run the whole test suite (RERANK_DATA=DIR adds the tests over real data)
-	$(BIN)/pytest $(ARGS)
+test: .venv/.test ## run the whole test suite in two processes (RERANK_DATA=DIR adds the tests over real data)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 test-prepare: .venv/.test-prepare ## run the tests that need torch
 	$(BIN)/pytest -m prepare $(ARGS)

@@ -48,7 +48,7 @@ class Server:
         """The calling thread's own client: a pool shared by threads may close a connection that another still reads."""
         if not hasattr(self._local, "client"):
             self._local.client = httpx.Client(
-                base_url=self.url, headers=self._headers, timeout=60, trust_env=False, verify=self._tls
+                base_url=self.url, headers=self._headers, timeout=300, trust_env=False, verify=self._tls
             )
             self._clients.append(self._local.client)
         client: httpx.Client = self._local.client
@@ -82,7 +82,7 @@ class Server:
     def stop(self) -> int:
         """Send SIGTERM and wait; return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=150)
 
     def log(self) -> str:
         """What the server wrote to stderr so far."""
