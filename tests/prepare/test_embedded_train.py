@@ -152,3 +152,12 @@ def test_the_command_trains_and_its_weights_can_be_built(tmp_path: Path, capsys:
     untrained = parameters(start.layers[-1])
     before = similarities(*(encode(untrained, side, idfs, start.head_width) for side in sides))[0].numpy()
     assert np.abs(expected - before).max() > 0.03
+
+
+def test_without_a_relevant_document_the_command_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A sentence and exit code 1; a judgement of 0 is none of relevance."""
+    make_sets(tmp_path)
+    judged = tmp_path / "fiqa" / "qrels" / "train.tsv"
+    judged.write_text(judged.read_text().replace("\t1\n", "\t0\n"))
+    assert train.main(["--data", str(tmp_path), "--on", "fiqa", "--steps", "1"]) == 1
+    assert "nothing to train on: no query of fiqa" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def examples(dataset: Dataset, queries: Sequence[str], random: np.random.Generat
     found = []
     for query, ids in dataset.candidates(HARD_DEPTH, list(queries)).items():
         judged = dataset.qrels[query]
-        best = [i for i, grade in judged.items() if grade == max(judged.values()) and i in dataset.documents]
+        best = [i for i, grade in judged.items() if 0 < grade == max(judged.values()) and i in dataset.documents]
         others = [i for i in ids if not judged.get(i)]
         if best and len(others) >= OTHERS:
             drawn = [random.permutation(best)[:RELEVANT], random.permutation(others)[:OTHERS]]

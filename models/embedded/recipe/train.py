@@ -42,7 +42,6 @@ from models.embedded.recipe.parts import interval
 from models.embedded.recipe.similarity import Text as Compared
 from models.embedded.recipe.similarity import best_cosines, cosine, maxsim
 from models.embedded.recipe.weights import (
-    HEAD_WIDTH,
     SHA256,
     TOKENIZER,
     WEIGHTS,
@@ -50,7 +49,7 @@ from models.embedded.recipe.weights import (
     RecipeError,
     Weights,
     find,
-    from_tensors,
+    parse,
     read_pinned,
 )
 
@@ -197,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RecipeError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
-    weights = from_tensors(load(content), HEAD_WIDTH)
+    weights = parse(content)
     torch.manual_seed(SEED)
     random = np.random.default_rng(SEED)
     shown, held = [], []
@@ -205,6 +204,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         known, hidden = split(options.data, name, options.queries, random)
         shown += known if name in options.on else []
         held.append(hidden)
+    if not shown:
+        sets = ", ".join(options.on)
+        print(f"nothing to train on: no query of {sets} has a relevant document and others", file=sys.stderr)  # noqa: T201
+        return 1
     model = Model(read(texts(shown, held), weights, vocabulary), idf(vocabulary), weights.head_width)
     start = parameters(weights.layers[-1])
     trained = train(start, model, shown, options.steps, options.rate)
