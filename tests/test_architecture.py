@@ -13,7 +13,7 @@ OURS = {"models", "service", "bench", "tests"}
 MAY_IMPORT = {"models": {"models"}, "service": {"service", "models"}, "bench": {"bench"}}
 ONLY_IN = {
     "onnxruntime": {"models/session.py"},
-    "prometheus_client": {"service/telemetry.py", "service/siblings.py"},
+    "prometheus_client": {"service/api/metrics.py", "service/api/worker_metrics.py"},
     "uvicorn": {"service/commands/serve.py"},
     "locust": {"bench/locustfile.py"},
     "huggingface_hub": {"models/prepare/fetch.py"},
@@ -114,7 +114,7 @@ def test_only_settings_read_the_environment() -> None:
 def test_only_app_and_the_commands_know_concrete_classes() -> None:
     """The batcher and the spine are handed what they use."""
     for path in files("service"):
-        if name(path) != "service/app.py" and "commands" not in name(path):
+        if name(path) != "service/api/app.py" and "commands" not in name(path):
             known = set(imports(path)) & {"models.session", "models.tokenise", "uvicorn"}
             assert not known, f"{name(path)} imports {known}"
 

@@ -25,15 +25,15 @@ from models.artefact import Artefact, ArtefactError
 from models.artefact import load as load_artefact
 from models.cpus import usable_cpus
 from models.scorer import Scorer
-from service.app import DOCS, create_app
-from service.auth import ApiKeys, ApiKeysError
+from service.api.app import DOCS, create_app
+from service.api.auth import ApiKeys, ApiKeysError
+from service.api.metrics import configure_logging
+from service.api.worker_metrics import Worker
 from service.commands.prepare import find_or_prepare
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
 from service.commands.workers import supervise
 from service.settings import Settings, SettingsError, load
-from service.siblings import Worker
-from service.telemetry import configure_logging
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ PACKAGE_DATA = [
     "models/embedded/tokenizer.json",
     "models/embedded/manifest.json",
     "models/embedded/README.md",
-    *(f"service/static/swagger-ui/{name}" for name in ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")),
+    *(f"service/api/pages/static/swagger-ui/{name}" for name in ("swagger-ui-bundle.js", "swagger-ui.css", "LICENSE")),
 ]
 
 
@@ -115,7 +115,7 @@ def test_the_wheel_is_made_of_what_is_copied_and_holds_the_embedded_model() -> N
 
 def test_nothing_else_of_a_working_tree_is_sent_to_the_engine(tmp_path: Path) -> None:
     """Repository, environments, caches, tests and results stay outside the build."""
-    kept = ["service/app.py", "models/embedded/model.onnx", "pyproject.toml"]
+    kept = ["service/api/app.py", "models/embedded/model.onnx", "pyproject.toml"]
     left = [
         ".git/config", ".venv/bin/python", "tests/conftest.py", "bench/results/a.json", "docs/a.md",
         "service/__pycache__/app.pyc", "models/a.pyc", "secrets.env",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.app import EXPOSED
+from service.api.app import EXPOSED
 from tests.server import Server, run_rerank
 
 BODIES: dict[str, Any] = {

@@ -21,8 +21,8 @@ import click
 
 from models.catalog import EMBEDDED
 from models.scorer import Scorer
-from service.app import create_app
-from service.auth import ApiKeys
+from service.api.app import create_app
+from service.api.auth import ApiKeys
 from service.settings import Settings
 from tests.server import free_port
 

@@ -24,7 +24,7 @@ from models.catalog import EMBEDDED
 from models.pair import Logits, Pair
 from models.session import GPU_BATCH_TOKENS, GPU_LENGTH_MULTIPLE, Session
 from models.tokenise import Tokeniser
-from service.batcher import Batcher
+from service.engine.batcher import Batcher
 
 SETS = ("msmarco-dl19", "arguana", "fiqa")
 LONG_TOKENS, LONG_SHARE = 2000, 0.02

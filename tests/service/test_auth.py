@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from service import auth
-from service.auth import ApiKeys, ApiKeysError
+from service.api import auth
+from service.api.auth import ApiKeys, ApiKeysError
 from service.errors import Unauthorized
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from models.pair import Logits, Pair
 from models.plan import ONE_PAIR
-from service.batcher import Batcher
+from service.engine.batcher import Batcher
+from service.engine.executor import Run
 from service.errors import ModelFailed, NotReady, Overloaded
-from service.runs import Run
 
 
 def pair(mark: int, length: int = 3) -> Pair:

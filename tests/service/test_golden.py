@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from service.api.error_handler import Dialect
 from service.dialects import cohere, infinity, nim, tei, unified, vllm, voyage
 from service.dialects.body import decode
 from service.errors import EmptyInput, ModelFailed, NotReady, Overloaded, RerankError, Unauthorized
 from service.job import Job, Ranked, Ranking, Stages, Usage
-from service.refusals import Dialect
 
 GOLDEN = Path(__file__).parent / "golden"
 STAGES = Stages(tokenise_s=0.001, queue_s=0.002, inference_s=0.003, total_s=0.006)

@@ -6,12 +6,12 @@ import logging
 import pytest
 
 from models.plan import ONE_PAIR, DeviceFull
-from service.ask import Ask, Terms
-from service.batcher import Batcher
+from service.engine.batcher import Batcher
+from service.engine.entry import Ask, Terms
+from service.engine.executor import Runs
+from service.engine.token_estimate import Estimate
 from service.errors import Overloaded, TooLate
-from service.estimate import Estimate
 from service.job import Job
-from service.runs import Runs
 from tests.service.test_batcher import Gate, batcher, marks, pair, run, until_running
 from tests.service.test_overload import at_pace, within
 

@@ -13,10 +13,10 @@ import pytest
 
 from models.pair import Logits, Pair
 from models.plan import DeviceFull
-from service.ask import Scored, Terms
-from service.batcher import QUEUE_S, UNMEASURED_TOKENS, Batcher
+from service.engine.batcher import QUEUE_S, UNMEASURED_TOKENS, Batcher
+from service.engine.entry import Scored, Terms
+from service.engine.throughput import Pace
 from service.errors import ModelFailed, Overloaded, TooLate
-from service.pace import Pace
 from tests.service.test_batcher import Gate, batcher, marks, pair, run, until_running
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from models.pair import Logits, Pair
-from service.ask import Terms
+from service.engine.entry import Terms
 from service.errors import ModelFailed, Overloaded, TooLate
 from tests.service.test_batcher import Gate, batcher, pair, run, until_running
 from tests.service.test_overload import at_pace, within

@@ -6,8 +6,8 @@ import pytest
 from litestar import Litestar, get
 from litestar.testing import TestClient
 
+from service.api.error_handler import on_error
 from service.errors import Overloaded
-from service.refusals import on_error
 
 
 @get("/bug", sync_to_thread=False)

@@ -14,10 +14,10 @@ from msgspec import structs
 from models.pair import Logits, Pair
 from models.scorer import Scorer
 from models.windows import WindowedPairs, Windows
-from service.batcher import Batcher
+from service.engine.batcher import Batcher
+from service.engine.reranker import Reranker, rank
 from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded
 from service.job import Job
-from service.rerank import Reranker, rank
 from tests.texts import BEST, PASSAGES, QUERY
 
 

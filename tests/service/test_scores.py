@@ -8,13 +8,13 @@ import pytest
 
 from models.pair import Logits, Pair
 from models.tokenise import Tokeniser
-from service.ask import Scored
-from service.batcher import Batcher
+from service.engine.batcher import Batcher
+from service.engine.entry import Scored
+from service.engine.reranker import Reranker
+from service.engine.score_cache import ScoreCache
+from service.engine.token_estimate import Estimate
 from service.errors import ModelFailed
-from service.estimate import Estimate
 from service.job import Job
-from service.rerank import Reranker
-from service.scores import ScoreCache
 from tests.service.test_spine import READ, model, tokenise
 from tests.tiny import make_tokenizer
 

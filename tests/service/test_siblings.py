@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from service.siblings import Siblings, Worker
+from service.api.worker_metrics import Siblings, Worker
 
 METRICS = b"# HELP rerank_ready 1 once warm.\n# TYPE rerank_ready gauge\nrerank_ready 1.0\n"
 

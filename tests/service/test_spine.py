@@ -12,10 +12,10 @@ import pytest
 from models.pair import Logits, Pair
 from models.scorer import sigmoid
 from models.windows import TooLong, WindowedPairs, Windows
-from service.batcher import Batcher
+from service.engine.batcher import Batcher
+from service.engine.reranker import Reranker
 from service.errors import InvalidRequest, TooManyDocuments, UnknownModel
 from service.job import Job, Ranking
-from service.rerank import Reranker
 
 READ: list[tuple[str, list[str], Windows, int | None]] = []
 

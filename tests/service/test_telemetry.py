@@ -5,12 +5,12 @@ import threading
 from litestar.testing import TestClient
 
 from models.scorer import Scorer
-from service import auth
-from service.app import create_app
-from service.auth import ANYBODY, ApiKeys, Caller
+from service.api import auth
+from service.api.app import create_app
+from service.api.auth import ANYBODY, ApiKeys, Caller
+from service.api.metrics import Metrics, server_timing
 from service.job import Stages, Usage
 from service.settings import Settings
-from service.telemetry import Metrics, server_timing
 
 STAGES = Stages(tokenise_s=1, queue_s=2, inference_s=4, total_s=8)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.turns import NEW_TO_OLD, QUANTUM_TOKENS, Turns
+from service.engine.scheduler import NEW_TO_OLD, QUANTUM_TOKENS, Turns
 
 
 @dataclass(eq=False)

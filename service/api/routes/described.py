@@ -11,6 +11,8 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
+from service.api.error_handler import Dialect, Spoken
+from service.api.request import DIALECT
 from service.errors import (
     BodyTooLarge,
     EmptyInput,
@@ -27,8 +29,6 @@ from service.errors import (
     WrongContentType,
 )
 from service.job import Ranked, Ranking, Stages, Usage
-from service.refusals import Dialect, Spoken
-from service.request import DIALECT
 
 SAMPLES: tuple[tuple[RerankError, str], ...] = (
     (MalformedBody("the body is not JSON: it ends too early"), "The body is not JSON."),

@@ -13,8 +13,8 @@ from models.catalog import card_of
 from models.plan import ONE_PAIR
 from models.scorer import Scorer
 from service.dialects.xinference import ListedModel, ModelList
+from service.engine.reranker import TOKENISE_THREADS
 from service.errors import UnknownModel
-from service.rerank import TOKENISE_THREADS
 from service.settings import Settings
 
 

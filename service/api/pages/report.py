@@ -10,7 +10,7 @@ from litestar import Router, get
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from service.playground import ALWAYS_ASK_AGAIN, guarded
+from service.api.pages.playground import ALWAYS_ASK_AGAIN, guarded
 
 REPORT = "/bench"
 FIRST_PAGE = "index.html"

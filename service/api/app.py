@@ -21,27 +21,27 @@ from litestar.types import ASGIApp
 from models.artefact import ArtefactError
 from models.cache import ByteCache
 from models.scorer import Scorer
-from service.auth import ApiKeys
-from service.batcher import Batcher
-from service.desk import Desk
-from service.guard import key_guard
-from service.info import describe
-from service.meter import Meter
-from service.openapi import EitherSchema, openapi
-from service.playground import playground
-from service.refusals import on_error
-from service.report import report
-from service.request import JsonRequest
-from service.rerank import Reranker
-from service.routes import ROUTES
-from service.scores import ScoreCache
+from service.api.auth import ApiKeys
+from service.api.error_handler import on_error
+from service.api.guard import key_guard
+from service.api.info import describe
+from service.api.metrics import Metrics
+from service.api.middleware import Meter
+from service.api.openapi import EitherSchema, openapi
+from service.api.pages.playground import playground
+from service.api.pages.report import report
+from service.api.request import JsonRequest
+from service.api.request_handler import Desk
+from service.api.routes import ROUTES
+from service.api.worker_metrics import Siblings, Worker
+from service.engine.batcher import Batcher
+from service.engine.reranker import Reranker
+from service.engine.score_cache import ScoreCache
 from service.settings import Settings
-from service.siblings import Siblings, Worker
-from service.telemetry import Metrics
 
 log = logging.getLogger(__name__)
 
-SWAGGER_UI = Path(__file__).parent / "static" / "swagger-ui"
+SWAGGER_UI = Path(__file__).parent / "pages" / "static" / "swagger-ui"
 DOCS = "/docs"
 EXPOSED = (
     *("Server-Timing", "Retry-After", "X-Compute-Type", "X-Compute-Time", "X-Compute-Characters", "X-Compute-Tokens"),

@@ -8,8 +8,8 @@ from litestar.openapi.spec import Components, Schema, SecurityScheme
 from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
+from service.api.info import own_version
 from service.dialects.either import EitherErrors, TextsOrDocuments
-from service.info import own_version
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator

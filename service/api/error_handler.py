@@ -13,6 +13,7 @@ from litestar import MediaType, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
+from service.api.request import DIALECT
 from service.dialects import unified
 from service.errors import (
     BodyTooLarge,
@@ -24,7 +25,6 @@ from service.errors import (
     Unauthorized,
     WrongMethod,
 )
-from service.request import DIALECT
 
 log = logging.getLogger(__name__)
 

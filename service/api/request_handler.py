@@ -5,14 +5,14 @@ import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from service.ask import Terms
-from service.auth import ANYBODY, Caller
-from service.guard import CALLER
-from service.info import ServedModel
+from service.api.auth import ANYBODY, Caller
+from service.api.guard import CALLER
+from service.api.info import ServedModel
+from service.api.metrics import Metrics
+from service.api.request import JsonRequest
+from service.engine.entry import Terms
+from service.engine.reranker import Reranker
 from service.job import Job, Ranking
-from service.request import JsonRequest
-from service.rerank import Reranker
-from service.telemetry import Metrics
 
 
 class Desk:

@@ -6,7 +6,7 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from service.auth import ApiKeys
+from service.api.auth import ApiKeys
 
 OPEN = "open"
 """Key of a route's `opt`: which setting may leave it open where keys are needed."""

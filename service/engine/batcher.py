@@ -20,11 +20,11 @@ import numpy as np
 
 from models.pair import Pair
 from models.plan import ONE_PAIR, RUN_COST_TOKENS, plan
-from service.ask import Ask, Scored, Terms
+from service.engine.entry import Ask, Scored, Terms
+from service.engine.executor import Run, Runs
+from service.engine.scheduler import Asker, Turns
+from service.engine.throughput import Pace
 from service.errors import ModelFailed, NotReady, Overloaded, RerankError, TooLate
-from service.pace import Pace
-from service.runs import Run, Runs
-from service.turns import Asker, Turns
 
 log = logging.getLogger(__name__)
 

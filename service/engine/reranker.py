@@ -19,13 +19,13 @@ import numpy.typing as npt
 from models.pair import Logits, Pair
 from models.scorer import sigmoid
 from models.windows import TooLong, TooManyWindows, WindowedPairs, Windows, best_windows
-from service.ask import Scored, Terms
-from service.batcher import Batcher
+from service.engine.batcher import Batcher
+from service.engine.entry import Scored, Terms
+from service.engine.scheduler import QUANTUM_TOKENS
+from service.engine.score_cache import ScoreCache
+from service.engine.token_estimate import Estimate
 from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded, TooManyDocuments, UnknownModel
-from service.estimate import Estimate
 from service.job import Job, Ranked, Ranking, Stages, Usage
-from service.scores import ScoreCache
-from service.turns import QUANTUM_TOKENS
 
 TOKENISE_THREADS = 2
 """Requests tokenised at a time, of small ones and of large ones; the tokenizer itself spreads one over the cores."""

@@ -8,7 +8,7 @@ import time
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.telemetry import Metrics
+from service.api.metrics import Metrics
 
 OTHER = "other"
 """The route label of every path that does not exist, so that a scanner cannot fill the registry."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.cache import ByteCache
 from models.pair import Pair
-from service.ask import Scored
+from service.engine.entry import Scored
 from service.errors import ModelFailed
 
 

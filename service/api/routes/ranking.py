@@ -8,13 +8,13 @@ from typing import Annotated
 from litestar import Response, post
 from litestar.di import NamedDependency
 
-from service.desk import Desk
+from service.api.metrics import server_timing
+from service.api.request import JsonRequest
+from service.api.request_handler import Desk
+from service.api.routes.described import BEST, RANKED, SCORED, body_like, documented, ranking_route
 from service.dialects import cohere, either, infinity, nim, tei, unified, vllm, voyage
 from service.dialects.result import RerankResponse
 from service.job import Ranking
-from service.request import JsonRequest
-from service.routes.described import BEST, RANKED, SCORED, body_like, documented, ranking_route
-from service.telemetry import server_timing
 
 RerankAnswer = RerankResponse | list[tei.Rank]
 Predictions = list[tei.Prediction] | list[list[tei.Prediction]]

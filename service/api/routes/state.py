@@ -6,14 +6,14 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath
 
+from service.api.guard import ALWAYS, HEALTH, METRICS, MODELS, OPEN
+from service.api.info import ModelInfo, ServedModel
+from service.api.routes.described import documented
+from service.api.worker_metrics import Siblings
 from service.dialects import unified
 from service.dialects.xinference import ListedModel, ModelList, NeedsKey
+from service.engine.reranker import Reranker
 from service.errors import NotReady
-from service.guard import ALWAYS, HEALTH, METRICS, MODELS, OPEN
-from service.info import ModelInfo, ServedModel
-from service.rerank import Reranker
-from service.routes.described import documented
-from service.siblings import Siblings
 
 ERRORS = documented(unified)
 NOT_READY: dict[int, ResponseSpec] = {status: ERRORS[status] for status in (401, 503)}
