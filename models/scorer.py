@@ -2,7 +2,7 @@
 
 What the service does over HTTP, without HTTP: the same pairs, the same plan and the same session, so the same scores.
 
-    scorer = Scorer.open(catalog.EMBEDDED)
+    scorer = Scorer.open(catalogue.EMBEDDED)
     scorer.scores("what is a panda?", ["A bear of China.", "A kind of bread."])
 """
 
@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from models.artefact import Artefact, load
+from models.batching import plan
+from models.chunks import TRUNCATION, Windows, best_windows
 from models.pair import Logits, Pair
-from models.plan import plan
 from models.session import Device, Session
 from models.tokenise import Tokeniser
-from models.windows import TRUNCATION, Windows, best_windows
 
 
 class Scorer:

@@ -16,9 +16,9 @@ import numpy as np
 
 from models import tuning
 from models.artefact import Artefact, ArtefactError, Precision
+from models.batching import ONE_PAIR, RUN_COST_TOKENS, DeviceFull
 from models.cpus import usable_cpus
 from models.pair import Logits, Pair
-from models.plan import ONE_PAIR, RUN_COST_TOKENS, DeviceFull
 
 # Read by ONNX Runtime's library when it is loaded, so it must stand before the import: reports to its maker are off
 # unless the user turns them on (docs/decisions/0004).

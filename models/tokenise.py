@@ -4,7 +4,7 @@ The query is tokenised once per request and every document apart; both are then 
 itself shows for a pair (special tokens before, between and after), which gives bit for bit what encoding each pair
 gives. Truncation cuts the document only; a query longer than three quarters of the window is cut to three quarters,
 as FlagEmbedding's FlagReranker does. Where the caller wants them, a long document gets several windows rather than one
-(see `models.windows`). A very long document is read only as far as its windows can reach, so five megabytes cost no
+(see `models.chunks`). A very long document is read only as far as its windows can reach, so five megabytes cost no
 more than a page.
 """
 
@@ -20,9 +20,9 @@ from tokenizers import Encoding, Tokenizer
 
 from models.artefact import ArtefactError
 from models.cache import ByteCache
+from models.chunks import TRUNCATION, TooLong, TooManyWindows, WindowedPairs, Windows
 from models.cpus import usable_cpus
 from models.pair import Pair, TokenIds
-from models.windows import TRUNCATION, TooLong, TooManyWindows, WindowedPairs, Windows
 
 CHARACTERS_PER_TOKEN = 16
 """Characters read of a text for each token of room at the first try: most text needs 3 to 6."""

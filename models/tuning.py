@@ -17,8 +17,8 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from models.batching import DeviceFull
 from models.pair import Logits, Pair
-from models.plan import DeviceFull
 
 log = logging.getLogger(__name__)
 

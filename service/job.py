@@ -14,7 +14,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     max_chunks_per_doc: int = 1
     """Windows in which a long document is read at most, 1 or more; its best one counts. 1: its end is cut off."""
     overlap_tokens: int = 0
-    """Tokens that a window shares with the one before it, 0 or more (see `models.windows`)."""
+    """Tokens that a window shares with the one before it, 0 or more (see `models.chunks`)."""
     max_tokens_per_doc: int | None = None
     """Tokens of a document that are read at most, 1 or more; None for as many as its windows hold."""
     truncate: bool = True

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.scorer import Scorer
 from tests.browser import CHROMIUM, QUIET
 from tests.server import Server

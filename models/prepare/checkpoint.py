@@ -13,8 +13,8 @@ from typing import Protocol
 import msgspec
 
 from models.artefact import Source
+from models.prepare.checkpoint_files import CONFIG, check_config, needed, shards
 from models.prepare.errors import PrepareError
-from models.prepare.layout import CONFIG, check_config, needed, shards
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 

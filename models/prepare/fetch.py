@@ -29,10 +29,10 @@ from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]  # exported lazily
 
 from models.artefact import Source
-from models.catalog import HUB_ID, PATH_STARTS, card_of
+from models.catalogue import HUB_ID, PATH_STARTS, card_of
 from models.prepare.checkpoint import Checkpoint, Folder, gather
+from models.prepare.checkpoint_files import TOKENIZER, needed, shards
 from models.prepare.errors import PrepareError
-from models.prepare.layout import TOKENIZER, needed, shards
 
 __all__ = ["Checkpoint", "fetch"]
 

@@ -18,13 +18,13 @@ from typing import Literal
 import msgspec
 
 from models.artefact import MANIFEST, Artefact, ArtefactError, Manifest, Precision, load, seal
-from models.catalog import folder_name
+from models.catalogue import folder_name
 from models.prepare import published, reference
 from models.prepare.build import Built, build
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.errors import PrepareError
-from models.prepare.facts import facts_of
 from models.prepare.fetch import fetch
+from models.prepare.model_config import facts_of
 from models.prepare.pairs import TEXTS, read_texts
 from models.prepare.progress import Progress
 from models.prepare.published import PublishedScore

@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from models.artefact import Artefact, ArtefactError, load
+from models.batching import plan
 from models.pair import Logits, Pair
-from models.plan import plan
 from models.prepare import published
 from models.prepare.errors import PrepareError, reason
 from models.prepare.gates import Agreement, failures, measure

@@ -9,8 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
-from models.catalog import card_of
-from models.plan import ONE_PAIR
+from models.batching import ONE_PAIR
+from models.catalogue import card_of
 from models.scorer import Scorer
 from service.dialects.xinference import ListedModel, ModelList
 from service.engine.reranker import TOKENISE_THREADS

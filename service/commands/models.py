@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from models import catalog
+from models import catalogue
 from models.artefact import ArtefactError, load
-from models.catalog import Card
+from models.catalogue import Card
 from service.commands.prepare import prepare, verify
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
@@ -45,10 +45,10 @@ def list_models(**flags: str | None) -> None:
 
 
 def _rows(models_dir: Path) -> list[tuple[str, ...]]:
-    folders = [(folder.relative_to(models_dir).parts[0], folder) for folder in catalog.prepared(models_dir)]
-    rows = [_prepared_row(name, folder) for name, folder in [("embedded", catalog.EMBEDDED), *folders]]
+    folders = [(folder.relative_to(models_dir).parts[0], folder) for folder in catalogue.prepared(models_dir)]
+    rows = [_prepared_row(name, folder) for name, folder in [("embedded", catalogue.EMBEDDED), *folders]]
     there = {row[0] for row in rows}
-    rows += [_known_row(card) for card in catalog.CARDS if card.name not in there]
+    rows += [_known_row(card) for card in catalogue.CARDS if card.name not in there]
     return sorted(rows)
 
 
@@ -59,11 +59,11 @@ def _known_row(card: Card) -> tuple[str, ...]:
 
 
 def _prepared_row(name: str, folder: Path) -> tuple[str, ...]:
-    card = catalog.card_of(name)
+    card = catalogue.card_of(name)
     try:
         manifest = load(folder).manifest
     except ArtefactError:
-        precision = folder.name if folder.name in catalog.PRECISIONS else NOTHING
+        precision = folder.name if folder.name in catalogue.PRECISIONS else NOTHING
         return (name, "damaged", precision, NOTHING, *_figures(card, NOTHING), str(folder))
     source = "ships here" if name == "embedded" else _source(name, manifest.source.hub_id)
     figures = _figures(card, manifest.source.licence)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
-from models import catalog
+from models import catalogue
 from models.artefact import ArtefactError
-from models.catalog import NotPrepared
+from models.catalogue import NotPrepared
 from models.prepare.requirements import missing_packages
 from models.session import preferred_precisions
 from service.commands.refusal import Refusal
@@ -109,7 +109,7 @@ def verify(model: str, published: Path | None, **flags: str | None) -> None:
 
 def find(settings: Settings, model: str) -> Path:
     """Find a model's artefact folder; raise ArtefactError."""
-    return catalog.find(model, settings.models_dir, settings.precision, preferred_precisions(settings.device))
+    return catalogue.find(model, settings.models_dir, settings.precision, preferred_precisions(settings.device))
 
 
 def find_or_prepare(settings: Settings) -> Path:
@@ -117,7 +117,7 @@ def find_or_prepare(settings: Settings) -> Path:
     try:
         return find(settings, settings.model)
     except NotPrepared as missing:
-        card = catalog.card_of(settings.model)
+        card = catalogue.card_of(settings.model)
         if card is None or card.remote_code:
             raise
         absent = missing_packages(from_onnx=False)

@@ -18,8 +18,8 @@ import msgspec
 from tqdm import tqdm
 
 from models.artefact import ArtefactError
+from models.chunks import Windows, best_windows
 from models.scorer import Scorer, sigmoid
-from models.windows import Windows, best_windows
 from service.commands.jsonl import Document, Result, documents_of, earlier_results
 from service.commands.refusal import Refusal
 from service.commands.serve import open_scorer

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.batching import ONE_PAIR, RUN_COST_TOKENS, plan
 from models.pair import Pair
-from models.plan import ONE_PAIR, RUN_COST_TOKENS, plan
 from service.engine.entry import Ask, Scored, Terms
 from service.engine.executor import Run, Runs
 from service.engine.scheduler import Asker, Turns

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from models.batching import ONE_PAIR, DeviceFull
 from models.pair import Logits, Pair
-from models.plan import ONE_PAIR, DeviceFull
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from models.chunks import TooLong, TooManyWindows, WindowedPairs, Windows, best_windows
 from models.pair import Logits, Pair
 from models.scorer import sigmoid
-from models.windows import TooLong, TooManyWindows, WindowedPairs, Windows, best_windows
 from service.engine.batcher import Batcher
 from service.engine.entry import Scored, Terms
 from service.engine.scheduler import QUANTUM_TOKENS

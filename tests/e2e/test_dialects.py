@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models.artefact import seal
+from models.chunks import Windows
 from models.scorer import Scorer, sigmoid
-from models.windows import Windows
 from tests.e2e.test_keys import BODIES
 from tests.server import Server
 from tests.texts import BEST, PASSAGES, QUERY

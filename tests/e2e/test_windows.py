@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.chunks import Windows
 from models.scorer import Scorer
-from models.windows import Windows
 from tests.server import Server, run_rerank
 from tests.texts import PASSAGES
 from tests.texts import QUERY as REAL_QUERY

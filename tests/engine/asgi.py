@@ -19,7 +19,7 @@ from typing import Any
 
 import click
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.scorer import Scorer
 from service.api.app import create_app
 from service.api.auth import ApiKeys

@@ -20,7 +20,7 @@ import click
 import numpy as np
 
 from models.artefact import load
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.pair import Logits, Pair
 from models.session import GPU_BATCH_TOKENS, GPU_LENGTH_MULTIPLE, Session
 from models.tokenise import Tokeniser

@@ -18,7 +18,7 @@ import click
 
 from bench.engine.traffic import asks
 from bench.latency.workload import Request
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.scorer import Scorer
 from tests.server import Server
 

@@ -26,7 +26,7 @@ from bench.latency.loops import closed_loop
 from bench.latency.workload import Request
 from bench.records import Sample
 from bench.served import served
-from models.catalog import folder_name
+from models.catalogue import folder_name
 from tests.prepare.stand_in import make_checkpoint
 
 CLIENTS = (1, 8)

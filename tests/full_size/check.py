@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from models.artefact import load
-from models.catalog import folder_name
+from models.catalogue import folder_name
 from models.pair import Pair
 from models.prepare.pairs import read_texts
 from models.tokenise import Tokeniser

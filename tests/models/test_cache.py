@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.cache import ENTRY_BYTES, ByteCache
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
+from models.chunks import Windows
 from models.tokenise import Tokeniser
-from models.windows import Windows
 from tests.models.test_tokenise import embedded
 from tests.texts import ODD, PASSAGES, QUERY
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.embedded.recipe.exact import erf
 from models.embedded.recipe.idf import CHARACTER, PUNCTUATION, idf
 from models.embedded.recipe.inputs import _texts, inputs

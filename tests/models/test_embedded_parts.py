@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.embedded.recipe.evaluate import reranked
 from models.embedded.recipe.parts import interval, score, together
 from models.embedded.recipe.score import SCORE

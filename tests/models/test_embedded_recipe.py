@@ -13,7 +13,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from models.artefact import load
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.embedded.recipe import weights as weights_module
 from models.embedded.recipe.build import main
 from models.embedded.recipe.calibrate import fit

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from models.artefact import MANIFEST
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.embedded.recipe.build import manifest, seal_verified
 from models.embedded.recipe.reference import logits
 from models.embedded.recipe.score import Score

@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.plan import ONE_PAIR, plan
+from models.batching import ONE_PAIR, plan
 
 
 def padded_tokens(lengths: list[int], batch: list[int]) -> int:

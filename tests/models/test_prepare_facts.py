@@ -8,7 +8,7 @@ import pytest
 from models.artefact import Source
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.errors import PrepareError
-from models.prepare.facts import Facts, facts_of
+from models.prepare.model_config import Facts, facts_of
 from tests.tiny import Family, make_tokenizer
 
 

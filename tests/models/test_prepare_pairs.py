@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.prepare.errors import PrepareError
 from models.prepare.pairs import TEXTS, Sample, Text, read_texts, samples
 from tests.tiny import Family, make_tokenizer

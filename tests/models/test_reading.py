@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
+from models.chunks import TRUNCATION, TooLong, Windows
 from models.pair import TokenIds
 from models.tokenise import Tokeniser
-from models.windows import TRUNCATION, TooLong, Windows
 from tests.models.test_tokenise import embedded, oracle, raw
 from tests.texts import ODD, PASSAGES, QUERY
 

@@ -12,9 +12,9 @@ from onnx import TensorProto, helper
 
 from models import session as session_module
 from models.artefact import Artefact, ArtefactError, seal
-from models.catalog import EMBEDDED
+from models.batching import DeviceFull
+from models.catalogue import EMBEDDED
 from models.pair import Pair
-from models.plan import DeviceFull
 from models.scorer import Scorer
 from models.session import GPU_LENGTH_MULTIPLE, Device, Session, choose_device, preferred_precisions, run_bound
 from models.tokenise import Tokeniser

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from models.artefact import ArtefactError
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
+from models.chunks import TooManyWindows, Windows
 from models.tokenise import CHARACTERS_PER_TOKEN, Tokeniser
-from models.windows import TooManyWindows, Windows
 from tests.texts import ODD, PASSAGES, QUERY
 from tests.tiny import Family, make_tokenizer
 

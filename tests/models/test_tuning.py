@@ -8,8 +8,8 @@ import pytest
 
 from models import session as session_module
 from models import tuning
+from models.batching import DeviceFull
 from models.pair import Logits, Pair
-from models.plan import DeviceFull
 from models.session import Session
 from tests.tiny import make_artefact
 

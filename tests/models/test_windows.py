@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
+from models.chunks import TRUNCATION, TooManyWindows, WindowedPairs, Windows, best_windows
 from models.pair import Pair
 from models.scorer import Scorer
 from models.tokenise import Tokeniser
-from models.windows import TRUNCATION, TooManyWindows, WindowedPairs, Windows, best_windows
 from tests.models.test_tokenise import embedded, oracle, raw
 from tests.texts import BEST, ODD, PASSAGES, QUERY
 from tests.tiny import Family, make_tokenizer

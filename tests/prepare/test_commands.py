@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.catalog import EMBEDDED, card_of
+from models.catalogue import EMBEDDED, card_of
 from models.prepare.torch_model import open_model
 from models.scorer import sigmoid
 from models.tokenise import Tokeniser

@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from transformers import BertConfig, BertModel
 
 from models.artefact import load, seal
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.embedded.recipe.build import manifest, write_model
 from models.embedded.recipe.idf import idf
 from models.embedded.recipe.parts import score, together

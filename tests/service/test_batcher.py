@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.batching import ONE_PAIR
 from models.pair import Logits, Pair
-from models.plan import ONE_PAIR
 from service.engine.batcher import Batcher
 from service.engine.executor import Run
 from service.errors import ModelFailed, NotReady, Overloaded

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from models.plan import ONE_PAIR, DeviceFull
+from models.batching import ONE_PAIR, DeviceFull
 from service.engine.batcher import Batcher
 from service.engine.entry import Ask, Terms
 from service.engine.executor import Runs

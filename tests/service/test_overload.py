@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from models.batching import DeviceFull
 from models.pair import Logits, Pair
-from models.plan import DeviceFull
 from service.engine.batcher import QUEUE_S, UNMEASURED_TOKENS, Batcher
 from service.engine.entry import Scored, Terms
 from service.engine.throughput import Pace

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from msgspec import structs
 
+from models.chunks import WindowedPairs, Windows
 from models.pair import Logits, Pair
 from models.scorer import Scorer
-from models.windows import WindowedPairs, Windows
 from service.engine.batcher import Batcher
 from service.engine.reranker import Reranker, rank
 from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
+from models.chunks import TooLong, WindowedPairs, Windows
 from models.pair import Logits, Pair
 from models.scorer import sigmoid
-from models.windows import TooLong, WindowedPairs, Windows
 from service.engine.batcher import Batcher
 from service.engine.reranker import Reranker
 from service.errors import InvalidRequest, TooManyDocuments, UnknownModel

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.embedded.recipe.beir import Dataset
 from models.embedded.recipe.score import SCORE
 from models.scorer import Scorer

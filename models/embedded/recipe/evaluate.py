@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from ir_measures import nDCG
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.embedded.recipe.beir import Dataset
 from models.pair import Logits
 from models.scorer import Scorer

@@ -27,7 +27,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from models.artefact import load
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.cpus import usable_cpus
 from models.embedded.recipe.beir import Dataset
 from models.embedded.recipe.evaluate import SEED, Lists, judged_queries, ndcgs, reranked

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from models.catalog import EMBEDDED
+from models.catalogue import EMBEDDED
 from models.embedded.recipe.beir import Dataset
 from models.embedded.recipe.calibrate import QUERIES_PER_SET, SEED, pairs
 from models.scorer import Scorer

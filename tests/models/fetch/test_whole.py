@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from models.catalog import card_of
+from models.catalogue import card_of
 from models.prepare.fetch import Checkpoint, fetch
 from tests.hub import COMMIT, LIST, Hub, Repository
 from tests.models.fetch.repository import ID, PLAIN, files, sha256

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 from tokenizers import Tokenizer
 
-from models.catalog import card_of
+from models.catalogue import card_of
 from models.prepare.checkpoint import Checkpoint
+from models.prepare.checkpoint_files import CONFIG, TOKENIZER
 from models.prepare.errors import PrepareError
-from models.prepare.layout import CONFIG, TOKENIZER
 
 COUNTS_FROM_PADDING = frozenset({"roberta", "xlm-roberta", "camembert"})
 """Families whose first position is `pad_token_id` + 1, so the position table has that many more rows."""
