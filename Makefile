@@ -56,7 +56,7 @@ check: .venv/.test ## lint, format and type checks, as CI runs them
 	$(BIN)/mypy
 
 bench: .venv/.bench ## measure latency and nDCG@10 of the served embedded model (DATA=DIR: a dataset in BEIR layout)
-	@$(BIN)/python -m bench.first $(if $(DATA),--data "$(DATA)") $(ARGS)
+	@$(BIN)/python -m bench.quickstart $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 full-size: .venv/.prepare .venv/.bench $(PEER)/.installed ## the full-size model against sentence-transformers (STAND_IN=config.json: random weights)
 	@$(FULL_SIZE) $(ARGS)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from bench import measures, tables
-from bench.candidates import freeze, shipped_run
-from bench.data import catalog, datasets
-from bench.data.catalog import Form, Known
+from bench import tables
+from bench.accuracy import measures
+from bench.candidates.candidates import freeze, shipped_run
+from bench.data import catalogue, datasets
+from bench.data.catalogue import Form, Known
 from bench.errors import DataError
 from bench.settings import Settings
 
@@ -27,7 +28,7 @@ def main(root: Path | None) -> None:
     """Print BM25's figures beside the expected ones, for the sets under ROOT (else under RERANK_DATA)."""
     root = root or Settings.from_environment().data_root
     click.echo(f"{'dataset':<20} {'queries':>7}  {'BM25 ' + MEASURE:<24} {'expected':>8}  off by")
-    differences = [_row(known, root) for known in catalog.KNOWN if known.bm25_ndcg10 is not None]
+    differences = [_row(known, root) for known in catalogue.KNOWN if known.bm25_ndcg10 is not None]
     measured = [difference for difference in differences if difference is not None]
     if not measured:
         raise click.ClickException(f"no known dataset is there: RERANK_DATA or ROOT is {root or 'not set'}")

@@ -3,7 +3,7 @@
 A record's raw results lie in it or beside it, so that every figure can be computed again, and it holds its provenance,
 so that it can be judged. The field `record` names the kind; `format` grows when a field changes its meaning. A file
 is complete or absent: it is written beside its place and then moved there. Raw rankings are lines instead
-(`bench/rankings.py`), each with its kind in the field `line`.
+(`bench/accuracy/rankings.py`), each with its kind in the field `line`.
 """
 
 from pathlib import Path

@@ -6,8 +6,8 @@ reader must know of (failed queries, judged passages outside the corpus, filled-
 
 from collections.abc import Mapping, Sequence
 
+from bench.accuracy.paired import Paired
 from bench.contestants.reference import BM25
-from bench.paired import Paired
 from bench.reasons import reasons
 from bench.records import AccuracyRecord, CandidatesNote, DatasetNote, Estimate, Provenance
 

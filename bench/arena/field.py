@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import rankings
+from bench.accuracy import rankings
 from bench.data.datasets import Dataset
 from bench.errors import DataError
 from bench.records import DatasetNote

@@ -6,8 +6,8 @@ their label, and never in one of ours.
 
 from bench.arena.records import ArenaRecord, PairTally, Standings
 from bench.columns import columns
-from bench.published import PublishedRecord
-from bench.published_table import published_figure
+from bench.published.published import PublishedRecord
+from bench.published.table import published_figure
 from bench.records import Estimate
 
 ABSENT = "-"

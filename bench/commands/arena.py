@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from bench import provenance, published, records
+from bench import provenance, records
 from bench.arena import tournament
 from bench.arena.field import Arena, read_field
 from bench.arena.judges.budget import Prices
@@ -26,6 +26,7 @@ from bench.contestants.contestant import file_name
 from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError
+from bench.published import published
 from bench.records import DatasetNote
 from bench.settings import Settings
 

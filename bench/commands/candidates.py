@@ -4,12 +4,14 @@ from pathlib import Path
 
 import click
 
-from bench import candidates, frozen, measures, stages, tables
-from bench.candidates import Candidates
+from bench import tables
+from bench.accuracy import measures, stages
+from bench.candidates import candidates, frozen
+from bench.candidates.candidates import Candidates
+from bench.candidates.embeddings import EmbeddingsModel
 from bench.commands.flags import RUN_FILE, SPLIT
 from bench.data import datasets
 from bench.data.datasets import Dataset
-from bench.embeddings import EmbeddingsModel
 from bench.errors import BenchError
 from bench.settings import EMBEDDINGS_KEY, Settings
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bench.data import catalog, datasets
+from bench.data import catalogue, datasets
 from bench.data.fetch import fetch
 from bench.data.findings import Finding
 from bench.errors import DataError
@@ -20,7 +20,7 @@ def data_group() -> None:
 def list_command() -> None:
     """The known sets: source, licence, size, labels, and which are there."""
     root = Settings.from_environment().data_root
-    click.echo("\n\n".join(_entry(known, root) for known in catalog.KNOWN))
+    click.echo("\n\n".join(_entry(known, root) for known in catalogue.KNOWN))
 
 
 @data_group.command("fetch")
@@ -37,7 +37,7 @@ def list_command() -> None:
 def fetch_command(name: str, to: Path | None, mirror: str | None) -> None:
     """Get the public originals of NAME, checked and resumable: the same command goes on where it was interrupted."""
     settings = Settings.from_environment()
-    known = catalog.find(name)
+    known = catalogue.find(name)
     if not known:
         raise DataError(f"no known dataset {name!r}; `rerank-bench data list` shows them")
     folder = to or settings.data_root
@@ -59,7 +59,7 @@ def check_command(name: str, split: str) -> None:
         f"{folder} ({split}): {len(dataset.documents)} documents, {len(dataset.qrels)} judged queries, ", nl=False
     )
     click.echo(f"{judgements} judgements, sha256 {dataset.sha256[:12]}")
-    known = catalog.find(dataset.name)
+    known = catalogue.find(dataset.name)
     if known:
         click.echo(f"  labels: {known.labels}{'' if known.human_labels else ' (NOT human)'}")
     for finding in findings.doubts:
@@ -72,7 +72,7 @@ def check_command(name: str, split: str) -> None:
         click.echo("  nothing odd was found")
 
 
-def _entry(known: catalog.Known, root: Path | None) -> str:
+def _entry(known: catalogue.Known, root: Path | None) -> str:
     try:
         there = f"there: {datasets.find(known.name, root)}"
     except DataError:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bench import candidates
+from bench.candidates import candidates
 from bench.commands.flags import DATA, MODEL, RUN_FILE, SPLIT, TIMEOUT, URL, asked_for
 from bench.commands.lists import listed
 from bench.contestants.contestant import FORM, Contestant

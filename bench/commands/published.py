@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from bench import published
-from bench.published_table import published_table
+from bench.published import published
+from bench.published.table import published_table
 
 
 @click.command("import")

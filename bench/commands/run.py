@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
-from bench import frozen, measures, paired, stages, tables
+from bench import tables
+from bench.accuracy import measures, paired, stages
+from bench.candidates import frozen
 from bench.commands.flags import DATA, MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT, URL, asked_for
 from bench.contestants.contestant import FORM
 from bench.data import datasets

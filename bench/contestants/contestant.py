@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
 
 from bench.contestants import rerank
-from bench.contestants.catalog import DIALECTS
+from bench.contestants.catalogue import DIALECTS
 from bench.contestants.dialect import Dialect, Price
 from bench.contestants.reference import REFERENCES, Reference
 from bench.errors import ContestantError

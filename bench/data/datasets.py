@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.data import beir, catalog, parquet
+from bench.data import beir, catalogue, parquet
 from bench.data.files import Files, is_dataset, locate
 from bench.data.findings import Finding, Findings, Kind
 from bench.data.rows import Judgement, Text
@@ -50,7 +50,7 @@ class Dataset:
 
     def note(self) -> DatasetNote:
         """What a record tells of this dataset."""
-        known = catalog.find(self.name)
+        known = catalogue.find(self.name)
         counts = Counter({finding.kind: finding.count for finding in self.doubts})
         return DatasetNote(
             name=self.name,
@@ -77,7 +77,7 @@ def find(name: str, data_root: Path | None) -> Path:
             return place
     looked = " or ".join(dict.fromkeys(str(place) for place in places))
     hint = "" if data_root else ", and RERANK_DATA names no folder of datasets"
-    known = catalog.find(name)
+    known = catalogue.find(name)
     get = f"; `rerank-bench data fetch {name}` gets it" if known and known.sources else ""
     raise DataError(f"no dataset {name!r}: there is no corpus.jsonl and no Parquet corpus in {looked}{hint}{get}")
 
@@ -198,7 +198,7 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
     barren = sum(max(judged.values()) <= 0 for judged in qrels.values())
     _count(findings, Kind.NOTHING_RELEVANT, barren, "they count 0 whatever the ranking")
     _count(findings, Kind.EMPTY_DOCUMENT, sum(not text for text in documents.values()), "no reranker can judge them")
-    known_set = catalog.find(name)
+    known_set = catalogue.find(name)
     if known_set and known_set.doubt:
         findings.add(Kind.LABELS, known_set.doubt)
 

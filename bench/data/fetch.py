@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.data import lock, originals
-from bench.data.catalog import Known, Source
+from bench.data.catalogue import Known, Source
 from bench.data.download import Digests, download
 from bench.data.files import is_dataset
 from bench.errors import DataError

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from bench.data import beir
-from bench.data.catalog import Form, Known
+from bench.data.catalogue import Form, Known
 from bench.data.files import is_dataset
 from bench.errors import DataError
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bench.client import Client
+from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.engine.traffic import (
     OUT,

@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from bench.client import Client
+from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.engine.traffic import OUT, PAIRS, SERVER, asks, write
 from bench.latency.workload import Request
-from bench.served import served
+from bench.local_server import served
 
 EVERY_S = 10.0
 SETTLED_S = 300.0

@@ -14,12 +14,12 @@ import click
 import numpy as np
 from msgspec import to_builtins
 
-from bench.client import Client
+from bench.client.client import Client
 from bench.latency import loops
 from bench.latency.workload import Request
+from bench.local_server import served
 from bench.provenance import gather
 from bench.records import Sample
-from bench.served import served
 
 
 def asks(pairs: Path, documents: int, count: int, seed: int = 0) -> list[Request]:

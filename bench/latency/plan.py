@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.candidates import Candidates
+from bench.candidates.candidates import Candidates
 from bench.data.datasets import Dataset
 from bench.errors import BenchError
 from bench.latency.records import Point, PointPlan

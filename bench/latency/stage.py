@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench import provenance
-from bench.candidates import Candidates
-from bench.client import Client
+from bench.candidates.candidates import Candidates
+from bench.client.client import Client
 from bench.contestants.contestant import Contestant, file_name
 from bench.data.datasets import Dataset
 from bench.errors import BenchError, ServerError

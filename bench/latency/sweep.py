@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 from tqdm import tqdm
 
-from bench.client import Client
+from bench.client.client import Client
 from bench.errors import ServerError
 from bench.latency import samples
 from bench.latency.loops import closed_loop, open_loop

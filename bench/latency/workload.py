@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.candidates import Candidates
+from bench.candidates.candidates import Candidates
 from bench.data.datasets import Dataset
 from bench.errors import BenchError, DataError
 

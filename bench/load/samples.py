@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.client.replies import server_timing_ms
 from bench.errors import DataError
 from bench.records import Estimate, Provenance, Sample
-from bench.replies import server_timing_ms
 
 
 class LoadHeader(msgspec.Struct, frozen=True, tag_field="line", tag="header"):

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import frozen, published, records
+from bench import records
 from bench.arena.records import ArenaRecord
+from bench.candidates import frozen
 from bench.errors import DataError
 from bench.latency import samples
 from bench.latency.files import figures
 from bench.latency.records import LatencyRecord
 from bench.latency.samples import Profile
-from bench.published import PublishedRecord
+from bench.published import published
+from bench.published.published import PublishedRecord
 from bench.records import AccuracyRecord
 
 

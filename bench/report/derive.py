@@ -9,9 +9,9 @@ from statistics import fmean
 
 import numpy as np
 
+from bench.accuracy.paired import Paired, compare_values
 from bench.bootstrap import CHUNK, RESAMPLES
 from bench.latency.records import LatencySummary, Point
-from bench.paired import Paired, compare_values
 from bench.records import AccuracyRecord, Estimate
 from bench.report.collect import Collected, LatencyProfile
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.candidates import Candidates, freeze
+from bench.candidates.candidates import Candidates, freeze
 from bench.data import datasets
 from bench.data.datasets import Dataset
 from tests.bench.embeddings_server import EmbeddingsServer

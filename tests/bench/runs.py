@@ -7,7 +7,8 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
-from bench import rankings, records
+from bench import records
+from bench.accuracy import rankings
 from bench.cli import main
 from bench.records import AccuracyRecord
 from tests.bench.fake_reranker import FakeReranker

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bench import bm25_check, candidates, measures
-from bench.data import catalog, datasets
+from bench import bm25_check
+from bench.accuracy import measures
+from bench.candidates import candidates
+from bench.data import catalogue, datasets
 from bench.errors import DataError
 from tests.bench.conftest import BM25
 
@@ -112,8 +114,8 @@ def test_hash_tells_lists_apart() -> None:
     assert one.sha256 == same.sha256 != other.sha256
 
 
-@pytest.mark.parametrize("known", [known for known in catalog.KNOWN if known.bm25_ndcg10], ids=lambda k: k.name)
-def test_bm25_reproduces_the_expected_figures(bm25: BM25, known: catalog.Known) -> None:
+@pytest.mark.parametrize("known", [known for known in catalogue.KNOWN if known.bm25_ndcg10], ids=lambda k: k.name)
+def test_bm25_reproduces_the_expected_figures(bm25: BM25, known: catalogue.Known) -> None:
     """nDCG@10 of the candidates' own order is the figure published, or first measured, on these files to .005."""
     dataset, frozen = bm25(known.name)
     values = measures.per_query(dataset.qrels, frozen.lists, dataset.relevance_level)

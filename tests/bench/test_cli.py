@@ -6,7 +6,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from bench import rankings, records
+from bench import records
+from bench.accuracy import rankings
 from bench.cli import main
 from bench.errors import DataError
 from tests.bench.fake_reranker import FakeReranker, Reply

@@ -7,12 +7,12 @@ from email.utils import format_datetime
 
 import pytest
 
-from bench import client
-from bench.client import Answer, Client
+from bench.client import client
+from bench.client.client import Answer, Client
+from bench.client.replies import server_timing_ms
+from bench.client.retry import asked_s, spread_s
 from bench.contestants.contestant import rerank_at
 from bench.errors import ServerError
-from bench.replies import server_timing_ms
-from bench.retry import asked_s, spread_s
 from tests.bench.fake_reranker import FakeReranker, Reply
 
 

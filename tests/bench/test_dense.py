@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import embeddings
-from bench.candidates import Dense, freeze
+from bench.candidates import embeddings
+from bench.candidates.candidates import Dense, freeze
+from bench.candidates.embeddings import EmbeddingsModel, embed
 from bench.data import datasets
-from bench.embeddings import EmbeddingsModel, embed
 from bench.errors import BenchError, DataError, ServerError
 from tests.bench.embeddings_server import EmbeddingsServer, letters
 

@@ -1,4 +1,4 @@
-"""`python -m bench.first`, as `make bench` types it: a real server process started, measured and never left running."""
+"""`python -m bench.quickstart`, as `make bench` types it: a real server started, measured and never left running."""
 
 import os
 import shlex
@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from bench import rankings, records, served
+from bench import local_server, records
+from bench.accuracy import rankings
 from bench.errors import ServerError
 from bench.latency import records as latency_records
 
 ROOT = Path(__file__).parents[2]
 FAKE = [sys.executable, "-m", "tests.bench.fake_reranker", "--pid-file"]
-# `python -m bench.first` with Ctrl-C and a closed terminal heeded: a suite that runs in the background, or under nohup,
-# hands down SIGINT and SIGHUP as ignored.
+# `python -m bench.quickstart` with Ctrl-C and a closed terminal heeded: a suite that runs in the background, or under
+# nohup, hands down SIGINT and SIGHUP as ignored.
 BENCH = (
     "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "signal.signal(signal.SIGHUP, signal.SIG_DFL); "
-    "runpy.run_module('bench.first', run_name='__main__')"
+    "runpy.run_module('bench.quickstart', run_name='__main__')"
 )
 SMALL = ["--data", "sample", "--requests", "4"]
 
@@ -131,11 +132,11 @@ def test_server_that_is_never_ready_or_deaf_to_sigterm_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After its time to start it is given up, after its time to stop it is killed, its children too."""
-    monkeypatch.setattr(served, "STOP_S", 0.3)
+    monkeypatch.setattr(local_server, "STOP_S", 0.3)
     before = signal.getsignal(signal.SIGTERM)
     pid_file = tmp_path / "pid"
     child = f"sleep 60 & echo $! > {pid_file}; trap '' TERM; wait; sleep 60"
-    with pytest.raises(ServerError, match="was not ready"), served.served(f"sh -c {shlex.quote(child)}", 0.5):
+    with pytest.raises(ServerError, match="was not ready"), local_server.served(f"sh -c {shlex.quote(child)}", 0.5):
         pass
     assert signal.getsignal(signal.SIGTERM) is before
     time.sleep(0.2)
@@ -145,5 +146,5 @@ def test_server_that_is_never_ready_or_deaf_to_sigterm_is_killed(
 @pytest.mark.parametrize(("command", "words"), [("", "is empty"), ("rerank 'x", "cannot be read")])
 def test_a_command_that_is_none_is_told(command: str, words: str) -> None:
     """An unclosed quote and nothing at all are one sentence each."""
-    with pytest.raises(ServerError, match=words), served.served(command, 5.0):
+    with pytest.raises(ServerError, match=words), local_server.served(command, 5.0):
         pass

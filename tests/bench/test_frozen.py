@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bench import frozen
+from bench.candidates import frozen
 from bench.cli import main
 from bench.data import datasets
 from bench.errors import DataError

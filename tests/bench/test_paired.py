@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench import paired, stages, tables
+from bench import tables
+from bench.accuracy import paired, stages
+from bench.candidates.frozen import keep
 from bench.contestants.reference import Reference
 from bench.data import datasets
 from bench.errors import BenchError
-from bench.frozen import keep
 from bench.records import AccuracyRecord
 
 NAMES = ("a", "b")

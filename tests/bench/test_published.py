@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import published
 from bench.errors import DataError
-from bench.published_table import published_figure, published_table
+from bench.published import published
+from bench.published.table import published_figure, published_table
 
 LEADERBOARD = [
     {

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import provenance, rankings
+from bench import provenance
+from bench.accuracy import rankings
+from bench.accuracy.rankings import RankingsLog
 from bench.errors import BenchError, DataError
-from bench.rankings import RankingsLog
 from bench.records import CandidatesNote, ContestantNote, DatasetNote, Failure, Ranking, RankingsHeader, Sample
 
 HEADER = RankingsHeader(

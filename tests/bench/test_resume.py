@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench import rankings
+from bench.accuracy import rankings
 from tests.bench.fake_reranker import FakeReranker, Reply
 from tests.bench.runs import ROOT, WriteBeir, asked, bench_run, many_queries, rankings_of, record_of, sentence_of
 

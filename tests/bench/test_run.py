@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench import records, run
+from bench import records
+from bench.accuracy import run
 from bench.contestants.dialect import Price
 from bench.records import Ranking, Sample
 from tests.bench.contestants.vendors import VENDORS, FakeVendor

@@ -19,13 +19,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from bench.client import Client
+from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.engine.traffic import PAIRS, asks, documents_per_s, latency_ms, write
 from bench.latency.loops import closed_loop
 from bench.latency.workload import Request
+from bench.local_server import served
 from bench.records import Sample
-from bench.served import served
 from models.catalogue import folder_name
 from tests.prepare.stand_in import make_checkpoint
 

@@ -15,8 +15,8 @@ import httpx
 import msgspec
 
 from bench.arena.judges.budget import Bill, Charge
+from bench.client.retry import may_help, wait_s
 from bench.errors import BenchError, ServerError
-from bench.retry import may_help, wait_s
 from bench.settings import Settings
 
 ROUTE = "/chat/completions"

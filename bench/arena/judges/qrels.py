@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
-from bench import measures
+from bench.accuracy import measures
 from bench.arena.field import Arena
 from bench.arena.judges.judge import ballot, missing, sha256
 from bench.arena.ledger import Ledger

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.arena.records import PairTally, Standing
-from bench.published import PublishedRecord
+from bench.published.published import PublishedRecord
 from bench.records import AccuracyRecord, Provenance
 from bench.report import derive
 from bench.report.charts import Chart, Dot, Series, dots, ecdf, histogram

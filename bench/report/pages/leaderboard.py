@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from bench.arena.records import ArenaRecord, Standing
 from bench.latency.records import Point
-from bench.published_table import published_figure
+from bench.published.table import published_figure
 from bench.report import derive
 from bench.report.charts import Chart, Dot, dots
 from bench.report.collect import Collected

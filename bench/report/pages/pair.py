@@ -4,10 +4,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.accuracy.paired import Paired
 from bench.arena.records import Standings
 from bench.latency.comparison import compare
 from bench.latency.records import Comparison, Ratio
-from bench.paired import Paired
 from bench.report import derive
 from bench.report.charts import Chart, Dot, dots
 from bench.report.collect import Collected, LatencyProfile

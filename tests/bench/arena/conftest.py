@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bench import retry
 from bench.arena.judges import chat as chat_module
+from bench.client import retry
 from tests.bench.arena.chat_server import ChatServer
 from tests.bench.arena.results import bad, good, write_dataset, write_run
 from tests.bench.running import running

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench.client import Answer, Client
-from bench.contestants.catalog import DIALECTS
+from bench.client.client import Answer, Client
+from bench.contestants.catalogue import DIALECTS
 from bench.contestants.contestant import Contestant, parse
 from bench.errors import AnswerError
 from bench.settings import Settings

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from bench.client import Answer, Client
+from bench.client.client import Answer, Client
 from bench.contestants.contestant import Contestant, parse
 from bench.settings import Settings
 from tests.server import Server

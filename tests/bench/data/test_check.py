@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from bench import tables
 from bench.cli import main
-from bench.data import catalog, datasets
+from bench.data import catalogue, datasets
 from bench.data.findings import Kind
 from bench.errors import DataError
 
@@ -99,7 +99,7 @@ def test_catalogue_facts_reach_every_result(tmp_path: Path, beir: WriteBeir) -> 
     for part in ("corpus.jsonl", "queries.jsonl", "qrels"):
         (plain / part).rename(folder / part)
     note = datasets.load(folder).note()
-    known = catalog.find("pg-silver")
+    known = catalogue.find("pg-silver")
     assert known
     assert (note.human_labels, note.labels, note.doubts) == (False, known.labels, [known.doubt])
     lines = tables.dataset_lines(note)

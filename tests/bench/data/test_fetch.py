@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
-from bench.data import catalog, datasets, lock, originals
-from bench.data.catalog import Form, Known, Source
+from bench.data import catalogue, datasets, lock, originals
+from bench.data.catalogue import Form, Known, Source
 from bench.data.fetch import fetch
 from bench.errors import DataError
 from tests.bench.data.file_server import FileServer
 
-SCIFACT = catalog.find("scifact") or catalog.KNOWN[0]
+SCIFACT = catalogue.find("scifact") or catalogue.KNOWN[0]
 SAMPLE = {
     f"scifact/{file}": (datasets.SAMPLE / file).read_bytes()
     for file in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv")
@@ -120,7 +120,7 @@ def test_break_in_the_middle_keeps_what_came(file_server: FileServer, tmp_path: 
 
 def test_loose_files_are_placed(file_server: FileServer, tmp_path: Path) -> None:
     """A set that is published as a BEIR folder is fetched file by file from the mirror's folder of that set."""
-    known = catalog.find("agentset-dbpedia")
+    known = catalogue.find("agentset-dbpedia")
     assert known
     for name, content in SAMPLE.items():
         file_server.files[f"/agentset-dbpedia/{name.removeprefix('scifact/')}"] = content
@@ -129,7 +129,7 @@ def test_loose_files_are_placed(file_server: FileServer, tmp_path: Path) -> None
 
 
 def _dl19() -> Known:
-    known = catalog.find("msmarco-dl19")
+    known = catalogue.find("msmarco-dl19")
     assert known
     return replace(known, sources=tuple(replace(source, md5=None) for source in known.sources))
 
@@ -152,7 +152,7 @@ def test_trec_files_become_a_beir_folder(file_server: FileServer, tmp_path: Path
 
 def test_essay_titles_become_known_items(tmp_path: Path) -> None:
     """The title of an essay of three passages finds exactly its passages, which do not carry it."""
-    known = catalog.find("pg-titles")
+    known = catalogue.find("pg-titles")
     assert known
     lines = [{"_id": f"{essay}_chunk_{n}", "title": essay.upper(), "text": f"{essay}{n}"} for essay, n in
              [("a", 0), ("a", 1), ("a", 2), ("b", 0), ("b", 1)]]  # fmt: skip
@@ -166,7 +166,7 @@ def test_essay_titles_become_known_items(tmp_path: Path) -> None:
 
 def test_essay_titles_equal_the_set_that_is_there(data_dir: Path, tmp_path: Path) -> None:
     """Made of the real essays, pg-titles is the one under RERANK_DATA."""
-    known = catalog.find("pg-titles")
+    known = catalogue.find("pg-titles")
     assert known
     originals.make(known, datasets.find("pg-silver", data_dir), tmp_path / "made")
     made, there = datasets.load(tmp_path / "made"), datasets.load(datasets.find("pg-titles", data_dir))
@@ -175,13 +175,13 @@ def test_essay_titles_equal_the_set_that_is_there(data_dir: Path, tmp_path: Path
 
 def test_every_source_is_complete() -> None:
     """Addresses are https, a set has sources or says why not, and no MD5 is of the wrong length."""
-    for known in catalog.KNOWN:
+    for known in catalogue.KNOWN:
         assert bool(known.sources) == bool(known.download_mb), known.name
         assert known.sources or known.why_not != "no public original is known", known.name
         for source in known.sources:
             assert source.url.startswith("https://")
             assert source.md5 is None or len(source.md5) == 32
-    assert set(Form) == {known.form for known in catalog.KNOWN}
+    assert set(Form) == {known.form for known in catalogue.KNOWN}
 
 
 def test_commands_as_typed(file_server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

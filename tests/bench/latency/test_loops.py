@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from bench.client import Client
+from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.latency import figures
 from bench.latency.loops import closed_loop, open_loop

@@ -5,8 +5,8 @@ import random
 import numpy as np
 import pytest
 
-from bench import candidates
-from bench.candidates import Candidates
+from bench.candidates import candidates
+from bench.candidates.candidates import Candidates
 from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError, DataError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bench import candidates
+from bench.candidates import candidates
 from bench.contestants.contestant import Contestant, rerank_at
 from bench.data import datasets
 from bench.errors import BenchError, ServerError

@@ -1,4 +1,4 @@
-"""`python -m bench.first --data DIR`: the first measurement, from nothing running to a table.
+"""`python -m bench.quickstart --data DIR`: the first measurement, from nothing running to a table.
 
 Starts the server on a free port, measures latency and then accuracy on one dataset, prints both tables and stops the
 server. Exit code 0 only when every query was answered; the server is stopped in every case.
@@ -9,14 +9,16 @@ from pathlib import Path
 
 import click
 
-from bench import frozen, stages, tables
+from bench import tables
+from bench.accuracy import stages
+from bench.candidates import frozen
 from bench.contestants.contestant import rerank_at
 from bench.data import datasets
 from bench.errors import BenchError
 from bench.latency.plan import Sweep
 from bench.latency.stage import measure_latency
 from bench.latency.tables import latency_table
-from bench.served import served
+from bench.local_server import served
 from bench.settings import Settings
 
 DEPTH = 50  # documents a request and candidates a query, as the public leaderboard has them

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from bench.candidates.embeddings import Vectors
 from bench.data.datasets import Dataset
-from bench.embeddings import Vectors
 
 DECIMALS = 6
 Embed = Callable[[Sequence[str]], Vectors]

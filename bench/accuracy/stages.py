@@ -1,22 +1,23 @@
 """The two stages as the commands run them: dataset and candidates in, one record out.
 
-Shared by `rerank-bench` and by `bench.first`, so that both measure the same way. A stage makes sure that a reranker
-answers at the URL before it sends its first measured request, and asks the server what it is while it runs. The
-accuracy stage asks only for what its results folder lacks; with nothing missing it computes the record again and asks
-nobody.
+Shared by `rerank-bench` and by `bench.quickstart`, so that both measure the same way. A stage makes sure that a
+reranker answers at the URL before it sends its first measured request, and asks the server what it is while it runs.
+The accuracy stage asks only for what its results folder lacks; with nothing missing it computes the record again and
+asks nobody.
 """
 
 import asyncio
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import provenance, rankings, records, resume, run
-from bench.candidates import Candidates
-from bench.client import Client
+from bench import provenance, records
+from bench.accuracy import rankings, resume, run
+from bench.accuracy.rankings import RankingsLog
+from bench.candidates.candidates import Candidates
+from bench.client.client import Client
 from bench.contestants.contestant import Contestant, file_name
 from bench.contestants.reference import Reference
 from bench.data.datasets import Dataset
-from bench.rankings import RankingsLog
 from bench.records import AccuracyRecord, Provenance, RankingsHeader
 
 

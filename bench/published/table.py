@@ -4,7 +4,7 @@ Pure text. A figure that was not published is a dash; nothing is converted, rank
 """
 
 from bench.columns import columns
-from bench.published import Figures, PublishedRecord, PublishedSource
+from bench.published.published import Figures, PublishedRecord, PublishedSource
 
 ABSENT = "-"
 

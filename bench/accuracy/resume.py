@@ -7,10 +7,10 @@ first session; otherwise one sentence says what differs. The URL may differ, sin
 from pathlib import Path
 from typing import Any
 
-from bench.candidates import Candidates
+from bench.accuracy.rankings import Rankings
+from bench.candidates.candidates import Candidates
 from bench.data.datasets import Dataset
 from bench.errors import ContestantError, DataError
-from bench.rankings import Rankings
 from bench.records import ContestantNote
 
 SAME_MODEL = ("model_id", "model_sha", "model_dtype", "artefact_sha256")

@@ -14,14 +14,14 @@ from dataclasses import replace
 
 from tqdm import tqdm
 
-from bench import measures
-from bench.candidates import Candidates
-from bench.client import Client
+from bench.accuracy import measures
+from bench.accuracy.rankings import Rankings, RankingsLog
+from bench.candidates.candidates import Candidates
+from bench.client.client import Client
 from bench.contestants.dialect import Price
 from bench.contestants.reference import Reference
 from bench.data.datasets import Dataset
 from bench.errors import ServerError
-from bench.rankings import Rankings, RankingsLog
 from bench.records import AccuracyRecord, Failure, Provenance, Ranking, Sample
 
 RETRIES = 8

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from bench import candidates, provenance
-from bench.candidates import K1, B, Candidates, Dense
+from bench import provenance
+from bench.candidates import candidates
+from bench.candidates.candidates import K1, B, Candidates, Dense
 from bench.data.datasets import Dataset
 from bench.errors import DataError
 from bench.records import CandidatesNote, DatasetNote, Provenance, write_bytes

@@ -1,9 +1,9 @@
 """The HTTP client: how one rerank request is sent, timed, retried and checked.
 
-When to send is the caller's (`bench.run`, `bench.latency`) within the contestant's rate limit; what the bodies mean is
-the contestant's dialect's. It promises that `rerank` never raises for a bad answer: a failure is an Answer without
-scores whose sample says why, and no sample holds the key. No proxy and no other environment is honoured, so that a
-loopback server is reached directly.
+When to send is the caller's (`bench.accuracy.run`, `bench.latency`) within the contestant's rate limit; what the bodies
+mean is the contestant's dialect's. It promises that `rerank` never raises for a bad answer: a failure is an Answer
+without scores whose sample says why, and no sample holds the key. No proxy and no other environment is honoured, so
+that a loopback server is reached directly.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from typing import Any
 import httpx
 from msgspec.structs import replace
 
+from bench.client.replies import count, reason, stage_times_ms
+from bench.client.retry import BUSY, Pace, may_help, wait_s
 from bench.contestants.contestant import Contestant
 from bench.errors import AnswerError, ServerError
 from bench.records import Sample
-from bench.replies import count, reason, stage_times_ms
-from bench.retry import BUSY, Pace, may_help, wait_s
 
 
 @dataclass(frozen=True)

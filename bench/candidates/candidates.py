@@ -14,10 +14,10 @@ import bm25s
 import numpy as np
 import Stemmer
 
+from bench.candidates.dense import rank
+from bench.candidates.embeddings import EmbeddingsModel, embed
 from bench.data.beir import numbered_lines
 from bench.data.datasets import Dataset
-from bench.dense import rank
-from bench.embeddings import EmbeddingsModel, embed
 from bench.errors import DataError
 from bench.records import CandidatesNote
 

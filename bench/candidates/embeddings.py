@@ -1,9 +1,9 @@
 """Embeddings from any server that speaks OpenAI's /v1/embeddings, kept on disk so that a repeat asks nothing.
 
 Texts go out in batches; every answered batch is on disk before the next is sent, so that a kill loses at most one.
-A busy or broken server is waited for as `bench.retry` says. It promises vectors in the order of the texts, all of one
-length and finite, or a sentence; the key goes into one header and nowhere else. No proxy and no other environment is
-honoured, so that a loopback server is reached directly.
+A busy or broken server is waited for as `bench.client.retry` says. It promises vectors in the order of the texts, all
+of one length and finite, or a sentence; the key goes into one header and nowhere else. No proxy and no other
+environment is honoured, so that a loopback server is reached directly.
 """
 
 import hashlib
@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from bench.client.replies import reason
+from bench.client.retry import may_help, wait_s
 from bench.errors import DataError, ServerError
-from bench.replies import reason
-from bench.retry import may_help, wait_s
 
 RETRIES = 6
 BATCH = 64
