@@ -5,7 +5,7 @@
 #
 # The embedded model is inside; prepared models are mounted (--volume DIR:/models:ro) and named (rerank serve --model NAME).
 # Another command takes the place of `serve`: docker run rerank models list. The root filesystem may be read-only.
-# tests/docker/steps.py proves this file where there is no Docker engine, by running its steps in chroots.
+# tools/docker/steps.py proves this file where there is no Docker engine, by running its steps in chroots.
 
 ARG PYTHON_IMAGE=python:3.12-slim
 

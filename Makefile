@@ -12,7 +12,7 @@ ARGS ?=
 DATA ?=
 MODEL ?= bge-reranker-v2-m3
 STAND_IN ?=
-FULL_SIZE = $(BIN)/python -m tests.full_size.check --peer $(PEER)/bin/python --out bench/results/full-size \
+FULL_SIZE = $(BIN)/python -m tools.full_size.check --peer $(PEER)/bin/python --out bench/results/full-size \
 	$(if $(STAND_IN),--stand-in "$(STAND_IN)",--model "$(MODEL)") $(if $(DATA),--data "$(DATA)")
 PEER := .venv/sentence-transformers
 RIVALS := infinity sentence-transformers-onnx
@@ -65,10 +65,10 @@ gpu-check: .venv/.prepare .venv/.bench $(PEER)/.installed ## the same on CUDA in
 	@$(FULL_SIZE) --device cuda $(ARGS)
 
 rivals: .venv/.test-prepare $(RIVALS:%=.venv/%/.installed) ## this server and its peers with the same random weights, in one run (PAIRS=FILE; SHAPE=config.json)
-	@$(BIN)/python -m tests.engine.rivals --pairs "$(PAIRS)" --shape "$(SHAPE)" --tokenizer "$(dir $(SHAPE))" $(ARGS)
+	@$(BIN)/python -m tools.engine.rivals --pairs "$(PAIRS)" --shape "$(SHAPE)" --tokenizer "$(dir $(SHAPE))" $(ARGS)
 
 embedded: .venv/.embedded ## build the embedded model again from its base weights
-	$(BIN)/python -m models.embedded.recipe.build --out models/embedded
+	$(BIN)/python -m tools.embedded.build --out models/embedded
 
 clean: ## remove the environment and every cache
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* dist build
@@ -109,7 +109,7 @@ clean: ## remove the environment and every cache
 	@touch $@
 
 # the rivals live in environments of their own, never among the project's packages
-.venv/%/.installed: bench/peers/%.txt | .venv/bin/python
+.venv/%/.installed: tools/peers/%.txt | .venv/bin/python
 	@echo "installing the rival of $< into .venv/$* (once)"
 	@rm -rf .venv/$*
 	@$(BIN)/python -m venv .venv/$*

@@ -31,7 +31,7 @@ GPU_BATCH_TOKENS = 16_384
 """Padded tokens of a batch on a GPU until it is measured: about 10 TFLOP at 568 M parameters, tens of milliseconds."""
 GPU_LENGTH_MULTIPLE = 8
 """Lengths are padded to a multiple of this on a GPU: its matrix units work in eights, and the arena sees fewer shapes.
-Sixteen would cost 4 % of the tokens of real passages in padding, eight costs 2 % (tests/engine/lengths.py)."""
+Sixteen would cost 4 % of the tokens of real passages in padding, eight costs 2 % (tools/engine/lengths.py)."""
 OUT_OF_MEMORY = ("Failed to allocate memory", "out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "BFCArena")
 """What ONNX Runtime says where a batch does not fit."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from models.artefact import Artefact, Manifest, Source, seal
-from models.embedded.recipe.graph import Arithmetic, build
-from models.embedded.recipe.score import Score
-from models.embedded.recipe.weights import Matrix, Weights, from_tensors
 from tests.tiny import make_tokenizer
+from tools.embedded.graph import Arithmetic, build
+from tools.embedded.score import Score
+from tools.embedded.weights import Matrix, Weights, from_tensors
 
 WORDS, POSITIONS, WIDTH, INNER, HEAD_WIDTH, LAYERS = 40, 24, 16, 32, 8, 2
 RAW = Score(scale=1.0, offset=0.0)

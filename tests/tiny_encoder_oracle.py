@@ -7,8 +7,8 @@ import math
 
 import numpy as np
 
-from models.embedded.recipe.weights import Matrix
 from tests.tiny_encoder import HEAD_WIDTH, LAYERS
+from tools.embedded.weights import Matrix
 
 
 def similarity(

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bench import bm25_check
 from bench.accuracy import measures
 from bench.candidates import candidates
 from bench.data import catalogue, datasets
 from bench.errors import DataError
 from tests.bench.conftest import BM25
+from tools import bm25_check
 
 WriteBeir = Callable[..., Path]
 

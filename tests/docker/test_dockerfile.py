@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from service.settings import settings_list
-from tests.docker.dockerfile import Stage, lets_through, lineage, read, substitute
-from tests.docker.steps import PROJECT, write_context
+from tools.docker.dockerfile import Stage, lets_through, lineage, read, substitute
+from tools.docker.steps import PROJECT, write_context
 
 TEXT = (PROJECT / "Dockerfile").read_text()
 STAGES = read(TEXT)

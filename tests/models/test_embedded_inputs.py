@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from models.catalogue import EMBEDDED
-from models.embedded.recipe.exact import erf
-from models.embedded.recipe.idf import CHARACTER, PUNCTUATION, idf
-from models.embedded.recipe.inputs import _texts, inputs
-from models.embedded.recipe.score import Score
 from models.pair import Pair
 from models.prepare.quantise import Fp32
 from models.scorer import Scorer
 from tests.tiny_encoder import RAW, make_artefact, make_idf, make_tensors, make_weights
 from tests.tiny_encoder_oracle import encode
+from tools.embedded.exact import erf
+from tools.embedded.idf import CHARACTER, PUNCTUATION, idf
+from tools.embedded.inputs import _texts, inputs
+from tools.embedded.score import Score
 
 TEXTS = [[2, 7, 9, 3], [2, 11, 7, 30, 25, 14, 3], [2, *range(5, 25), 3]]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from models.catalogue import EMBEDDED
-from models.embedded.recipe.evaluate import reranked
-from models.embedded.recipe.parts import interval, score, together
-from models.embedded.recipe.score import SCORE
 from models.scorer import Scorer
+from tools.embedded.evaluate import reranked
+from tools.embedded.parts import interval, score, together
+from tools.embedded.score import SCORE
 
 QUERIES = {
     "bear": "what is a giant panda?",

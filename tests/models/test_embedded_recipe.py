@@ -14,20 +14,20 @@ from tokenizers import Tokenizer
 
 from models.artefact import load
 from models.catalogue import EMBEDDED
-from models.embedded.recipe import weights as weights_module
-from models.embedded.recipe.build import main
-from models.embedded.recipe.calibrate import fit
-from models.embedded.recipe.evaluate import kendall_tau, reranked
-from models.embedded.recipe.graph import Arithmetic, build
-from models.embedded.recipe.score import Score
-from models.embedded.recipe.tokenizer import two_texts
-from models.embedded.recipe.weights import RecipeError, find, from_tensors, read_pinned
 from models.pair import Pair
 from models.prepare.quantise import Fp32, PerToken, round_columns, round_rows
 from models.scorer import Scorer
 from models.session import Session
 from tests.tiny_encoder import HEAD_WIDTH, LAYERS, RAW, make_artefact, make_idf, make_tensors, make_weights
 from tests.tiny_encoder_oracle import similarity
+from tools.embedded import weights as weights_module
+from tools.embedded.build import main
+from tools.embedded.calibrate import fit
+from tools.embedded.evaluate import kendall_tau, reranked
+from tools.embedded.graph import Arithmetic, build
+from tools.embedded.score import Score
+from tools.embedded.tokenizer import two_texts
+from tools.embedded.weights import RecipeError, find, from_tensors, read_pinned
 
 QUERY, DOCUMENT, LONGER = [2, 7, 9, 3], [2, 11, 7, 30, 25, 14, 3], [2, *range(5, 25), 3]
 

@@ -6,10 +6,6 @@ import pytest
 
 from models.artefact import MANIFEST
 from models.catalogue import EMBEDDED
-from models.embedded.recipe.build import manifest, seal_verified
-from models.embedded.recipe.reference import logits
-from models.embedded.recipe.score import Score
-from models.embedded.recipe.weights import RecipeError
 from models.pair import Pair
 from models.prepare.pairs import Sample
 from models.prepare.quantise import Fp32
@@ -18,6 +14,10 @@ from models.prepare.verify import verify_folder
 from tests.tiny_encoder import RAW, make_artefact, make_idf, make_tensors, make_weights
 from tests.tiny_encoder_oracle import similarity
 from tests.tiny_graphs import SILENT
+from tools.embedded.build import manifest, seal_verified
+from tools.embedded.reference import logits
+from tools.embedded.score import Score
+from tools.embedded.weights import RecipeError
 
 SCORE = Score(scale=3.0, offset=-1.0, maxsim_weight=0.5)
 PAIRS = [

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.embedded.recipe.reliability import bins, draw, expected_error
+from tools.embedded.reliability import bins, draw, expected_error
 
 
 def test_a_calibrated_relevance_has_no_error() -> None:

@@ -14,18 +14,18 @@ from transformers import BertConfig, BertModel
 
 from models.artefact import load, seal
 from models.catalogue import EMBEDDED
-from models.embedded.recipe.build import manifest, write_model
-from models.embedded.recipe.idf import idf
-from models.embedded.recipe.parts import score, together
-from models.embedded.recipe.reference import logits
-from models.embedded.recipe.score import SCORE, Score
-from models.embedded.recipe.weights import TOKENIZER, WEIGHTS, Matrix, find
 from models.pair import Pair
 from models.prepare.quantise import Fp32
 from models.prepare.reference import read
 from models.scorer import Scorer
 from models.session import Session
 from tests import tiny_encoder
+from tools.embedded.build import manifest, write_model
+from tools.embedded.idf import idf
+from tools.embedded.parts import score, together
+from tools.embedded.reference import logits
+from tools.embedded.score import SCORE, Score
+from tools.embedded.weights import TOKENIZER, WEIGHTS, Matrix, find
 
 pytestmark = pytest.mark.prepare
 

@@ -8,19 +8,19 @@ import pytest
 import torch
 
 from models.artefact import seal
-from models.embedded.recipe import labels, train
-from models.embedded.recipe.beir import Dataset
-from models.embedded.recipe.build import manifest, write_model
-from models.embedded.recipe.idf import idf
-from models.embedded.recipe.labels import Example, HeldOut
-from models.embedded.recipe.last_layer import batches, encode, parameters, similarities, trunk
-from models.embedded.recipe.reference import logits
-from models.embedded.recipe.score import SCORE
-from models.embedded.recipe.train import Model
-from models.embedded.recipe.weights import TOKENIZER, WEIGHTS, find, parse, read_pinned
 from models.pair import Pair
 from models.scorer import Scorer
 from tests.tiny_encoder import RAW, make_idf, make_weights
+from tools.embedded import labels, train
+from tools.embedded.beir import Dataset
+from tools.embedded.build import manifest, write_model
+from tools.embedded.idf import idf
+from tools.embedded.labels import Example, HeldOut
+from tools.embedded.last_layer import batches, encode, parameters, similarities, trunk
+from tools.embedded.reference import logits
+from tools.embedded.score import SCORE
+from tools.embedded.train import Model
+from tools.embedded.weights import TOKENIZER, WEIGHTS, find, parse, read_pinned
 
 pytestmark = pytest.mark.prepare
 
@@ -54,7 +54,7 @@ def test_trunk_and_last_layer_are_the_encoder() -> None:
 
 def test_batches_hold_every_text_once_and_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
     """A text longer than the bound goes alone."""
-    monkeypatch.setattr("models.embedded.recipe.last_layer.TOKENS_AT_A_TIME", 10)
+    monkeypatch.setattr("tools.embedded.last_layer.TOKENS_AT_A_TIME", 10)
     lengths = [3, 12, 4, 3, 1, 9]
     found = list(batches(lengths))
     assert sorted(at for batch in found for at in batch) == list(range(6))

@@ -6,7 +6,7 @@ import random
 import pytest
 
 from bench.arena.standings import Outcome, standings
-from tests.bench.arena.coverage import NAMES, covered, simulated
+from tools.bench.interval_coverage import NAMES, covered, simulated
 
 RESAMPLES = 200
 

@@ -1,0 +1,1 @@
+"""Checks of the bench's own statistics that take minutes."""

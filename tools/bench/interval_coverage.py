@@ -1,0 +1,42 @@
+"""How often the bootstrap intervals hold the true rating: `python -m tools.bench.interval_coverage [SIMULATIONS]`.
+
+Simulated tournaments of contestants of known ratings, every pair over every query; prints the share of the 95 %
+intervals that hold the truth.
+"""
+
+import sys
+
+import numpy as np
+
+from bench.arena.standings import Outcome, standings
+
+TRUE = {"a": 1620.0, "b": 1540.0, "c": 1490.0, "d": 1350.0}
+"""Their mean is 1500, as the ratings' is."""
+NAMES = sorted(TRUE)
+
+
+def simulated(seed: int, queries: int) -> list[Outcome]:
+    """A tournament of all pairs over all queries."""
+    rng = np.random.default_rng([7, seed])
+    outcomes = []
+    for query in range(queries):
+        for i, a in enumerate(NAMES):
+            for b in NAMES[i + 1 :]:
+                chance = 1 / (1 + 10 ** ((TRUE[b] - TRUE[a]) / 400))
+                verdict = "a" if rng.random() < chance else "b"
+                outcomes.append(Outcome(("simulated", f"q{query}", a, b), verdict))
+    return outcomes
+
+
+def covered(simulations: int, queries: int = 150, resamples: int = 500) -> float:
+    """The share of all contestants' intervals that hold the true rating."""
+    held = 0
+    for seed in range(simulations):
+        for standing in standings(simulated(seed, queries), seed, resamples).standings:
+            held += standing.rating.low <= TRUE[standing.contestant] <= standing.rating.high
+    return held / (simulations * len(NAMES))
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    sys.stdout.write(f"{covered(count):.4f} of {count * len(NAMES)} intervals hold the true rating\n")

@@ -1,0 +1,61 @@
+"""`python -m tools.bm25_check`: BM25's nDCG@10 on every known set that is there, beside the figure it must have.
+
+Anyone can run it where RERANK_DATA (or the argument) names the data: it checks reader, candidates and measure together
+against figures that others published or that were first measured on the same files. Exit code 1 where one is off by
+more than .005, or where no set is there.
+"""
+
+from pathlib import Path
+
+import click
+
+from bench import tables
+from bench.accuracy import measures
+from bench.candidates.candidates import freeze, shipped_run
+from bench.data import catalogue, datasets
+from bench.data.catalogue import Form, Known
+from bench.errors import DataError
+from bench.settings import Settings
+
+DEPTH = 100
+TOLERANCE = 0.005
+MEASURE = "nDCG@10"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("root", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+def main(root: Path | None) -> None:
+    """Print BM25's figures beside the expected ones, for the sets under ROOT (else under RERANK_DATA)."""
+    root = root or Settings.from_environment().data_root
+    click.echo(f"{'dataset':<20} {'queries':>7}  {'BM25 ' + MEASURE:<24} {'expected':>8}  off by")
+    differences = [_row(known, root) for known in catalogue.KNOWN if known.bm25_ndcg10 is not None]
+    measured = [difference for difference in differences if difference is not None]
+    if not measured:
+        raise click.ClickException(f"no known dataset is there: RERANK_DATA or ROOT is {root or 'not set'}")
+    off = sum(difference > TOLERANCE for difference in measured)
+    if off:
+        raise click.ClickException(f"{off} of {len(measured)} figures are off by more than {TOLERANCE}")
+    click.echo(f"all {len(measured)} within {TOLERANCE}")
+
+
+def _row(known: Known, root: Path | None) -> float | None:
+    """Print one set's row; gives how far BM25 is off, None where it could not be measured."""
+    try:
+        dataset = datasets.load(datasets.find(known.name, root))
+    except DataError as error:
+        click.echo(f"{known.name:<20} {tables.ABSENT:>7}  {error}")
+        return None
+    if known.form is Form.DL19 and not shipped_run(dataset):
+        click.echo(f"{known.name:<20} {len(dataset.qrels):>7}  its figure is that of a run, which is not there")
+        return None
+    expected = known.bm25_ndcg10 or 0.0
+    values = measures.per_query(dataset.qrels, freeze(dataset, DEPTH).lists, dataset.relevance_level)
+    found = measures.means({MEASURE: values[MEASURE]})[MEASURE]
+    difference = abs(found.value - expected)
+    cells = f"{tables.measure_cell(found):<24} {tables.figure(expected, 4):>8}  {tables.figure(difference, 4)}"
+    click.echo(f"{known.name:<20} {len(dataset.qrels):>7}  {cells}{'  OFF' if difference > TOLERANCE else ''}")
+    return difference
+
+
+if __name__ == "__main__":
+    main()

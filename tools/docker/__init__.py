@@ -1,0 +1,1 @@
+"""The Dockerfile's proof where there is no Docker engine."""

@@ -1,0 +1,111 @@
+"""Builds the artefact folder: `python -m tools.embedded.build [--weights FILE] [--out DIR]`.
+
+Needs onnx, onnxruntime, numpy, safetensors, tokenizers and the pinned files, no data and no torch. The same inputs give
+the same bytes, so anyone can check that the committed `model.onnx`, `tokenizer.json` and `parity.json` are what this
+recipe makes. As with every prepared model, nothing is sealed that is too far from its reference.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from models.artefact import Artefact, Manifest, Source, seal
+from models.prepare.progress import Progress
+from models.prepare.quantise import Fp32, PerToken
+from models.prepare.reference import Reference
+from models.prepare.reference import write as write_reference
+from models.prepare.verify import verify
+from tools.embedded import reference
+from tools.embedded.graph import build
+from tools.embedded.idf import idf
+from tools.embedded.inputs import measure
+from tools.embedded.score import SCORE
+from tools.embedded.tokenizer import two_texts
+from tools.embedded.weights import SHA256, TOKENIZER, WEIGHTS, Matrix, RecipeError, Weights, find, parse, read_pinned
+
+Precision = Literal["int8", "fp32"]
+
+MAX_TOKENS = 512
+TOOLS = ("numpy", "onnx", "safetensors", "tokenizers")
+HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def make(
+    weights: Path, tokenizer: Path, out: Path, precision: Precision = "int8", sha256: str = SHA256[WEIGHTS]
+) -> None:
+    """Write model.onnx, tokenizer.json and parity.json into a folder and seal it.
+
+    Raises:
+        RecipeError: another input file, or logits too far from the reference's.
+    """
+    encoder, idfs = write_model(weights, tokenizer, out, precision, sha256)
+    sources = SHA256 | {WEIGHTS: sha256}
+    expected = reference.make(encoder, idfs, SCORE, out / "tokenizer.json", MAX_TOKENS, sources)
+    seal_verified(out, manifest(precision, sha256), expected)
+
+
+def write_model(
+    weights: Path, tokenizer: Path, out: Path, precision: Precision, sha256: str = SHA256[WEIGHTS]
+) -> tuple[Weights, Matrix]:
+    """Write model.onnx and tokenizer.json; return the encoder and the idf of every token [vocabulary].
+
+    Raises:
+        RecipeError: another input file.
+    """
+    encoder, vocabulary = parse(read_pinned(weights, sha256)), read_pinned(tokenizer, SHA256[TOKENIZER])
+    arithmetic = PerToken(inputs=measure(encoder, vocabulary)) if precision == "int8" else Fp32()
+    idfs = idf(vocabulary)
+    graph, pairs = build(encoder, idfs, SCORE, arithmetic), two_texts(vocabulary)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "model.onnx").write_bytes(graph)
+    (out / "tokenizer.json").write_bytes(pairs)
+    return encoder, idfs
+
+
+def seal_verified(out: Path, manifest: Manifest, reference: Reference) -> None:
+    """Write the reference beside the graph and seal the folder; raise RecipeError where a gate is not passed."""
+    write_reference(reference, out)
+    verdict = verify(Artefact(out, manifest), reference, (), "cpu", Progress())
+    if verdict.failures:
+        raise RecipeError(f"{out} is not sealed, for it is too far from its reference: {'; '.join(verdict.failures)}")
+    seal(out, msgspec.structs.replace(manifest, parity=msgspec.to_builtins(verdict)))
+
+
+def manifest(precision: Precision, sha256: str = SHA256[WEIGHTS]) -> Manifest:
+    """State what the folder holds."""
+    return Manifest(
+        name="embedded",
+        architecture="bert",
+        precision=precision,
+        max_tokens=MAX_TOKENS,
+        source=Source(hub_id=HUB_ID, revision=f"sha256:{sha256}", licence="Apache-2.0"),
+        batchable=True,
+        tools={name: version(name) for name in TOOLS},
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command (with the command line's own arguments by default); return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.embedded.build", description=__doc__)
+    parser.add_argument("--weights", type=Path, help=f"{WEIGHTS} (default: the installed package's)")
+    parser.add_argument("--sha256", default=SHA256[WEIGHTS], help="of --weights (default: the untrained ones')")
+    parser.add_argument("--tokenizer", type=Path, help=f"{TOKENIZER} (default: the installed package's)")
+    parser.add_argument("--out", type=Path, required=True, help="the artefact folder to write")
+    parser.add_argument("--precision", choices=["int8", "fp32"], default="int8", help="fp32: the reference for parity")
+    options = parser.parse_args(arguments)
+    try:
+        weights, tokenizer = options.weights or find(WEIGHTS), options.tokenizer or find(TOKENIZER)
+        make(weights, tokenizer, options.out, options.precision, options.sha256)
+    except RecipeError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

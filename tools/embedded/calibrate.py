@@ -1,0 +1,92 @@
+"""Fits scale and offset of the score: `python -m tools.embedded.calibrate --data DIR [--model FOLDER]`.
+
+DIR holds fiqa, nfcorpus and tatqa-dev in BEIR layout. Fitted on FiQA's train and NFCorpus' dev split and on TAT-QA, so
+no figure of the model card is measured on what was fitted. For each query one document of the set's highest grade
+against one that is not relevant: in every second query from the BM25 top 50, in the others any document. (NFCorpus'
+train split has only its lower grade, "shares a topic", which is no relevance.) A logistic fit by maximum likelihood of
+the label on the bare similarity gives the two constants, which go into `score.py`.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from models.catalogue import EMBEDDED
+from models.scorer import Scorer
+from tools.embedded.beir import Dataset
+from tools.embedded.score import SCORE
+
+Floats = npt.NDArray[np.float64]
+
+SETS = (("fiqa", "train"), ("nfcorpus", "dev"), ("tatqa-dev", "test"))
+QUERIES_PER_SET = 600
+HARD_DEPTH = 50
+SEED = 20
+NEWTON_STEPS = 30
+
+
+def pairs(dataset: Dataset, queries: int, seed: int) -> list[tuple[str, str, int]]:
+    """Draw (query, document, label): a relevant and an irrelevant document for each of the drawn queries."""
+    random = np.random.default_rng(seed)
+    best = max(grade for judged in dataset.qrels.values() for grade in judged.values())
+    known = {
+        query: [i for i, grade in judged.items() if grade == best and i in dataset.documents]
+        for query, judged in dataset.qrels.items()
+    }
+    able = [query for query, relevant in known.items() if relevant]
+    drawn = [able[i] for i in random.permutation(len(able))[:queries]]
+    hard = dataset.candidates(HARD_DEPTH, drawn)
+    everything = list(dataset.documents)
+    found = []
+    for place, query in enumerate(drawn):
+        pool = hard[query] if place % 2 else everything
+        others = [i for i in pool if not dataset.qrels[query].get(i) and i != query] or everything
+        positive, negative = str(random.choice(known[query])), str(random.choice(others))
+        text = dataset.queries[query]
+        found += [(text, dataset.documents[positive], 1), (text, dataset.documents[negative], 0)]
+    return found
+
+
+def similarities(scorer: Scorer, drawn: list[tuple[str, str, int]]) -> Floats:
+    """The bare similarity of each pair: the artefact's logit with its constants taken off again."""
+    ready = [scorer.tokeniser.pairs(query, [document])[0] for query, document, _ in drawn]
+    return (scorer.run(ready).astype(np.float64) - SCORE.offset) / SCORE.scale
+
+
+def fit(x: Floats, labels: Floats) -> tuple[float, float]:
+    """Maximum-likelihood (scale, offset) of P(label) = sigmoid(scale · x + offset)."""
+    design = np.stack([x, np.ones_like(x)], axis=1)
+    line = np.zeros(2)
+    for _ in range(NEWTON_STEPS):
+        chance = 1 / (1 + np.exp(-design @ line))
+        curvature = design.T @ (design * (chance * (1 - chance))[:, np.newaxis])
+        line += np.linalg.solve(curvature, design.T @ (labels - chance))
+    return float(line[0]), float(line[1])
+
+
+def main() -> int:
+    """Run the command; return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.embedded.calibrate", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with fiqa, nfcorpus and tatqa-dev")
+    parser.add_argument("--model", type=Path, default=EMBEDDED, help="artefact folder (default: the embedded model)")
+    options = parser.parse_args()
+    with Scorer.open(options.model, device="cpu") as scorer:
+        x, labels = [], []
+        for name, split in SETS:
+            drawn = pairs(Dataset.read(options.data / name, split), QUERIES_PER_SET, SEED)
+            x.append(similarities(scorer, drawn))
+            labels.append(np.array([label for _, _, label in drawn], np.float64))
+            scale, offset = fit(x[-1], labels[-1])
+            print(f"{name} {split}: {len(drawn)} pairs, alone scale {scale:.4f} offset {offset:.4f}")  # noqa: T201
+    scale, offset = fit(np.concatenate(x), np.concatenate(labels))
+    chance = 1 / (1 + np.exp(-(scale * np.concatenate(x) + offset)))
+    right = np.mean((chance > 0.5) == (np.concatenate(labels) > 0.5))
+    print(f"scale {scale:.4f} offset {offset:.4f}; at 0.5 right: {right:.3f} of {len(chance)} pairs")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""What the encoder's products are fed with, over real text: what their rounding to int8 is fitted to.
+
+The texts are the project's own (the English ones of `models/prepare/pairs.jsonl`, about 4,000 tokens): no dataset is
+needed to build, and none is looked at. The encoder runs in float64, so every machine measures the same.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from models.prepare.pairs import read_texts
+from models.prepare.rounding import Double, Inputs
+from tools.embedded.exact import encode
+from tools.embedded.weights import Weights
+
+LANGUAGE = "en"
+PEAKS = {"qkv": 3.0, "up": 5.0}
+"""Channels that reach higher than this in the inputs of these products are divided down to it. A few do (up to 10 and
+30, where half the channels stay below 2.4), and without them a token's 127 steps are several times as fine. No
+lower for `up`, and not the other products: the matrix, which takes the factor up, would lose what the token wins."""
+
+
+def measure(weights: Weights, tokenizer: bytes) -> dict[str, Inputs]:
+    """The inputs of every product, by the name that `graph.build` gives it."""
+    return inputs(weights, _texts(tokenizer, len(weights.positions)))
+
+
+def inputs(weights: Weights, texts: Iterable[list[int]]) -> dict[str, Inputs]:
+    """The same over texts that are given as token ids."""
+    grams: dict[str, Double] = {}
+    peaks: dict[str, Double] = {}
+    tokens = 0
+
+    def see(at: str, x: Double) -> None:
+        grams[at] = grams.get(at, 0) + x.T @ x
+        peaks[at] = np.maximum(peaks.get(at, 0), np.abs(x).max(axis=0))
+
+    for ids in texts:
+        tokens += len(ids)
+        encode(weights, ids, see)
+    return {at: Inputs(gram / tokens, _divisors(at, peaks[at])) for at, gram in grams.items()}
+
+
+def _divisors(at: str, peaks: Double) -> Double | None:
+    bound = PEAKS.get(at.rpartition(".")[2])
+    return np.maximum(peaks / bound, 1) if bound else None
+
+
+def _texts(tokenizer: bytes, most: int) -> list[list[int]]:
+    reader = Tokenizer.from_buffer(tokenizer)
+    reader.no_padding()
+    reader.enable_truncation(most)
+    english = [text for text in read_texts() if text.language == LANGUAGE]
+    return [reader.encode(text).ids for pair in english for text in (pair.query, pair.passage)]

@@ -1,0 +1,82 @@
+"""`python -m tools.engine.fairness`: what a small request pays while large ones are under way.
+
+The P90 of requests with 5 documents, one at a time: alone, and while four clients keep requests of 1,000 documents in
+flight. Their ratio is the figure; the large ones' documents per second stand beside it, so that it is not bought.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.client.client import Client
+from bench.contestants.contestant import rerank_at
+from bench.latency.loops import closed_loop
+from bench.latency.workload import Request
+from bench.records import Sample
+from tools.engine.traffic import (  # fmt: skip
+    OUT,
+    PAIRS,
+    ROUTE,
+    SERVER,
+    URL,
+    asks,
+    documents_per_s,
+    latency_ms,
+    reranker,
+    write,
+)
+
+LARGE_CLIENTS = 4
+
+
+@click.command()
+@PAIRS
+@URL
+@ROUTE
+@SERVER
+@OUT
+@click.option("--small", default=100, show_default=True, help="Small requests of each phase.")
+@click.option("--large-documents", default=1000, show_default=True)
+def main(
+    pairs: Path, url: str | None, route: str, server: str, out: Path | None, small: int, large_documents: int
+) -> None:
+    """Measure and print both percentiles."""
+    with reranker(url, server) as at:
+        found = asyncio.run(_measure(at, route, asks(pairs, 5, small), asks(pairs, large_documents, 64, seed=1)))
+    alone, beside = latency_ms(found["alone"], 90), latency_ms(found["beside"], 90)
+    click.echo(
+        f"5 documents, P90: alone {alone:.1f} ms, beside large requests {beside:.1f} ms: {beside / alone:.2f} times"
+    )
+    click.echo(f"large requests: {documents_per_s(found['large']):.0f} documents/s")
+    write(out, at, found.pop("info"), {"route": route, "small": small, "large_documents": large_documents}, found)
+
+
+async def _measure(url: str, route: str, small: list[Request], large: list[Request]) -> dict[str, Any]:
+    async with Client(rerank_at(url, route=route), timeout_s=600, connections=32) as client:
+        info = await client.info()
+        await closed_loop(client, small[:20], 1)
+        alone = await closed_loop(client, small, 1)
+        heavy: list[Sample] = []
+
+        async def keep_busy(first: int) -> None:
+            number = first
+            while True:
+                ask = large[number % len(large)]
+                heavy.append((await client.rerank("", ask.query, ask.documents)).sample)
+                number += LARGE_CLIENTS
+
+        busy = [asyncio.create_task(keep_busy(number)) for number in range(LARGE_CLIENTS)]
+        await asyncio.sleep(3)
+        beside = await closed_loop(client, small, 1)
+        while len(heavy) < LARGE_CLIENTS:
+            await asyncio.sleep(0.5)
+        for task in busy:
+            task.cancel()
+        await asyncio.gather(*busy, return_exceptions=True)
+    return {"info": info, "alone": alone, "beside": beside, "large": heavy}
+
+
+if __name__ == "__main__":
+    main()

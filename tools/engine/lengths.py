@@ -1,0 +1,135 @@
+"""`python -m tools.engine.lengths`: documents of real lengths, in the engine's order and in the order of their coming.
+
+The mix is MS MARCO passages, ArguAna arguments and FiQA answers in equal parts, and 2 % of documents of 2,000 tokens.
+On the CPU, alternating: a pair a run on every lane, as the engine does, against batches of 32 in the order of coming,
+padded to their longest, all CPUs on each. For a GPU, where there must be batches, the padding of those that the true
+queue forms for requests of 50 documents, at the true budget and lengths; no device is needed.
+"""
+
+import asyncio
+import itertools
+import json
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import numpy as np
+
+from models.artefact import load
+from models.catalogue import EMBEDDED
+from models.pair import Logits, Pair
+from models.session import GPU_BATCH_TOKENS, GPU_LENGTH_MULTIPLE, Session
+from models.tokenise import Tokeniser
+from service.engine.batcher import Batcher
+
+SETS = ("msmarco-dl19", "arguana", "fiqa")
+LONG_TOKENS, LONG_SHARE = 2000, 0.02
+NAIVE_BATCH = 32
+"""The batch size that sentence-transformers and infinity start from."""
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Folder of BEIR folders.")
+@click.option("--model", type=click.Path(exists=True, path_type=Path), default=EMBEDDED, help="An artefact folder.")
+@click.option("--documents", default=300)
+@click.option("--rounds", default=3)
+@click.option("--out", type=click.Path(path_type=Path), help="File for the figures.")
+def main(data: Path, model: Path, documents: int, rounds: int, out: Path | None) -> None:
+    """Measure and print both figures."""
+    artefact = load(model)
+    session = Session(artefact, device="cpu")
+    tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
+    pairs = mix(data, tokeniser, documents)
+    naive = [pairs[at : at + NAIVE_BATCH] for at in range(0, len(pairs), NAIVE_BATCH)]
+    seconds: dict[str, list[float]] = {"engine": [], "naive": []}
+    session.warm_up(pairs[0])
+    for _ in range(rounds):
+        seconds["engine"].append(_engine(session, pairs))
+        start = time.perf_counter()
+        for batch in naive:
+            session.run_alone(batch)
+        seconds["naive"].append(time.perf_counter() - start)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    lengths = [len(pair) for pair in pairs]
+    padding = {
+        "CPU": 0.0,
+        "naive order": 1 - sum(lengths) / sum(len(batch) * max(map(len, batch)) for batch in naive),
+        "GPU": asyncio.run(gpu_padding(mix(data, tokeniser, 4000), 50)),
+    }
+    found = {
+        "documents": documents,
+        "tokens": {str(q): float(np.percentile(lengths, q)) for q in (0, 50, 90, 100)},
+        "seconds": seconds,
+        "ratio": medians["naive"] / medians["engine"],
+        "padding": padding,
+    }
+    click.echo(f"{documents} documents of {min(lengths)} to {max(lengths)} tokens, median {np.median(lengths):.0f}")
+    click.echo(
+        f"a pair a run {medians['engine']:.1f} s, naive batches {medians['naive']:.1f} s: {found['ratio']:.2f} x"
+    )
+    click.echo("padding: " + ", ".join(f"{name} {share:.1%}" for name, share in padding.items()))
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def mix(data: Path, tokeniser: Tokeniser, count: int, seed: int = 0) -> list[Pair]:
+    """Pairs of real queries and documents in random order, and long ones joined of FiQA's answers."""
+    draw = random.Random(seed)
+    texts = {name: (_texts(data / name / "queries.jsonl"), _texts(data / name / "corpus.jsonl")) for name in SETS}
+    answers = iter(draw.sample(texts["fiqa"][1], len(texts["fiqa"][1])))
+    pairs = []
+    for number in range(count):
+        queries, documents = texts[SETS[number % len(SETS)]]
+        document = draw.choice(documents)
+        if number < LONG_SHARE * count:
+            document = ""
+            while len(document) < 5 * LONG_TOKENS:  # a token is about four letters
+                document += next(answers)
+        (pair,) = tokeniser.pairs(draw.choice(queries), [document])
+        pairs.append(Pair(pair.ids[:LONG_TOKENS], pair.types[:LONG_TOKENS]))
+    draw.shuffle(pairs)
+    return pairs
+
+
+async def gpu_padding(pairs: Sequence[Pair], documents: int) -> float:
+    """Padding of the batches that the queue makes of such requests, eight of them at a time."""
+
+    def run(batch: Sequence[Pair]) -> Logits:
+        time.sleep(0.01)  # some are queued meanwhile, as on a device
+        return np.zeros(len(batch), np.float32)
+
+    batcher = Batcher(
+        run, lanes=1, max_batch_tokens=GPU_BATCH_TOKENS, max_queue_tokens=0, length_multiple=GPU_LENGTH_MULTIPLE
+    )
+    batcher.start()
+    requests = iter([pairs[at : at + documents] for at in range(0, len(pairs), documents)])
+
+    async def client() -> None:
+        for request in requests:
+            await batcher.score(request)
+
+    await asyncio.gather(*(client() for _ in range(8)))
+    batcher.close()
+    return batcher.padding_ratio
+
+
+def _engine(session: Session, pairs: Sequence[Pair]) -> float:
+    start = time.perf_counter()
+    with ThreadPoolExecutor(session.lanes) as lanes:
+        longest_first = sorted(pairs, key=len, reverse=True)
+        list(lanes.map(session.run, [[pair] for pair in longest_first]))
+    return time.perf_counter() - start
+
+
+def _texts(file: Path) -> list[str]:
+    with file.open(encoding="utf-8") as lines:
+        return [text for line in itertools.islice(lines, 20_000) if (text := json.loads(line)["text"].strip())]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""`python -m tools.engine.overhead`: what HTTP, parsing and the queue cost on top of scoring in this process.
+
+Of 50 documents, the same requests by the in-process scorer and by the server, alternating: the figure is the server's
+time over the scorer's. Of one document, by the server alone (the scorer's threads would still spin beside it): what of
+the round trip is neither tokenising nor inference, by the server's own `Server-Timing`. Medians; the client is the
+standard library's, which costs little.
+"""
+
+import http.client
+import json
+import re
+import socket
+import statistics
+import time
+from pathlib import Path
+
+import click
+
+from bench.latency.workload import Request
+from models.catalogue import EMBEDDED
+from models.scorer import Scorer
+from tests.server import Server
+from tools.engine.traffic import asks
+
+
+@click.command()
+@click.option("--pairs", type=click.Path(exists=True, path_type=Path), required=True, help="[[query, passage], …]")
+@click.option("--model", type=click.Path(path_type=Path), default=EMBEDDED, help="An artefact folder.")
+@click.option("--rounds", default=100, show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="File for the raw samples.")
+def main(pairs: Path, model: Path, rounds: int, out: Path | None) -> None:
+    """Measure and print both figures."""
+    flags = ("--model", str(model), "--device", "cpu", "--token-cache-mb", "0")  # the scorer has no cache either
+    with Scorer.open(model, device="cpu") as scorer, Server(*flags) as server:
+        alternating = _ask(server.port, asks(pairs, 50, rounds + 10), scorer)[10:]
+        time.sleep(1)
+        alone = _ask(server.port, asks(pairs, 1, rounds + 10))[10:]
+    inside, outside = (statistics.median(sample[place] for sample in alternating) for place in range(2))
+    click.echo(f"50 documents: in process {inside:.2f} ms, service {outside:.2f} ms: {outside / inside - 1:+.1%}")
+    whole, beside = (statistics.median(sample[place] for sample in alone) for place in (1, 2))
+    click.echo(f"1 document: {whole:.2f} ms, of which neither tokenising nor inference {beside:.2f} ms")
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(
+            json.dumps({"columns": ["in_process_ms", "service_ms", "beside_ms"], "50": alternating, "1": alone}) + "\n"
+        )
+
+
+def _ask(port: int, work: list[Request], scorer: Scorer | None = None) -> list[tuple[float, float, float]]:
+    """Milliseconds of each request: in this process, at the server, and what of that is HTTP, parsing and queue."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    samples = []
+    for ask in work:
+        start = time.perf_counter()
+        if scorer is not None:
+            scorer.scores(ask.query, ask.documents)
+        inside = 1000 * (time.perf_counter() - start)
+        body = json.dumps({"query": ask.query, "documents": ask.documents}).encode()
+        start = time.perf_counter()
+        connection.request("POST", "/v1/rerank", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        outside = 1000 * (time.perf_counter() - start)
+        stages = dict(re.findall(r"(\w+);dur=([\d.]+)", answer.headers["Server-Timing"]))
+        samples.append((inside, outside, outside - float(stages["tokenise"]) - float(stages["inference"])))
+    return samples
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""`python -m tools.engine.rivals`: this server and its peers with the same weights, in turn, over HTTP, in one run.
+
+A checkpoint with random weights in a given shape (scores mean nothing, speed does) is prepared here, int8 and fp32, and
+served beside infinity and sentence-transformers, each as its documentation has it and in the faster ways that they
+offer. All servers stand ready; one works at a time. Of each round and of 1 and 8 clients in a closed loop: documents
+per second and the median latency. Every rival's scores are compared with torch's fp32, so that all do the same work.
+"""
+
+import asyncio
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+
+from bench.client.client import Client
+from bench.contestants.contestant import rerank_at
+from bench.latency.loops import closed_loop
+from bench.latency.workload import Request
+from bench.local_server import served
+from bench.records import Sample
+from models.catalogue import folder_name
+from tests.prepare.stand_in import make_checkpoint
+from tools.engine.traffic import PAIRS, asks, documents_per_s, latency_ms, write
+
+CLIENTS = (1, 8)
+OURS = "rerank serve --device cpu --model {made}"
+INFINITY = "{infinity} v2 --model-id {checkpoint} --device cpu --no-bettertransformer --no-model-warmup --engine torch"
+SENTENCE_TRANSFORMERS = "{python} tools/peers/sentence_transformers_server.py --model {checkpoint}"
+
+
+@dataclass(frozen=True)
+class Rival:
+    """How one is started and asked."""
+
+    command: str
+    route: str = "/rerank"
+    ready: str = "/health"
+
+
+RIVALS: Mapping[str, Rival] = {
+    "this server int8": Rival(OURS + "/int8", "/v1/rerank", "/ready"),
+    "this server fp32": Rival(OURS + "/fp32", "/v1/rerank", "/ready"),
+    "infinity torch fp32": Rival(INFINITY + " --dtype float32"),
+    "infinity torch bf16": Rival(INFINITY + " --dtype bfloat16"),
+    "sentence-transformers torch fp32": Rival(SENTENCE_TRANSFORMERS),
+    "sentence-transformers torch bf16": Rival(SENTENCE_TRANSFORMERS + " --dtype bfloat16"),
+    "sentence-transformers ONNX fp32": Rival(SENTENCE_TRANSFORMERS + " --backend onnx"),
+    "sentence-transformers ONNX int8": Rival(SENTENCE_TRANSFORMERS + " --backend onnx --dtype int8-{instructions}"),
+}
+REFERENCE = "sentence-transformers torch fp32"
+Rounds = dict[str, dict[int, list[list[Sample]]]]
+
+
+@click.command(context_settings={"show_default": True})
+@PAIRS
+@click.option("--shape", type=click.Path(exists=True, path_type=Path), required=True, help="config.json of the shape.")
+@click.option(
+    "--tokenizer", type=click.Path(exists=True, path_type=Path), required=True, help="Its tokenizer's folder."
+)
+@click.option("--seed", default=2, help="Of the weights; some round so badly that int8 fails its parity gate.")
+@click.option("--work", type=click.Path(path_type=Path), default=Path(".rivals"), help="Folder for what is made.")
+@click.option("--infinity", default=".venv/infinity/bin/infinity_emb", help="Infinity's command.")
+@click.option("--python", default=".venv/sentence-transformers-onnx/bin/python", help="Python with the other peer.")
+@click.option("--only", multiple=True, help="Rivals whose name holds this.  [all]")
+@click.option("--documents", default=50, help="Of each request.")
+@click.option("--requests", default="6,16", help="Of each round, at 1 and at 8 clients.")
+@click.option("--rounds", default=3)
+@click.option("--out", type=click.Path(path_type=Path), help="File for the record with every sample.")
+def main(
+    pairs: Path,
+    shape: Path,
+    tokenizer: Path,
+    seed: int,
+    work: Path,
+    infinity: str,
+    python: str,
+    only: tuple[str, ...],
+    documents: int,
+    requests: str,
+    rounds: int,
+    out: Path | None,
+) -> None:
+    """Measure and print a table."""
+    checkpoint = _checkpoint(work, shape, tokenizer, seed)
+    names = {
+        "checkpoint": checkpoint,
+        "made": work / "models" / folder_name(str(checkpoint.resolve())),
+        "infinity": infinity,
+        "python": python,
+        "instructions": "avx512_vnni" if "avx512_vnni" in Path("/proc/cpuinfo").read_text() else "avx2",
+    }
+    chosen = {n: rival for n, rival in RIVALS.items() if not only or any(word in n for word in only)}
+    _prepare(checkpoint, work, chosen)
+    counts = dict(zip(CLIENTS, map(int, requests.split(",")), strict=True))
+    samples: Rounds = {name: {clients: [] for clients in CLIENTS} for name in chosen}
+    with contextlib.ExitStack() as stack:
+        urls = {}
+        for name, rival in chosen.items():
+            click.echo(f"starting {name} …", err=True)
+            urls[name] = stack.enter_context(served(rival.command.format(**names), 600, rival.ready))
+        scores = {
+            name: asyncio.run(_scores(urls[name], rival, asks(pairs, documents, 1)[0]))
+            for name, rival in chosen.items()
+        }
+        for number in range(rounds):
+            for clients, count in counts.items():
+                work_items = asks(pairs, documents, count, seed=100 * number + clients)
+                for name, rival in chosen.items():
+                    found = asyncio.run(_round(urls[name], rival, work_items, clients))
+                    samples[name][clients].append(found)
+                    click.echo(f"round {number + 1}, {clients} clients: {name} {documents_per_s(found):.1f}", err=True)
+    _show(samples, scores)
+    settings = {"documents": documents, "requests": requests, "shape": json.loads(shape.read_text())}
+    named = {f"{name}, {clients} clients": all_ for name, by in samples.items() for clients, all_ in by.items()}
+    write(out, "", None, settings, {name: dict(enumerate(rounds_)) for name, rounds_ in named.items()})
+
+
+def _checkpoint(work: Path, shape: Path, tokenizer: Path, seed: int) -> Path:
+    folder = work / "checkpoint"
+    if not (folder / "model.safetensors").is_file():
+        config = json.loads(shape.read_text()) | {"id2label": {"0": "LABEL_0"}}
+        config["architectures"] = [config["architectures"][0].replace("Model", "ForSequenceClassification")]
+        make_checkpoint(folder, config, tokenizer, seed=seed, deep=True)
+    return folder
+
+
+def _prepare(checkpoint: Path, work: Path, chosen: Mapping[str, Rival]) -> None:
+    """By the command that a user would type."""
+    for precision in ("int8", "fp32"):
+        target = work / "models" / folder_name(str(checkpoint.resolve())) / precision
+        if f"this server {precision}" in chosen and not target.is_dir():
+            command = [str(Path(sys.executable).parent / "rerank"), "models", "prepare", str(checkpoint.resolve())]
+            subprocess.run([*command, "--precision", precision, "--models-dir", str(work / "models")], check=True)
+
+
+async def _scores(url: str, rival: Rival, ask: Request) -> list[float]:
+    """Its scores of one request in the documents' order; these also warm it up."""
+    async with Client(rerank_at(url, route=rival.route), timeout_s=600) as client:
+        answer = await client.rerank("", ask.query, ask.documents)
+    if answer.scores is None:
+        raise click.ClickException(f"{rival.command}: {answer.sample.error}")
+    return answer.scores
+
+
+async def _round(url: str, rival: Rival, work: list[Request], clients: int) -> list[Sample]:
+    async with Client(rerank_at(url, route=rival.route), timeout_s=600) as client:
+        found = await closed_loop(client, work, clients)
+    wrong = [sample.error for sample in found if sample.error is not None]
+    if wrong:
+        raise click.ClickException(f"{rival.command}: {wrong[0]}")
+    return found
+
+
+def _show(samples: Rounds, scores: Mapping[str, list[float]]) -> None:
+    """Medians over the rounds: documents per second and P50, and how far the scores are from the reference's."""
+    click.echo(f"{'':<34} {'documents/s at 1, 8 clients':>28} {'P50 ms':>16}  scores' distance")
+    for name, by in samples.items():
+        rates = [statistics.median(documents_per_s(each) for each in by[clients]) for clients in CLIENTS]
+        p50s = [statistics.median(latency_ms(each, 50) for each in by[clients]) for clients in CLIENTS]
+        apart = np.abs(np.subtract(scores[name], scores[REFERENCE])).max() if REFERENCE in scores else float("nan")
+        click.echo(f"{name:<34} {rates[0]:>14.1f} {rates[1]:>13.1f} {p50s[0]:>8.0f} {p50s[1]:>7.0f}  {apart:.1e}")
+
+
+if __name__ == "__main__":
+    main()

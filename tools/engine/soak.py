@@ -1,0 +1,82 @@
+"""`python -m tools.engine.soak`: does memory stay where it is under half an hour of mixed load?
+
+Four clients send requests of 1 to 200 documents, new texts all the time, a few refused or broken off; the server's
+resident memory is read every ten seconds. The figure is its growth from minute five to the end.
+"""
+
+import asyncio
+import random
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bench.client.client import Client
+from bench.contestants.contestant import rerank_at
+from bench.latency.workload import Request
+from bench.local_server import served
+from tools.engine.traffic import OUT, PAIRS, SERVER, asks, write
+
+EVERY_S = 10.0
+SETTLED_S = 300.0
+
+
+@click.command()
+@PAIRS
+@SERVER
+@OUT
+@click.option("--minutes", default=30.0, show_default=True)
+def main(pairs: Path, server: str, out: Path | None, minutes: float) -> None:
+    """Measure and print the growth."""
+    with served(server, start_timeout_s=120) as at:
+        found = asyncio.run(_measure(at, asks(pairs, 200, 200), minutes * 60))
+    settled = [size for second, size in found["resident"] if second >= min(SETTLED_S, minutes * 30)]
+    first, last = sum(settled[:6]) / len(settled[:6]), sum(settled[-6:]) / len(settled[-6:])
+    click.echo(f"{found['requests']} requests, {found['errors']} errors that were not asked for")
+    click.echo(f"resident: {first / 2**20:.0f} MiB settled, {last / 2**20:.0f} MiB at the end: {last / first - 1:+.1%}")
+    write(out, at, found.pop("info"), {"minutes": minutes, "server": server}, found)
+
+
+async def _measure(url: str, work: list[Request], seconds: float) -> dict[str, Any]:
+    draw = random.Random(0)
+    found: dict[str, Any] = {"requests": 0, "errors": 0, "resident": []}
+    begin = time.perf_counter()
+    async with Client(rerank_at(url), timeout_s=120) as client:
+        found["info"] = await client.info()
+
+        async def one_client() -> None:
+            while time.perf_counter() - begin < seconds:
+                ask = draw.choice(work)
+                count = draw.choice([1, 5, 20, 50, 200])
+                documents = [f"{draw.random()} {text}" for text in ask.documents[:count]]
+                found["requests"] += 1
+                if draw.random() < 0.02:
+                    await _leave_early(client, ask.query, documents)
+                else:
+                    answer = await client.rerank("", "" if draw.random() < 0.02 else ask.query, documents)
+                    found["errors"] += answer.sample.error is not None and answer.sample.status != 422
+
+        clients = asyncio.gather(*(one_client() for _ in range(4)))
+        while not clients.done():
+            found["resident"].append((time.perf_counter() - begin, await _resident(client)))
+            await asyncio.wait({clients}, timeout=EVERY_S)
+        await clients
+    return found
+
+
+async def _leave_early(client: Client, query: str, documents: list[str]) -> None:
+    asking = asyncio.create_task(client.rerank("", query, documents))
+    await asyncio.sleep(0.02)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+
+async def _resident(client: Client) -> float:
+    """The server's own figure, from its metrics, in bytes."""
+    lines = (await client.text("/metrics")).splitlines()
+    return float(next(line for line in lines if line.startswith("process_resident_memory_bytes")).split()[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""`python -m tools.full_size.check`: prepare, verify, serve and compare the full-size model; raw samples to a file.
+
+On a CPU: fp32 and int8 with time and peak memory of preparing, then int8's tokens per second against
+sentence-transformers fp32, alternating, and the server's resident memory on 512-token pairs. On CUDA: fp16 with its
+parity, tokens per second against sentence-transformers fp16 and the card's own matmul rate, and the P50 and P90 of 50
+passages a request at 1 and 16 clients by `rerank-bench latency`. Exit code 1 if a step fails.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from models.artefact import load
+from models.catalogue import folder_name
+from models.pair import Pair
+from models.prepare.pairs import read_texts
+from models.tokenise import Tokeniser
+from tools.full_size.rivals import Ours, Peer
+
+BIN = Path(sys.executable).parent
+MATMUL = 8192
+FLOP_PER_TOKEN = 2 * 303_000_000
+"""Of bge-reranker-v2-m3, outside the embedding table and the attention's own products."""
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--model", default="bge-reranker-v2-m3", help="What `rerank models prepare` takes.")
+@click.option("--stand-in", type=click.Path(path_type=Path), help="Random weights in the shape of this config.json.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
+@click.option(
+    "--precision", "chosen", multiple=True, help="What to prepare; the first is served.  [int8 and fp32; fp16]"
+)
+@click.option("--peer", type=click.Path(path_type=Path), required=True, help="Python with sentence-transformers.")
+@click.option("--work", type=click.Path(path_type=Path), default=Path(".full-size"), help="Folder for gigabytes.")
+@click.option("--data", default="sample", help="Dataset of the latency profile (CUDA).")
+@click.option("--rounds", default=5, help="Times that each side is measured, in turn.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the record.")
+def main(
+    model: str,
+    stand_in: Path | None,
+    device: str,
+    chosen: tuple[str, ...],
+    peer: Path,
+    work: Path,
+    data: str,
+    rounds: int,
+    out: Path | None,
+) -> None:
+    """Run the whole check and print its figures."""
+    work.mkdir(parents=True, exist_ok=True)
+    model = _stand_in(stand_in, work) if stand_in is not None else model
+    precisions = chosen or (("int8", "fp32") if device == "cpu" else ("fp16",))
+    record: dict[str, Any] = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": _machine(device),
+        "model": "random weights in its shape" if stand_in is not None else model,
+        "prepare": {precision: _prepare(model, precision, device, work) for precision in precisions},
+    }
+    served = precisions[0]
+    folders = {precision: work / "models" / folder_name(model) / precision for precision in precisions}
+    folder = folders[served]
+    manifest = load(folder).manifest
+    record["parity"] = {precision: load(made).manifest.parity for precision, made in folders.items()}
+    source = str(work / "checkpoint") if stand_in is not None else manifest.source.hub_id
+    revision = "" if stand_in is not None else manifest.source.revision
+    flags = ("--model", str(folder.resolve()), "--device", device)
+    with Ours(*flags) as ours, Peer(peer, source, revision, device, "float16" if device == "cuda" else "float32") as st:
+        record["peer"] = st.about
+        record["speed"] = {
+            f"{count} x {length} tokens": _compare(ours, st, folder, length, count, rounds)
+            for length, count in ((512, 8), (128, 32))
+        }
+        record["resident"] = ours.resident_bytes()
+        if device == "cuda":
+            record["matmul_flops"] = st.flops(MATMUL)
+            record["latency"] = {str(n): _latency(ours.server.url, n, data) for n in (1, 16)}
+    _show(record)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        file = out / f"{_name(device, record['machine'])}.json"
+        file.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+
+
+def _stand_in(shape: Path, work: Path) -> str:
+    from tests.prepare.stand_in import make_checkpoint
+
+    folder = work / "checkpoint"
+    if not (folder / "model.safetensors").is_file():
+        click.echo("making random weights …", err=True)
+        make_checkpoint(folder, json.loads(shape.read_text()), shape.parent, deep=True)
+    return str(folder.resolve())
+
+
+def _prepare(model: str, precision: str, device: str, work: Path) -> dict[str, float]:
+    """Run `rerank models prepare` as a user would; returns its seconds and the peak of its memory."""
+    command = [str(BIN / "rerank"), "models", "prepare", model, "--precision", precision, "--device", device]
+    process = subprocess.Popen([*command, "--models-dir", str(work / "models")], stderr=subprocess.PIPE, text=True)
+    steps = []
+    for line in process.stderr or ():
+        click.echo(line, err=True, nl=False)
+        steps.append(line.strip())
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise click.ClickException(f"preparing {precision} failed")
+    return {"peak_bytes": usage.ru_maxrss * 1024, "steps": [s for s in steps if s.endswith(" s")]}  # type: ignore[dict-item]
+
+
+def _compare(ours: Ours, peer: Peer, folder: Path, length: int, count: int, rounds: int) -> dict[str, Any]:
+    """Score the same pairs of one length by both in turn; tokens per second of each round, and the ratio of medians."""
+    query, documents, tokens = _documents(folder, length, count)
+    for rival in (ours, peer):
+        rival.score(query, documents[:2])
+    rates: dict[str, list[float]] = {"ours": [], "peer": []}
+    for _ in range(rounds):
+        rates["ours"].append(tokens / ours.score(query, documents)["seconds"])
+        rates["peer"].append(tokens / peer.score(query, documents)["seconds"])
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    return {"tokens_per_s": rates, "medians": medians, "ratio": medians["ours"] / medians["peer"]}
+
+
+def _documents(folder: Path, length: int, count: int) -> tuple[str, list[str], int]:
+    """Make documents whose pairs with the query have at most `length` tokens, and nearly so."""
+    texts = read_texts()
+    query, artefact = texts[0].query, load(folder)
+    tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
+
+    def pair(document: str) -> Pair:
+        return tokeniser.pairs(query, [document])[0]
+
+    documents = []
+    for start in range(count):
+        words = " ".join(text.passage for text in texts[start:] + texts[:start]).split()
+        low, high = 1, len(words)
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if len(pair(" ".join(words[:middle]))) <= length else (low, middle)
+        documents.append(" ".join(words[:low]))
+    return query, documents, sum(len(pair(document)) for document in documents)
+
+
+def _latency(url: str, clients: int, data: str) -> dict[str, Any]:
+    """P50, P90 and documents per second of 50 passages a request, by the bench's own command."""
+    command = [str(BIN / "rerank-bench"), "latency", "--url", url, "--data", data, "--concurrency", str(clients)]
+    with tempfile.TemporaryDirectory() as results:
+        subprocess.run([*command, "--requests", "200", "--warm-up", "20", "--results", results], check=True)
+        record: dict[str, Any] = json.loads((Path(results) / "latency" / "rerank.json").read_text())
+    return record
+
+
+def _machine(device: str) -> str:
+    if device == "cuda":
+        asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    flags = next(line.split(":")[1].split() for line in lines if line.startswith("flags"))
+    kinds = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8") if flag in flags]
+    return f"{len(os.sched_getaffinity(0))} x {name}, {' '.join(kinds)}"
+
+
+def _name(device: str, machine: str) -> str:
+    """Name a record after the kind of device, so that those of another kind are not overwritten."""
+    return device if device == "cuda" else "cpu-vnni" if "vnni" in machine else "cpu-avx2"
+
+
+def _show(record: dict[str, Any]) -> None:
+    click.echo(f"machine: {record['machine']}")
+    for precision, found in record["prepare"].items():
+        click.echo(f"prepare {precision}: peak {found['peak_bytes'] / 2**30:.2f} GiB; {'; '.join(found['steps'])}")
+        agreement = record["parity"][precision]["agreement"]
+        figures = {name: agreement[name] for name in ("spread", "worst", "mean", "kendall_tau", "top_10", "company")}
+        click.echo(f"parity {precision}: {figures}")
+    for name, found in record["speed"].items():
+        medians = found["medians"]
+        click.echo(
+            f"{name}: ours {medians['ours']:.0f}, sentence-transformers {medians['peer']:.0f} tokens/s, "
+            f"{found['ratio']:.2f} times"
+        )
+        if "matmul_flops" in record:
+            share = medians["ours"] * FLOP_PER_TOKEN / record["matmul_flops"]
+            click.echo(f"{name}: {share:.0%} of the card's matmul rate of {record['matmul_flops'] / 1e12:.0f} TFLOP/s")
+    resident = record["resident"]
+    click.echo(f"resident: {resident['VmRSS'] / 2**30:.2f} GiB, at most {resident['VmHWM'] / 2**30:.2f} GiB")
+
+
+if __name__ == "__main__":
+    main()
