@@ -12,7 +12,7 @@ ARGS ?=
 DATA ?=
 MODEL ?= bge-reranker-v2-m3
 STAND_IN ?=
-FULL_SIZE = $(BIN)/python -m tools.full_size.check --peer $(PEER)/bin/python --out bench/results/full-size \
+FULL_SIZE = $(BIN)/python -m tools.full_size.check --peer $(PEER)/bin/python --out results/full-size \
 	$(if $(STAND_IN),--stand-in "$(STAND_IN)",--model "$(MODEL)") $(if $(DATA),--data "$(DATA)")
 PEER := .venv/sentence-transformers
 RIVALS := infinity sentence-transformers-onnx

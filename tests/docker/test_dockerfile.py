@@ -117,7 +117,7 @@ def test_nothing_else_of_a_working_tree_is_sent_to_the_engine(tmp_path: Path) ->
     """Repository, environments, caches, tests and results stay outside the build."""
     kept = ["service/api/app.py", "models/embedded/model.onnx", "pyproject.toml"]
     left = [
-        ".git/config", ".venv/bin/python", "tests/conftest.py", "bench/results/a.json", "docs/a.md",
+        ".git/config", ".venv/bin/python", "tests/conftest.py", "results/a.json", "docs/a.md",
         "service/__pycache__/app.pyc", "models/a.pyc", "secrets.env",
     ]  # fmt: skip
     for path in kept + left:
