@@ -11,8 +11,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
-from tests.browser import CHROMIUM, QUIET
-from tests.server import Server
+from tests.support.browser import CHROMIUM, QUIET
+from tests.support.server import Server
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # the machines are shared: no test is timed
 hypothesis.settings.load_profile("untimed")

@@ -9,9 +9,9 @@ import pytest
 from bench.candidates.candidates import Candidates, freeze
 from bench.data import datasets
 from bench.data.datasets import Dataset
-from tests.bench.embeddings_server import EmbeddingsServer
-from tests.bench.fake_reranker import FakeReranker
-from tests.bench.running import running
+from tests.support.embeddings_server import EmbeddingsServer
+from tests.support.fake_reranker import FakeReranker
+from tests.support.running import running
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from bench import records
 from bench.accuracy import rankings
 from bench.cli import main
 from bench.errors import DataError
-from tests.bench.fake_reranker import FakeReranker, Reply
+from tests.support.fake_reranker import FakeReranker, Reply
 
 
 def _type(*arguments: str, command: click.Command = main) -> Result:

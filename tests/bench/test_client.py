@@ -13,7 +13,7 @@ from bench.client.replies import server_timing_ms
 from bench.client.retry import asked_s, spread_s
 from bench.contestants.contestant import rerank_at
 from bench.errors import ServerError
-from tests.bench.fake_reranker import FakeReranker, Reply
+from tests.support.fake_reranker import FakeReranker, Reply
 
 
 def _rerank(

@@ -13,7 +13,7 @@ from bench.candidates.candidates import Dense, freeze
 from bench.candidates.embeddings import EmbeddingsModel, embed
 from bench.data import datasets
 from bench.errors import BenchError, DataError, ServerError
-from tests.bench.embeddings_server import EmbeddingsServer, letters
+from tests.support.embeddings_server import EmbeddingsServer, letters
 
 WriteBeir = Callable[..., Path]
 

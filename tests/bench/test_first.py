@@ -16,7 +16,7 @@ from bench.errors import ServerError
 from bench.latency import records as latency_records
 
 ROOT = Path(__file__).parents[2]
-FAKE = [sys.executable, "-m", "tests.bench.fake_reranker", "--pid-file"]
+FAKE = [sys.executable, "-m", "tests.support.fake_reranker", "--pid-file"]
 # `python -m bench.quickstart` with Ctrl-C and a closed terminal heeded: a suite that runs in the background, or under
 # nohup, hands down SIGINT and SIGHUP as ignored.
 BENCH = (

@@ -12,7 +12,7 @@ from bench.candidates import frozen
 from bench.cli import main
 from bench.data import datasets
 from bench.errors import DataError
-from tests.bench.embeddings_server import EmbeddingsServer
+from tests.support.embeddings_server import EmbeddingsServer
 
 WriteBeir = Callable[..., Path]
 SAMPLE = datasets.load(datasets.SAMPLE)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bench.accuracy import rankings
-from tests.bench.fake_reranker import FakeReranker, Reply
-from tests.bench.runs import ROOT, WriteBeir, asked, bench_run, many_queries, rankings_of, record_of, sentence_of
+from tests.support.fake_reranker import FakeReranker, Reply
+from tests.support.runs import ROOT, WriteBeir, asked, bench_run, many_queries, rankings_of, record_of, sentence_of
 
 
 def test_a_run_killed_at_any_moment_ends_like_an_unbroken_one(reranker: FakeReranker, beir: WriteBeir) -> None:

@@ -14,10 +14,10 @@ from bench import records
 from bench.accuracy import run
 from bench.contestants.dialect import Price
 from bench.records import Ranking, Sample
-from tests.bench.contestants.vendors import VENDORS, FakeVendor
-from tests.bench.fake_reranker import FakeReranker, Reply
-from tests.bench.running import running
-from tests.bench.runs import ROOT, WriteBeir, bench_run, many_queries, rankings_of, record_of, sentence_of
+from tests.support.fake_reranker import FakeReranker, Reply
+from tests.support.running import running
+from tests.support.runs import ROOT, WriteBeir, bench_run, many_queries, rankings_of, record_of, sentence_of
+from tests.support.vendors import VENDORS, FakeVendor
 
 
 def test_several_contestants_over_several_datasets(reranker: FakeReranker, beir: WriteBeir, tmp_path: Path) -> None:

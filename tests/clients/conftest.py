@@ -14,7 +14,7 @@ import pytest
 
 from tests.clients.expected import DOCUMENTS, KEY, QUERY
 from tests.clients.loopback import hold, quieten
-from tests.server import Server
+from tests.support.server import Server
 
 RERANK = Path(__file__).parents[2] / ".venv" / "bin" / "rerank"
 """The server is the project's own, from its own environment."""

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from tests.texts import PASSAGES, QUERY
+from tests.support.texts import PASSAGES, QUERY
 
 DOCUMENTS = PASSAGES[:4]
 ORDER = [1, 3, 2, 0]

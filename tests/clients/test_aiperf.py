@@ -12,7 +12,7 @@ import pytest
 
 from tests.clients.expected import KEY, MODEL
 from tests.clients.loopback import settings
-from tests.server import Server
+from tests.support.server import Server
 
 REQUESTS = 6
 AIPERF = Path(sys.executable).parent / "aiperf"

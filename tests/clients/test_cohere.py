@@ -17,7 +17,7 @@ from cohere.errors import (
 )
 
 from tests.clients.expected import ANY_MODEL, BEST, DOCUMENTS, KEY, MODEL, ORDER, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 ONCE = {"max_retries": 0}
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.clients.expected import ANY_MODEL, DOCUMENTS, KEY, MODEL, ORDER, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 TEXTS = json.dumps(DOCUMENTS)
 HEAD = f'{{"model": "{MODEL}", "query": "{QUERY}", '

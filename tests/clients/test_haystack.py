@@ -16,7 +16,7 @@ from haystack_integrations.components.rankers.jina import JinaRanker
 from haystack_integrations.components.rankers.nvidia import NvidiaRanker
 
 from tests.clients.expected import ANY_MODEL, BEST, DOCUMENTS, KEY, MODEL, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 BLANK = " "
 """A query that every ranker sends and the server refuses."""

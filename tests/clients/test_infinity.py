@@ -10,7 +10,7 @@ from infinity_client.errors import UnexpectedStatus
 from infinity_client.models import HTTPValidationError, RerankInput, ReRankResult
 
 from tests.clients.expected import ANY_MODEL, DOCUMENTS, KEY, MODEL, ORDER, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 
 def client(server: Server) -> Client:

@@ -16,7 +16,7 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 
 from tests.clients.expected import ANY_MODEL, DOCUMENTS, KEY, MODEL, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 
 def cohere(server: Server, key: str = "any", **settings: Any) -> CohereRerank:

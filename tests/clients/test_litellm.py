@@ -9,7 +9,7 @@ import litellm
 import pytest
 
 from tests.clients.expected import DOCUMENTS, KEY, MODEL, ORDER, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 
 class Provider(NamedTuple):

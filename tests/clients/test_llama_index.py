@@ -14,7 +14,7 @@ from llama_index.postprocessor.tei_rerank import TextEmbeddingInference
 from llama_index.postprocessor.xinference_rerank import XinferenceRerank
 
 from tests.clients.expected import DOCUMENTS, KEY, MODEL, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 
 def cohere(server: Server, key: str = "any", top_n: int = 4) -> CohereRerank:

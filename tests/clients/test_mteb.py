@@ -8,7 +8,7 @@ import pytest
 from mteb.models import OpenAIAPIRerankWrapper
 
 from tests.clients.expected import ANY_MODEL, DOCUMENTS, KEY, MODEL, QUERY
-from tests.server import Server
+from tests.support.server import Server
 
 TASK = mteb.get_task("SciFact").metadata
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.clients.expected import KEY
-from tests.server import Server
+from tests.support.server import Server
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 SECTION = README.partition("\n## Clients\n")[2].partition("\n## ")[0]

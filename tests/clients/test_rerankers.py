@@ -6,7 +6,7 @@ import pytest
 from rerankers import Reranker
 
 from tests.clients.expected import BEST, DOCUMENTS, KEY, MODEL, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 URLS = {
     "cohere": "/v1/rerank",

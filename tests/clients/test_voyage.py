@@ -9,7 +9,7 @@ import voyageai
 from voyageai.error import AuthenticationError, InvalidRequestError, RateLimitError
 
 from tests.clients.expected import ANY_MODEL, DOCUMENTS, KEY, MODEL, ORDER, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 
 def client(server: Server, key: str = "any") -> voyageai.Client:

@@ -8,7 +8,7 @@ from xinference_client import AsyncRESTfulClient, RESTfulClient
 from xinference_client.client.restful.restful_client import RESTfulRerankModelHandle
 
 from tests.clients.expected import ANY_MODEL, DOCUMENTS, KEY, MODEL, ORDER, QUERY, assert_ranked
-from tests.server import Server
+from tests.support.server import Server
 
 NAMES = pytest.mark.parametrize("name", [MODEL, ANY_MODEL, "BAAI/bge-reranker-v2-m3"])
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.screen import Screen
-from tests.server import Server
+from tests.support.screen import Screen
+from tests.support.server import Server
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.server import RERANK, Server, clean_environ
+from tests.support.server import RERANK, Server, clean_environ
 
 
 def test_the_served_embedded_model_beats_bm25_on_dl19(server: Server, data_dir: Path, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server import Server
-from tests.texts import PASSAGES, QUERY
+from tests.support.server import Server
+from tests.support.texts import PASSAGES, QUERY
 
 
 def refused(answer: httpx.Response, status: int, *words: str) -> dict[str, Any]:

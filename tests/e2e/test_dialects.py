@@ -12,9 +12,9 @@ from models.artefact import seal
 from models.chunks import Windows
 from models.scorer import Scorer, sigmoid
 from tests.e2e.test_keys import BODIES
-from tests.server import Server
-from tests.texts import BEST, PASSAGES, QUERY
-from tests.tiny import make_artefact
+from tests.support.server import Server
+from tests.support.texts import BEST, PASSAGES, QUERY
+from tests.support.tiny import make_artefact
 
 Asked = tuple[str, dict[str, Any], Callable[[Any], list[tuple[int, float]]]]
 INDEXED = {"query": QUERY, "documents": PASSAGES}

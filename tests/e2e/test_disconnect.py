@@ -4,8 +4,8 @@ import json
 import socket
 import time
 
-from tests.server import Server
-from tests.texts import PASSAGES, QUERY
+from tests.support.server import Server
+from tests.support.texts import PASSAGES, QUERY
 
 
 def send(server: Server, body: bytes, announced: int | None = None) -> socket.socket:

@@ -4,8 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.browser import CHROMIUM, QUIET, needs_chromium
-from tests.server import Server
+from tests.support.browser import CHROMIUM, QUIET, needs_chromium
+from tests.support.server import Server
 
 
 def test_the_page_names_no_other_host(server: Server) -> None:

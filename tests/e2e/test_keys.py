@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from service.api.app import EXPOSED
-from tests.server import Server, run_rerank
+from tests.support.server import Server, run_rerank
 
 BODIES: dict[str, Any] = {
     "/v1/rerank": {"query": "q", "documents": ["a"]},

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from tests.server import Server
-from tests.texts import PASSAGES, QUERY
+from tests.support.server import Server
+from tests.support.texts import PASSAGES, QUERY
 
 LARGE = [f"{number} " + "bamboo " * 300 for number in range(120)]
 """Seconds of work, some two on a fast machine."""

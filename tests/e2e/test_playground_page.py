@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import CONTRAST, needs_chromium
-from tests.e2e.screen import ODD, Screen
-from tests.server import Server
+from tests.support.browser import CONTRAST, needs_chromium
+from tests.support.screen import ODD, Screen
+from tests.support.server import Server
 
 pytestmark = needs_chromium
 

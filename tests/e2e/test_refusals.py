@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from models.artefact import seal
-from tests.server import run_rerank
-from tests.tiny import make_artefact, make_manifest
+from tests.support.server import run_rerank
+from tests.support.tiny import make_artefact, make_manifest
 
 
 def refuses(*words: str, flags: tuple[str, ...] = (), environ: dict[str, str] | None = None) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from models.scorer import Scorer
-from tests.server import run_rerank
-from tests.texts import PASSAGES, QUERY
+from tests.support.server import run_rerank
+from tests.support.texts import PASSAGES, QUERY
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_models_list_tells_what_is_ready(tmp_path: Path) -> None:
     """The embedded model is; bge-reranker-v2-m3 is known; a damaged folder and one that needs remote code are told."""
-    from tests.tiny import make_artefact
+    from tests.support.tiny import make_artefact
 
     make_artefact(tmp_path / "mine")
     make_artefact(tmp_path / "hurt")
@@ -148,7 +148,7 @@ def test_models_list_tells_what_is_ready(tmp_path: Path) -> None:
 
 def test_models_list_has_a_line_for_every_prepared_precision_and_fits_a_terminal(tmp_path: Path) -> None:
     """A model that is prepared twice has two lines, in at most 140 columns; its card gives size, date and price."""
-    from tests.tiny import make_artefact
+    from tests.support.tiny import make_artefact
 
     for precision in ("fp32", "int8"):
         make_artefact(tmp_path / "bge-reranker-v2-m3" / precision)

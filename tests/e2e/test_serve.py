@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from models.scorer import Scorer
-from tests.server import Server, run_rerank
-from tests.texts import BEST, ODD, PASSAGES, QUERY
-from tests.tiny import make_artefact
+from tests.support.server import Server, run_rerank
+from tests.support.texts import BEST, ODD, PASSAGES, QUERY
+from tests.support.tiny import make_artefact
 
 DIFFERENT = [f"{number} " + "bamboo " * 600 for number in range(700)]
 """Seconds of work: a document that occurs twice would be computed once."""

@@ -13,10 +13,10 @@ import pytest
 
 from models.chunks import Windows
 from models.scorer import Scorer
-from tests.server import Server, run_rerank
-from tests.texts import PASSAGES
-from tests.texts import QUERY as REAL_QUERY
-from tests.tiny import WORDS, make_artefact
+from tests.support.server import Server, run_rerank
+from tests.support.texts import PASSAGES
+from tests.support.texts import QUERY as REAL_QUERY
+from tests.support.tiny import WORDS, make_artefact
 
 WINDOW = 8192
 SPECIAL = 4

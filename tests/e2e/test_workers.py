@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.server import Server
+from tests.support.server import Server
 
 WORKERS = 2
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.artefact import ArtefactError, load, seal
-from tests.tiny import make_artefact, make_manifest
+from tests.support.tiny import make_artefact, make_manifest
 
 
 def test_a_sealed_folder_loads_with_every_file_recorded(tmp_path: Path) -> None:

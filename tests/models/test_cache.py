@@ -12,7 +12,7 @@ from models.catalogue import EMBEDDED
 from models.chunks import Windows
 from models.tokenise import Tokeniser
 from tests.models.test_tokenise import embedded
-from tests.texts import ODD, PASSAGES, QUERY
+from tests.support.texts import ODD, PASSAGES, QUERY
 
 
 def test_the_longest_unused_goes_first() -> None:

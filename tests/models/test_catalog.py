@@ -9,7 +9,7 @@ import pytest
 
 from models.artefact import ArtefactError
 from models.catalogue import CARDS, EMBEDDED, NotPrepared, card_of, find, folder_name, prepared
-from tests.tiny import make_artefact
+from tests.support.tiny import make_artefact
 
 V2_M3 = "bge-reranker-v2-m3"
 

@@ -9,8 +9,8 @@ from models.catalogue import EMBEDDED
 from models.pair import Pair
 from models.prepare.quantise import Fp32
 from models.scorer import Scorer
-from tests.tiny_encoder import RAW, make_artefact, make_idf, make_tensors, make_weights
-from tests.tiny_encoder_oracle import encode
+from tests.support.tiny_encoder import RAW, make_artefact, make_idf, make_tensors, make_weights
+from tests.support.tiny_encoder_oracle import encode
 from tools.embedded.exact import erf
 from tools.embedded.idf import CHARACTER, PUNCTUATION, idf
 from tools.embedded.inputs import _texts, inputs

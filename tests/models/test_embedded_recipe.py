@@ -18,8 +18,8 @@ from models.pair import Pair
 from models.prepare.quantise import Fp32, PerToken, round_columns, round_rows
 from models.scorer import Scorer
 from models.session import Session
-from tests.tiny_encoder import HEAD_WIDTH, LAYERS, RAW, make_artefact, make_idf, make_tensors, make_weights
-from tests.tiny_encoder_oracle import similarity
+from tests.support.tiny_encoder import HEAD_WIDTH, LAYERS, RAW, make_artefact, make_idf, make_tensors, make_weights
+from tests.support.tiny_encoder_oracle import similarity
 from tools.embedded import weights as weights_module
 from tools.embedded.build import main
 from tools.embedded.calibrate import fit

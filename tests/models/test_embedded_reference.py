@@ -11,9 +11,9 @@ from models.prepare.pairs import Sample
 from models.prepare.quantise import Fp32
 from models.prepare.reference import make
 from models.prepare.verify import verify_folder
-from tests.tiny_encoder import RAW, make_artefact, make_idf, make_tensors, make_weights
-from tests.tiny_encoder_oracle import similarity
-from tests.tiny_graphs import SILENT
+from tests.support.tiny_encoder import RAW, make_artefact, make_idf, make_tensors, make_weights
+from tests.support.tiny_encoder_oracle import similarity
+from tests.support.tiny_graphs import SILENT
 from tools.embedded.build import manifest, seal_verified
 from tools.embedded.reference import logits
 from tools.embedded.score import Score

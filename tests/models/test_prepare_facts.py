@@ -9,7 +9,7 @@ from models.artefact import Source
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.errors import PrepareError
 from models.prepare.model_config import Facts, facts_of
-from tests.tiny import Family, make_tokenizer
+from tests.support.tiny import Family, make_tokenizer
 
 
 def checkpoint(

@@ -9,7 +9,7 @@ from onnx import helper
 
 from models.prepare.first_token import only_first_token
 from models.prepare.graph import Graph
-from tests.small_graphs import constant, encoder, run, save, token_ids
+from tests.support.small_graphs import constant, encoder, run, save, token_ids
 
 MEAN = [
     helper.make_node("ReduceMean", ["hidden", "axis"], ["pooled"], keepdims=0),

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from models.prepare.fp16 import KEPT, halve
 from models.prepare.graph import Graph
-from tests.small_graphs import constant, encoder, model, random, run, save, token_ids
+from tests.support.small_graphs import constant, encoder, model, random, run, save, token_ids
 
 KINDS = {TensorProto.FLOAT: "fp32", TensorProto.FLOAT16: "fp16"}
 

@@ -17,7 +17,7 @@ from models.prepare.graph import Graph
 from models.prepare.prepare import Order, prepare
 from models.prepare.progress import Progress
 from models.scorer import Scorer
-from tests.tiny_graphs import SILENT, checkpoint, oracle, texts, tiny, write_texts
+from tests.support.tiny_graphs import SILENT, checkpoint, oracle, texts, tiny, write_texts
 
 
 @pytest.fixture(autouse=True)

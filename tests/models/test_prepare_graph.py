@@ -12,7 +12,7 @@ from models.prepare.errors import PrepareError
 from models.prepare.graph import Graph
 from models.prepare.opset import raise_opset
 from models.prepare.writer import Writer
-from tests.small_graphs import constant, encoder, model, random, run, save, token_ids
+from tests.support.small_graphs import constant, encoder, model, random, run, save, token_ids
 
 FLOATS = (TensorProto.FLOAT, ("batch", 16))
 

@@ -12,7 +12,7 @@ from models.prepare.errors import PrepareError
 from models.prepare.first_token import only_first_token
 from models.prepare.graph import Graph
 from models.prepare.int8 import quantise
-from tests.small_graphs import WORDS, constant, encoder, model, random, run, save, token_ids
+from tests.support.small_graphs import WORDS, constant, encoder, model, random, run, save, token_ids
 
 TOKENS = (TensorProto.FLOAT, ("batch", "sequence", 16))
 Floats = npt.NDArray[np.float32]

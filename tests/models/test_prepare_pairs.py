@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from models.catalogue import EMBEDDED
 from models.prepare.errors import PrepareError
 from models.prepare.pairs import TEXTS, Sample, Text, read_texts, samples
-from tests.tiny import Family, make_tokenizer
+from tests.support.tiny import Family, make_tokenizer
 
 WORDPIECE = EMBEDDED / "tokenizer.json"
 FAMILIES: list[Family] = ["bert", "xlm-roberta"]

@@ -22,7 +22,7 @@ from models.prepare.fetch import fetch
 from models.prepare.graph import Graph
 from models.prepare.prepare import Order, prepare
 from models.prepare.progress import Progress
-from tests.tiny_graphs import SILENT, checkpoint, tiny, write_texts
+from tests.support.tiny_graphs import SILENT, checkpoint, tiny, write_texts
 
 PROCESS = """
 import sys, time

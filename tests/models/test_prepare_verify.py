@@ -19,7 +19,7 @@ from models.prepare.published import PublishedScore
 from models.prepare.verify import Verdict, company_difference, verify, verify_folder
 from models.session import Session
 from models.tokenise import Tokeniser
-from tests.tiny_graphs import SILENT, artefact, oracle, texts, tiny
+from tests.support.tiny_graphs import SILENT, artefact, oracle, texts, tiny
 
 
 def verdict_of(folder: Path, scores: list[PublishedScore] | None = None) -> Verdict:

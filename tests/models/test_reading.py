@@ -13,7 +13,7 @@ from models.chunks import TRUNCATION, TooLong, Windows
 from models.pair import TokenIds
 from models.tokenise import Tokeniser
 from tests.models.test_tokenise import embedded, oracle, raw
-from tests.texts import ODD, PASSAGES, QUERY
+from tests.support.texts import ODD, PASSAGES, QUERY
 
 FROM_THE_END = Windows(keep_end=True)
 WHOLE = Windows(truncate=False)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import expit
 
 from models.scorer import Scorer, sigmoid
-from tests.texts import BEST, ODD, PASSAGES, QUERY
+from tests.support.texts import BEST, ODD, PASSAGES, QUERY
 
 
 def test_the_passage_that_answers_comes_first(scorer: Scorer) -> None:

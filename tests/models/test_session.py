@@ -18,8 +18,8 @@ from models.pair import Pair
 from models.scorer import Scorer
 from models.session import GPU_LENGTH_MULTIPLE, Device, Session, choose_device, preferred_precisions, run_bound
 from models.tokenise import Tokeniser
-from tests.texts import PASSAGES, QUERY
-from tests.tiny import Family, make_artefact, make_manifest, make_tokenizer
+from tests.support.texts import PASSAGES, QUERY
+from tests.support.tiny import Family, make_artefact, make_manifest, make_tokenizer
 
 
 def with_graph(folder: Path, model: onnx.ModelProto) -> Artefact:

@@ -17,8 +17,8 @@ from models.artefact import ArtefactError
 from models.catalogue import EMBEDDED
 from models.chunks import TooManyWindows, Windows
 from models.tokenise import CHARACTERS_PER_TOKEN, Tokeniser
-from tests.texts import ODD, PASSAGES, QUERY
-from tests.tiny import Family, make_tokenizer
+from tests.support.texts import ODD, PASSAGES, QUERY
+from tests.support.tiny import Family, make_tokenizer
 
 
 def oracle(folder: Path, name: str = "tokenizer.json") -> Any:

@@ -11,7 +11,7 @@ from models import tuning
 from models.batching import DeviceFull
 from models.pair import Logits, Pair
 from models.session import Session
-from tests.tiny import make_artefact
+from tests.support.tiny import make_artefact
 
 
 class Device:

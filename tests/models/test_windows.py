@@ -18,8 +18,8 @@ from models.pair import Pair
 from models.scorer import Scorer
 from models.tokenise import Tokeniser
 from tests.models.test_tokenise import embedded, oracle, raw
-from tests.texts import BEST, ODD, PASSAGES, QUERY
-from tests.tiny import Family, make_tokenizer
+from tests.support.texts import BEST, ODD, PASSAGES, QUERY
+from tests.support.tiny import Family, make_tokenizer
 
 
 def windows(chunks: int, overlap: int = 0) -> Windows:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.prepare.families import Case, Exported
+    from tests.support.families import Case, Exported
 
 collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
 
@@ -25,8 +25,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[Case], Expo
     """Exports a case, once a session: it takes seconds."""
     from models.prepare.export import export
     from models.prepare.torch_model import open_model, reference
-    from tests.prepare import families
-    from tests.tiny_graphs import SILENT
+    from tests.support import families
+    from tests.support.tiny_graphs import SILENT
 
     made: dict[Case, Exported] = {}
 

@@ -13,9 +13,9 @@ from models.catalogue import EMBEDDED, card_of
 from models.prepare.torch_model import open_model
 from models.scorer import sigmoid
 from models.tokenise import Tokeniser
-from tests.hub import Hub, Repository
-from tests.prepare.stand_in import make_checkpoint
-from tests.server import RERANK, Server, clean_environ
+from tests.support.hub import Hub, Repository
+from tests.support.server import RERANK, Server, clean_environ
+from tests.support.stand_in import make_checkpoint
 
 pytestmark = pytest.mark.prepare
 

@@ -19,7 +19,7 @@ from models.prepare.quantise import Fp32
 from models.prepare.reference import read
 from models.scorer import Scorer
 from models.session import Session
-from tests import tiny_encoder
+from tests.support import tiny_encoder
 from tools.embedded.build import manifest, write_model
 from tools.embedded.idf import idf
 from tools.embedded.parts import score, together

@@ -10,7 +10,7 @@ import torch
 from models.artefact import seal
 from models.pair import Pair
 from models.scorer import Scorer
-from tests.tiny_encoder import RAW, make_idf, make_weights
+from tests.support.tiny_encoder import RAW, make_idf, make_weights
 from tools.embedded import labels, train
 from tools.embedded.beir import Dataset
 from tools.embedded.build import manifest, write_model

@@ -17,7 +17,7 @@ from models.prepare.errors import PrepareError
 from models.prepare.export import export
 from models.prepare.graph import Graph
 from models.prepare.torch_model import has_segments, open_model, reference
-from tests.prepare.families import (
+from tests.support.families import (
     CASES,
     FUSED,
     HEEDING,
@@ -32,7 +32,7 @@ from tests.prepare.families import (
     run_alone,
     run_together,
 )
-from tests.tiny_graphs import SILENT
+from tests.support.tiny_graphs import SILENT
 
 pytestmark = pytest.mark.prepare
 Get = Callable[[Case], Exported]

@@ -10,7 +10,7 @@ from models.prepare.fp16 import KEPT, halve
 from models.prepare.gates import GATES
 from models.prepare.graph import Graph
 from models.prepare.int8 import quantise
-from tests.prepare.families import CASES, FUSED, HEEDING, LAYERS, Case, Exported, pairs, run_alone, run_together
+from tests.support.families import CASES, FUSED, HEEDING, LAYERS, Case, Exported, pairs, run_alone, run_together
 
 pytestmark = pytest.mark.prepare
 Get = Callable[[Case], Exported]

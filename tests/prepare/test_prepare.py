@@ -21,8 +21,8 @@ from models.prepare.prepare import Order, prepare
 from models.prepare.progress import Progress
 from models.scorer import Scorer
 from models.tokenise import Tokeniser
-from tests.prepare.families import WINDOW, Case, Exported, make
-from tests.tiny_graphs import SILENT, texts, write_texts
+from tests.support.families import WINDOW, Case, Exported, make
+from tests.support.tiny_graphs import SILENT, texts, write_texts
 
 pytestmark = pytest.mark.prepare
 Get = Callable[[Case], Exported]

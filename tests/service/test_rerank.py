@@ -18,7 +18,7 @@ from service.engine.batcher import Batcher
 from service.engine.reranker import Reranker, rank
 from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded
 from service.job import Job
-from tests.texts import BEST, PASSAGES, QUERY
+from tests.support.texts import BEST, PASSAGES, QUERY
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from service.engine.token_estimate import Estimate
 from service.errors import ModelFailed
 from service.job import Job
 from tests.service.test_spine import READ, model, tokenise
-from tests.tiny import make_tokenizer
+from tests.support.tiny import make_tokenizer
 
 RAN: list[int] = []
 

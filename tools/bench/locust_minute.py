@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from bench.load.samples import duration_s
-from tests.bench.load.swarm import swarm
 from tests.bench.load.test_locust import reranked
-from tests.server import Server
+from tests.support.server import Server
+from tests.support.swarm import swarm
 
 AGREE = 0.02
 

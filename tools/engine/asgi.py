@@ -24,7 +24,7 @@ from models.scorer import Scorer
 from service.api.app import create_app
 from service.api.auth import ApiKeys
 from service.settings import Settings
-from tests.server import free_port
+from tests.support.server import free_port
 
 APP = "tools.engine.asgi:app"
 SERVERS = {

@@ -19,7 +19,7 @@ import click
 from bench.latency.workload import Request
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
-from tests.server import Server
+from tests.support.server import Server
 from tools.engine.traffic import asks
 
 

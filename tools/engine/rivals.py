@@ -26,7 +26,7 @@ from bench.latency.workload import Request
 from bench.local_server import served
 from bench.records import Sample
 from models.catalogue import folder_name
-from tests.prepare.stand_in import make_checkpoint
+from tests.support.stand_in import make_checkpoint
 from tools.engine.traffic import PAIRS, asks, documents_per_s, latency_ms, write
 
 CLIENTS = (1, 8)

@@ -90,7 +90,7 @@ def main(
 
 
 def _stand_in(shape: Path, work: Path) -> str:
-    from tests.prepare.stand_in import make_checkpoint
+    from tests.support.stand_in import make_checkpoint
 
     folder = work / "checkpoint"
     if not (folder / "model.safetensors").is_file():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.server import Server
+from tests.support.server import Server
 
 PEER = Path(__file__).with_name("peer.py")
 

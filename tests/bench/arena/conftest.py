@@ -7,9 +7,9 @@ import pytest
 
 from bench.arena.judges import chat as chat_module
 from bench.client import retry
-from tests.bench.arena.chat_server import ChatServer
-from tests.bench.arena.results import bad, good, write_dataset, write_run
-from tests.bench.running import running
+from tests.support.arena.chat_server import ChatServer
+from tests.support.arena.results import bad, good, write_dataset, write_run
+from tests.support.running import running
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ import pytest
 from bench import records
 from bench.arena.ledger import Ledger
 from bench.arena.records import ArenaRecord
-from tests.bench.arena.chat_server import ChatServer
-from tests.bench.arena.command import arena, figures, llm, read, sentence
-from tests.bench.arena.results import bad, good, write_dataset, write_run
-from tests.server import clean_environ
+from tests.support.arena.chat_server import ChatServer
+from tests.support.arena.command import arena, figures, llm, read, sentence
+from tests.support.arena.results import bad, good, write_dataset, write_run
+from tests.support.server import clean_environ
 
 
 def test_a_stopped_judge_leaves_its_ballots_and_their_ratings(toy: Path, chat: ChatServer) -> None:
@@ -35,7 +35,7 @@ def test_a_stopped_judge_leaves_its_ballots_and_their_ratings(toy: Path, chat: C
 def slow_chat(tmp_path: Path) -> Iterator[str]:
     """The URL of a chat endpoint in a process of its own that takes 30 ms a question."""
     told = tmp_path / "url"
-    module = [sys.executable, "-m", "tests.bench.arena.chat_server", "--delay", "0.03", "--port-file", str(told)]
+    module = [sys.executable, "-m", "tests.support.arena.chat_server", "--delay", "0.03", "--port-file", str(told)]
     process = subprocess.Popen(module, env=clean_environ())
     try:
         until(lambda: told.is_file() and told.read_text().endswith("/v1"))

@@ -12,8 +12,8 @@ from bench.arena.judges.chat import EndpointAway
 from bench.arena.ledger import read_ballots
 from bench.arena.matches import Match
 from bench.errors import BenchError, ServerError
-from tests.bench.arena.bout import Bout
-from tests.bench.arena.chat_server import ChatServer
+from tests.support.arena.bout import Bout
+from tests.support.arena.chat_server import ChatServer
 
 ONE_EACH = Prices(1.0, 1.0)
 PAID = 105e-6

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from bench.arena.tables import arena_table
 from bench.cli import main
-from tests.bench.arena.chat_server import ChatServer
-from tests.bench.arena.command import arena, figures, llm, read, sentence
-from tests.bench.arena.results import bad, good, write_run
+from tests.support.arena.chat_server import ChatServer
+from tests.support.arena.command import arena, figures, llm, read, sentence
+from tests.support.arena.results import bad, good, write_run
 
 
 def test_qrels_judges_and_rates(toy: Path) -> None:

@@ -21,9 +21,9 @@ from bench.arena.ledger import Ledger
 from bench.arena.matches import Match, all_matches
 from bench.arena.records import ArenaRecord
 from bench.arena.tournament import tally
-from tests.bench.arena.results import load_from
-from tests.browser import CONTRAST, Watched, needs_chromium
-from tests.server import clean_environ
+from tests.support.arena.results import load_from
+from tests.support.browser import CONTRAST, Watched, needs_chromium
+from tests.support.server import clean_environ
 
 
 class Booth:

@@ -13,9 +13,9 @@ from bench.arena.judges.question import read_verdict
 from bench.arena.ledger import Ledger, read_ballots
 from bench.errors import BenchError, ServerError
 from bench.settings import Settings
-from tests.bench.arena.bout import Bout
-from tests.bench.arena.chat_server import ChatServer, prefer_lower, said
-from tests.bench.running import running
+from tests.support.arena.bout import Bout
+from tests.support.arena.chat_server import ChatServer, prefer_lower, said
+from tests.support.running import running
 
 Scripted = tuple[int, Any, dict[str, str]]
 

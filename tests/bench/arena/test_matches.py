@@ -9,7 +9,7 @@ from bench.arena.field import read_field
 from bench.arena.matches import Match, all_matches, shown_first
 from bench.data import datasets
 from bench.errors import DataError
-from tests.bench.arena.results import bad, good, load_from, write_dataset, write_run
+from tests.support.arena.results import bad, good, load_from, write_dataset, write_run
 
 
 def test_all_pairs_meet_over_every_common_query(toy: Path) -> None:

@@ -14,9 +14,9 @@ from bench.contestants.catalogue import DIALECTS
 from bench.contestants.contestant import Contestant, parse
 from bench.errors import AnswerError
 from bench.settings import Settings
-from tests.bench.contestants.vendors import VENDORS, Entries, FakeVendor
-from tests.bench.fake_reranker import Reply, shared_words
-from tests.bench.running import running
+from tests.support.fake_reranker import Reply, shared_words
+from tests.support.running import running
+from tests.support.vendors import VENDORS, Entries, FakeVendor
 
 QUERY = "red apple"
 DOCUMENTS = ["green pear", "red apple", "red pear", *(f"stone {n}" for n in range(9))]

@@ -8,7 +8,7 @@ import pytest
 from bench.client.client import Answer, Client
 from bench.contestants.contestant import Contestant, parse
 from bench.settings import Settings
-from tests.server import Server
+from tests.support.server import Server
 
 QUERY = "what do giant pandas eat?"
 DOCUMENTS = [

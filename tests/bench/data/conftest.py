@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.data.file_server import FileServer
-from tests.bench.running import running
+from tests.support.file_server import FileServer
+from tests.support.running import running
 
 
 @pytest.fixture

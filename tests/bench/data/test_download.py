@@ -8,7 +8,7 @@ import pytest
 
 from bench.data.download import digests, download
 from bench.errors import DataError
-from tests.bench.data.file_server import FileServer
+from tests.support.file_server import FileServer
 
 BODY = random.Random(1).randbytes(3_000_000)
 

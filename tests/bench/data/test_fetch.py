@@ -16,7 +16,7 @@ from bench.data import catalogue, datasets, lock, originals
 from bench.data.catalogue import Form, Known, Source
 from bench.data.fetch import fetch
 from bench.errors import DataError
-from tests.bench.data.file_server import FileServer
+from tests.support.file_server import FileServer
 
 SCIFACT = catalogue.find("scifact") or catalogue.KNOWN[0]
 SAMPLE = {

@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli import main
 from bench.latency import records, samples
-from tests.bench.fake_reranker import FakeReranker, Reply
+from tests.support.fake_reranker import FakeReranker, Reply
 
 
 def _type(reranker: FakeReranker, results: Path, *arguments: str) -> Result:

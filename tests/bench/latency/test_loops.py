@@ -14,8 +14,8 @@ from bench.latency.observations import Observations, observe
 from bench.latency.summary import summarise
 from bench.latency.workload import Request
 from bench.records import Sample
-from tests.bench.fake_reranker import FakeReranker, Reply
 from tests.bench.latency.conftest import KnownServer
+from tests.support.fake_reranker import FakeReranker, Reply
 
 STALL_AT, STALL_S = 40, 0.6
 

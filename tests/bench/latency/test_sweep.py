@@ -18,8 +18,8 @@ from bench.latency import records, samples
 from bench.latency.plan import Sweep
 from bench.latency.records import LatencyRecord
 from bench.latency.stage import measure_latency
-from tests.bench.fake_reranker import FakeReranker
 from tests.bench.latency.conftest import KnownServer
+from tests.support.fake_reranker import FakeReranker
 
 ROOT = Path(__file__).parents[3]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.bench.fake_reranker import FakeReranker, Reply
-from tests.bench.load.swarm import start, swarm
-from tests.server import Server, free_port
+from tests.support.fake_reranker import FakeReranker, Reply
+from tests.support.server import Server, free_port
+from tests.support.swarm import start, swarm
 
 
 @pytest.fixture(scope="module")

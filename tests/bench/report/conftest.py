@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from bench.cli import main
-from tests.bench.report.results import write_results
+from tests.support.report_results import write_results
 
 
 @pytest.fixture(scope="session")

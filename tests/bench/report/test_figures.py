@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.optimize import minimize
 
-from tests.bench.report.results import PUBLISHED, Rows, Seen, tables
+from tests.support.report_results import PUBLISHED, Rows, Seen, tables
 
 NAMES = ("good", "poor", "bm25", "oracle")
 SETS = ("sample", "toy")

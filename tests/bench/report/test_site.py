@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, Request
 
 from bench.cli import main
-from tests.bench.report.results import tables
-from tests.browser import CONTRAST, needs_chromium
-from tests.server import Server, run_rerank
+from tests.support.browser import CONTRAST, needs_chromium
+from tests.support.report_results import tables
+from tests.support.server import Server, run_rerank
 
 
 @pytest.fixture(scope="module")

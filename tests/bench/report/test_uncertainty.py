@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.bench.report.results import Seen, tables
 from tests.bench.report.test_figures import NAMES, SETS, by_point, ndcgs, points_of
+from tests.support.report_results import Seen, tables
 
 RESAMPLES = 5000
 LOW_RANKS, HIGH_RANKS = (1.2, 4.0), (96.0, 98.8)

@@ -8,8 +8,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants, file_download
 
-from tests.hub import Hub, Repository
-from tests.models.fetch.repository import CHUNK, ID, files
+from tests.support.hub import Hub, Repository
+from tests.support.repository import CHUNK, ID, files
 
 
 @pytest.fixture

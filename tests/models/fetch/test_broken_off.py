@@ -7,8 +7,8 @@ import pytest
 from huggingface_hub import constants, file_download
 
 from models.prepare.fetch import fetch
-from tests.hub import LIST, Fault, Hub, Repository
-from tests.models.fetch.repository import ID, WEIGHTS, blobs, files, refusal, sha256
+from tests.support.hub import LIST, Fault, Hub, Repository
+from tests.support.repository import ID, WEIGHTS, blobs, files, refusal, sha256
 
 
 def test_a_fetch_that_broke_off_goes_on_where_it_ended(hub: Hub, cache: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 from huggingface_hub import constants
 
 from models.prepare.fetch import fetch
-from tests.hub import COMMIT, LIST, Fault, Hub, Repository
-from tests.models.fetch.repository import ID, MINE, files, refusal
+from tests.support.hub import COMMIT, LIST, Fault, Hub, Repository
+from tests.support.repository import ID, MINE, files, refusal
 
 
 @pytest.mark.parametrize("token", [None, "other"], ids=["without a token", "with the token of somebody else"])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.prepare.fetch import fetch
-from tests.models.fetch.repository import WEIGHTS, files, refusal, sha256
+from tests.support.repository import WEIGHTS, files, refusal, sha256
 
 
 def local(folder: Path, **changes: bytes | None) -> Path:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from models.prepare.fetch import fetch
-from tests.hub import COMMIT, LIST, Fault, Hub, Repository
-from tests.models.fetch.repository import ID, MINE, files, refusal, sha256
+from tests.support.hub import COMMIT, LIST, Fault, Hub, Repository
+from tests.support.repository import ID, MINE, files, refusal, sha256
 
 
 @pytest.mark.parametrize("revision", [None, COMMIT])

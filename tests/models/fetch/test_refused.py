@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from models.prepare.fetch import fetch
-from tests.hub import Hub, Repository
-from tests.models.fetch.repository import ID, NO_WEIGHTS, PLAIN, files, refusal
+from tests.support.hub import Hub, Repository
+from tests.support.repository import ID, NO_WEIGHTS, PLAIN, files, refusal
 
 
 @pytest.mark.parametrize(

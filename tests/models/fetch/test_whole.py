@@ -8,8 +8,8 @@ import pytest
 
 from models.catalogue import card_of
 from models.prepare.fetch import Checkpoint, fetch
-from tests.hub import COMMIT, LIST, Hub, Repository
-from tests.models.fetch.repository import ID, PLAIN, files, sha256
+from tests.support.hub import COMMIT, LIST, Hub, Repository
+from tests.support.repository import ID, PLAIN, files, sha256
 
 
 def test_a_checkpoint_is_fetched_whole_and_nothing_else_is(hub: Hub, cache: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.artefact import Artefact, Manifest, Source, seal
-from tests.tiny import make_tokenizer
+from tests.support.tiny import make_tokenizer
 from tools.embedded.graph import Arithmetic, build
 from tools.embedded.score import Score
 from tools.embedded.weights import Matrix, Weights, from_tensors

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.bench.fake_reranker import FakeReranker, Reply
+from tests.support.fake_reranker import FakeReranker, Reply
 
 Entries = Sequence[tuple[int, Any]]
 """Index and score of each result, in the order of the answer; tests put wrong ones in."""

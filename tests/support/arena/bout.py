@@ -8,8 +8,8 @@ from bench.arena.judges.llm import LlmJudge, LlmSettings
 from bench.arena.ledger import Ledger, read_ballots
 from bench.arena.matches import Key, Match, all_matches
 from bench.arena.tournament import Tally, hold, tally, verdicts
-from tests.bench.arena.chat_server import ChatServer
-from tests.bench.arena.results import load_from
+from tests.support.arena.chat_server import ChatServer
+from tests.support.arena.results import load_from
 
 
 class Bout:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load.samples import LoadSample, read
-from tests.server import clean_environ, free_port
+from tests.support.server import clean_environ, free_port
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 LOCUST = (str(Path(sys.executable).parent / "locust"), "-f", str(ROOT / "bench" / "locustfile.py"))
 
 ENVIRON = clean_environ() | {"RERANKER_API_KEY": "right"}

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.browser import Watched
+from tests.support.browser import Watched
 
 ODD = ['it\'s "quoted" $HOME `ls` \\n \\ end', "a <script>window.broken = 1</script> tag", "🐼 two\nlines", "%s {} 'x'"]
 """Texts that a page, a shell or JSON could trip over."""

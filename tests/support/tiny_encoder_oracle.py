@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from tests.tiny_encoder import HEAD_WIDTH, LAYERS
+from tests.support.tiny_encoder import HEAD_WIDTH, LAYERS
 from tools.embedded.weights import Matrix
 
 

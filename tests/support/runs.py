@@ -11,7 +11,7 @@ from bench import records
 from bench.accuracy import rankings
 from bench.cli import main
 from bench.records import AccuracyRecord
-from tests.bench.fake_reranker import FakeReranker
+from tests.support.fake_reranker import FakeReranker
 
 ROOT = Path(__file__).parents[2]
 WriteBeir = Callable[..., Path]

@@ -14,8 +14,8 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from bench.cli import main
-from tests.bench.fake_reranker import FakeReranker, Reply
-from tests.bench.running import running
+from tests.support.fake_reranker import FakeReranker, Reply
+from tests.support.running import running
 
 WORDS = [
     *("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron"),

@@ -1,4 +1,4 @@
-"""The tiny cross-encoder of `tests.tiny` in forms that go wrong or are limited, and folders that hold them."""
+"""The tiny cross-encoder of `tests.support.tiny` in forms that go wrong or are limited, and folders that hold them."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from models.pair import Logits
 from models.prepare import reference
 from models.prepare.pairs import Sample, Text, samples
 from models.prepare.progress import Progress
-from tests.tiny import WIDTH, WORDS, Family, make_graph, make_manifest, make_tokenizer
+from tests.support.tiny import WIDTH, WORDS, Family, make_graph, make_manifest, make_tokenizer
 
 FAMILY: Family = "xlm-roberta"
 SCALE = 0.01
