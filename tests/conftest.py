@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +14,9 @@ from models.catalogue import EMBEDDED
 from models.scorer import Scorer
 from tests.support.browser import CHROMIUM, QUIET
 from tests.support.server import Server
+
+collect_ignore_glob = [] if find_spec("torch") else ["*/with_torch/test_*.py"]
+"""Without torch these cannot even be imported; `make test-prepare` installs it."""
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # the machines are shared: no test is timed
 hypothesis.settings.load_profile("untimed")

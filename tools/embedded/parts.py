@@ -4,7 +4,7 @@
 `python -m tools.embedded.parts --data DIR --dataset fiqa --split train --queries 300`
 
 `cosine` is the bi-encoder, `maxsim` is by idf and `alike` the same with every token alike; `cosine + 1 maxsim` is the
-artefact's score, in int8 but for values on the edge of two steps (`tests/models/test_embedded_parts.py`). In the graph
+artefact's score, in int8 but for values on the edge of two steps (`tests/tools/embedded/test_parts.py`). In the graph
 no text sees the other, so here each is encoded once, however many pairs it is in, and the parts are computed in numpy:
 minutes where the artefact, which encodes every pair, takes an hour. A long document is another text in every pair,
 for each query leaves it another room, unless `--alone` reads it as a bi-encoder does. A JSON line per dataset and

@@ -14,7 +14,9 @@ from bench.latency import samples
 from bench.latency.records import Point, PointPlan, ProfileNote
 from bench.latency.samples import Profile
 from bench.records import CandidatesNote, ContestantNote, DatasetNote, Provenance, Sample
+from tests.support import known_server as known_server_program
 
+KNOWN_SERVER = Path(known_server_program.__file__)
 KnownServer = Callable[..., AbstractContextManager[str]]
 
 
@@ -24,7 +26,7 @@ def known_server() -> KnownServer:
 
     @contextlib.contextmanager
     def start(stall_at: int = 0, stall_s: float = 0.0, die_at: int = 0) -> Iterator[str]:
-        arguments = map(str, (Path(__file__).with_name("known_server.py"), stall_at, stall_s, die_at))
+        arguments = map(str, (KNOWN_SERVER, stall_at, stall_s, die_at))
         command = [sys.executable, *arguments]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None

@@ -1,23 +1,14 @@
-"""Without torch these tests cannot even be imported; `make test-prepare` installs it."""
+"""Fixtures of the tests that export with torch."""
 
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.torch_threads import one_thread as one_thread
+
 if TYPE_CHECKING:
     from tests.support.families import Case, Exported
-
-collect_ignore_glob = [] if find_spec("torch") else ["test_*.py"]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Models this small run slower on several threads, by far where others want the CPUs too."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import pytest
 from models.pair import Logits, Pair
 from service.engine.entry import Terms
 from service.errors import ModelFailed, Overloaded, TooLate
-from tests.service.test_batcher import Gate, batcher, pair, run, until_running
-from tests.service.test_overload import at_pace, within
+from tests.service.engine.test_batcher import Gate, batcher, pair, run, until_running
+from tests.service.engine.test_overload import at_pace, within
 
 
 def test_a_key_has_its_part_of_a_queue_that_another_filled() -> None:

@@ -28,7 +28,7 @@ def test_the_parts_make_the_artefacts_logit() -> None:
     """Encoded once and put together in numpy, or pair by pair in the graph: the same, cut-off and empty texts too.
 
     But for int8, where a sum's last bit can move a value on the edge of two steps to the other one; in fp32
-    `tests/prepare/test_embedded_parity.py` asks for 1e-4.
+    `tests/tools/embedded/test_parity.py` asks for 1e-4.
     """
     candidates = {query: list(DOCUMENTS) for query in QUERIES} | {"tax": ["tax", "cut"]}
     parts = score(EMBEDDED, QUERIES, DOCUMENTS, candidates)

@@ -17,7 +17,7 @@ from service.engine.batcher import QUEUE_S, UNMEASURED_TOKENS, Batcher
 from service.engine.entry import Scored, Terms
 from service.engine.throughput import Pace
 from service.errors import ModelFailed, Overloaded, TooLate
-from tests.service.test_batcher import Gate, batcher, marks, pair, run, until_running
+from tests.service.engine.test_batcher import Gate, batcher, marks, pair, run, until_running
 
 
 def within(seconds: float) -> Terms:

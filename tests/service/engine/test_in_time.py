@@ -12,8 +12,8 @@ from service.engine.executor import Runs
 from service.engine.token_estimate import Estimate
 from service.errors import Overloaded, TooLate
 from service.job import Job
-from tests.service.test_batcher import Gate, batcher, marks, pair, run, until_running
-from tests.service.test_overload import at_pace, within
+from tests.service.engine.test_batcher import Gate, batcher, marks, pair, run, until_running
+from tests.service.engine.test_overload import at_pace, within
 
 
 @pytest.mark.parametrize("budget", [ONE_PAIR, 100])
