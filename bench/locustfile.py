@@ -31,7 +31,7 @@ from bench.load import dialects, plans
 from bench.load.ledger import Ledger
 from bench.load.options import DEFAULT_RUN_TIME_S, RECORDED, add_options
 from bench.load.samples import LoadHeader, LoadSample, of_request
-from bench.load.workload import Draw, Texts, Work, read, sizes
+from bench.load.workload import RequestSampler, Texts, Work, read, sizes
 from bench.records import Provenance
 from bench.settings import Settings
 
@@ -54,7 +54,7 @@ class RerankUser(FastHttpUser):
     users: Iterator[int] = itertools.count()
     """Numbers the users that this process starts in a test."""
     pause: Callable[[Any], float]
-    draws: Draw
+    draws: RequestSampler
 
     def on_start(self) -> None:
         """Take a supply of requests that no other user has."""

@@ -7,7 +7,7 @@ fastest and the only way whose scores do not depend on company (docs/decisions/0
 
 from collections.abc import Sequence
 
-ONE_PAIR = 0
+NO_BATCHING = 0
 """The token budget that stands for "one pair per batch"."""
 
 
@@ -16,16 +16,16 @@ RUN_COST_TOKENS = 512
 layers, at 250,000 tokens a second. A batch with more padding than this is better two."""
 
 
-class DeviceFull(Exception):
+class DeviceOutOfMemory(Exception):
     """A batch does not fit the device's memory; a smaller one may."""
 
 
-def plan(lengths: Sequence[int], max_batch_tokens: int, max_padding: int | None = None) -> list[list[int]]:
+def plan_batches(lengths: Sequence[int], max_batch_tokens: int, max_padding: int | None = None) -> list[list[int]]:
     """Group pairs into batches, longest first.
 
     Args:
         lengths: length of each pair in tokens.
-        max_batch_tokens: budget of a batch in padded tokens (longest pair times pairs); `ONE_PAIR` for no batching.
+        max_batch_tokens: budget of a batch in padded tokens (longest pair times pairs); `NO_BATCHING` for no batching.
             A pair longer than the budget gets a batch of its own.
         max_padding: padding of a batch in tokens, at most; None for as much as the budget lets in.
 

@@ -31,7 +31,7 @@ class NotPrepared(ArtefactError):
         self.model = model
 
 
-class Card(msgspec.Struct, frozen=True, kw_only=True):
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a model before any of its files are here."""
 
     name: str
@@ -50,7 +50,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CARDS = (
-    Card(
+    ModelCard(
         name="embedded",
         hub_id="sentence-transformers/all-MiniLM-L6-v2",
         revision="main",  # it ships with the project and is never fetched
@@ -59,7 +59,7 @@ CARDS = (
         max_tokens=512,
         released="2021-08-30",
     ),
-    Card(
+    ModelCard(
         name="bge-reranker-v2-m3",
         hub_id="BAAI/bge-reranker-v2-m3",
         revision="953dc6f6f85a1b2dbfca4c34a2796e7dde08d41e",
@@ -69,7 +69,7 @@ CARDS = (
         released="2024-03-18",
         usd_per_million_tokens=0.020,
     ),
-    Card(
+    ModelCard(
         name="bge-reranker-base",
         hub_id="BAAI/bge-reranker-base",
         revision="2cfc18c9415c912f9d8155881c133215df768a70",
@@ -78,7 +78,7 @@ CARDS = (
         max_tokens=512,
         released="2023-09-12",
     ),
-    Card(
+    ModelCard(
         name="bge-reranker-large",
         hub_id="BAAI/bge-reranker-large",
         revision="55611d7bca2a7133960a6d3b71e083071bbfc312",
@@ -87,7 +87,7 @@ CARDS = (
         max_tokens=512,
         released="2023-09-12",
     ),
-    Card(
+    ModelCard(
         name="ms-marco-MiniLM-L6-v2",
         hub_id="cross-encoder/ms-marco-MiniLM-L6-v2",
         revision="c5ee24cb16019beea0893ab7796b1df96625c6b8",
@@ -96,7 +96,7 @@ CARDS = (
         max_tokens=512,
         released="2021-04-15",
     ),
-    Card(
+    ModelCard(
         name="ms-marco-MiniLM-L12-v2",
         hub_id="cross-encoder/ms-marco-MiniLM-L12-v2",
         revision="7b0235231ca2674cb8ca8f022859a6eba2b1c968",
@@ -105,7 +105,7 @@ CARDS = (
         max_tokens=512,
         released="2021-04-15",
     ),
-    Card(
+    ModelCard(
         name="mxbai-rerank-xsmall-v1",
         hub_id="mixedbread-ai/mxbai-rerank-xsmall-v1",
         revision="b5c6e9da73abc3711f593f705371cdbe9e0fe422",
@@ -114,7 +114,7 @@ CARDS = (
         max_tokens=512,
         released="2024-02-29",
     ),
-    Card(
+    ModelCard(
         name="mxbai-rerank-base-v1",
         hub_id="mixedbread-ai/mxbai-rerank-base-v1",
         revision="800f24c113213a187e65bde9db00c15a2bb12738",
@@ -123,7 +123,7 @@ CARDS = (
         max_tokens=512,
         released="2024-02-29",
     ),
-    Card(
+    ModelCard(
         name="jina-reranker-v1-turbo-en",
         hub_id="jinaai/jina-reranker-v1-turbo-en",
         revision="b8c14f4e723d9e0aab4732a7b7b93741eeeb77c2",
@@ -133,7 +133,7 @@ CARDS = (
         released="2024-04-18",
         remote_code=True,
     ),
-    Card(
+    ModelCard(
         name="gte-multilingual-reranker-base",
         hub_id="Alibaba-NLP/gte-multilingual-reranker-base",
         revision="8215cf04918ba6f7b6a62bb44238ce2953d8831c",
@@ -146,7 +146,7 @@ CARDS = (
 )
 
 
-def card_of(model: str) -> Card | None:
+def card_of(model: str) -> ModelCard | None:
     """Find the card of a name or a hub id; of the embedded model only by name, since it is no copy of its source."""
     for card in CARDS:
         if model == card.name or (model == card.hub_id and card.name != "embedded"):

@@ -7,14 +7,16 @@ its windows (MaxP of Dai and Callan, "Deeper Text Understanding for IR with Cont
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from models.pair import Logits, Pair
 
+Side = Literal["left", "right"]
 
-class TooManyWindows(Exception):
+
+class TooManyChunks(Exception):
     """A request comes to more windows than its caller allows."""
 
     def __init__(self, count: int) -> None:
@@ -32,7 +34,7 @@ class TooLong(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Windows:
+class ChunkOptions:
     """How a long document is read; the default is truncation, which reads its first window only.
 
     Args:
@@ -40,14 +42,14 @@ class Windows:
         overlap_tokens: tokens that a window shares with the one before it; more than half of the room counts as half,
             since the room is known only with the query, and a window should bring more that is new than is not.
         max_tokens_per_doc: tokens of a document that are read at most; None for as many as its windows hold.
-        keep_end: read the document's last tokens rather than its first.
+        truncation_side: which end of a document is cut off: "right" keeps its first tokens, "left" its last.
         truncate: cut what is longer than that; False raises TooLong.
     """
 
     max_chunks_per_doc: int = 1
     overlap_tokens: int = 0
     max_tokens_per_doc: int | None = None
-    keep_end: bool = False
+    truncation_side: Side = "right"
     truncate: bool = True
 
     def __post_init__(self) -> None:
@@ -74,11 +76,11 @@ class Windows:
         return room - min(self.overlap_tokens, room // 2)
 
 
-TRUNCATION = Windows()
+TRUNCATION = ChunkOptions()
 """One window for each document: its end is cut off."""
 
 
-class WindowedPairs(NamedTuple):
+class ChunkedPairs(NamedTuple):
     """The pairs of a request, window after window and document after document, and how many each document has."""
 
     pairs: list[Pair]
@@ -96,7 +98,7 @@ class WindowedPairs(NamedTuple):
         return int(np.searchsorted(np.cumsum(self.counts), pair, side="right"))
 
 
-def best_windows(logits: Logits, counts: Sequence[int]) -> Logits:
+def best_chunks(logits: Logits, counts: Sequence[int]) -> Logits:
     """Logits of all windows, [sum(counts)], to the highest of each document, [len(counts)]; each count is 1 or more."""
     starts = np.cumsum([0, *counts[:-1]]) if counts else np.empty(0, np.int64)
     return np.maximum.reduceat(logits, starts)

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.artefact import Artefact, load
-from models.batching import plan
-from models.chunks import TRUNCATION, Windows, best_windows
+from models.batching import plan_batches
+from models.chunks import TRUNCATION, ChunkOptions, best_chunks
 from models.pair import Logits, Pair
 from models.session import Device, Session
 from models.tokenise import Tokeniser
@@ -28,7 +28,7 @@ class Scorer:
         self.artefact = artefact
         self.tokeniser = tokeniser
         self.session = session
-        self._threads = ThreadPoolExecutor(session.lanes, thread_name_prefix="lane")
+        self._threads = ThreadPoolExecutor(session.inference_threads, thread_name_prefix="lane")
 
     @classmethod
     def open(
@@ -72,24 +72,26 @@ class Scorer:
         """Run a first short pair; raise ArtefactError if the model does not answer it with a finite logit."""
         self.session.warm_up(self.tokeniser.pairs("warm", ["up"])[0])
 
-    def logits(self, query: str, documents: Sequence[str], windows: Windows = TRUNCATION) -> Logits:
+    def logits(self, query: str, documents: Sequence[str], windows: ChunkOptions = TRUNCATION) -> Logits:
         """Score documents for a query: logits of shape [len(documents)], float32, in the documents' order.
 
         A document that is longer than its room is cut off, or read in several windows if `windows` says so: then its
         logit is that of its best window.
         """
-        pairs, counts = self.tokeniser.windows(query, documents, windows)
-        return best_windows(self.run(pairs), counts)
+        pairs, counts = self.tokeniser.chunked_pairs(query, documents, windows)
+        return best_chunks(self.run(pairs), counts)
 
-    def scores(self, query: str, documents: Sequence[str], windows: Windows = TRUNCATION) -> Logits:
+    def scores(self, query: str, documents: Sequence[str], windows: ChunkOptions = TRUNCATION) -> Logits:
         """Score documents for a query: the sigmoid of the logits, in [0, 1]."""
         return sigmoid(self.logits(query, documents, windows))
 
     def run(self, pairs: Sequence[Pair]) -> Logits:
         """Score pairs: logits of shape [len(pairs)], float32, in the pairs' order."""
-        batches = plan([len(pair) for pair in pairs], self.session.max_batch_tokens, self.session.run_cost_tokens)
+        batches = plan_batches(
+            [len(pair) for pair in pairs], self.session.max_batch_tokens, self.session.run_cost_tokens
+        )
         logits = np.empty(len(pairs), np.float32)
-        run = self.session.run_alone if len(batches) == 1 else self.session.run
+        run = self.session.run_single if len(batches) == 1 else self.session.run
         runs = self._threads.map(run, [[pairs[index] for index in batch] for batch in batches])
         for batch, answer in zip(batches, runs, strict=True):
             logits[batch] = answer

@@ -2,9 +2,9 @@
 
 It opens an artefact's graph on a device, refuses a graph that is no one-label cross-encoder, and turns a batch of pairs
 into fp32 logits. On the CPU every run is single-threaded and `lanes` of them go on at a time; a pair that is alone in
-the house is run by all CPUs together instead (`run_alone`), with the same logit. On a GPU one lane owns the device and
+the house is run by all CPUs together instead (`run_single`), with the same logit. On a GPU one lane owns the device and
 batches are padded to a token budget. The callers see only `lanes`, `max_batch_tokens`, `run_cost_tokens`,
-`length_multiple`, `run` and `run_alone`.
+`length_multiple`, `run` and `run_single`.
 """
 
 import os
@@ -16,7 +16,7 @@ import numpy as np
 
 from models import tuning
 from models.artefact import Artefact, ArtefactError, Precision
-from models.batching import ONE_PAIR, RUN_COST_TOKENS, DeviceFull
+from models.batching import NO_BATCHING, RUN_COST_TOKENS, DeviceOutOfMemory
 from models.cpus import usable_cpus
 from models.pair import Logits, Pair
 
@@ -54,15 +54,15 @@ class Session:
     ) -> None:
         has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
         self.device = choose_device(device, artefact.manifest.precision, has_cuda=has_cuda)
-        self.lanes = 1 if self.device == "cuda" else threads or usable_cpus()
+        self.inference_threads = 1 if self.device == "cuda" else threads or usable_cpus()
         self.length_multiple = GPU_LENGTH_MULTIPLE if self.device == "cuda" else 1
         self.max_batch_tokens = _budget(artefact, self.device, max_batch_tokens)
         self.run_cost_tokens = RUN_COST_TOKENS
         self._untuned = self.device == "cuda" and max_batch_tokens is None and artefact.manifest.batchable
         self._artefact = artefact
         self._session = _open(artefact, self.device, gpu_memory_bytes)
-        is_shared = self.device == "cpu" and self.lanes > 1 and self.max_batch_tokens == ONE_PAIR
-        self._wide = _open(artefact, self.device, threads=self.lanes) if is_shared else self._session
+        is_shared = self.device == "cpu" and self.inference_threads > 1 and self.max_batch_tokens == NO_BATCHING
+        self._wide = _open(artefact, self.device, threads=self.inference_threads) if is_shared else self._session
         self._inputs = _check_graph(artefact, self._session)
         self._pad_token_id = artefact.manifest.pad_token_id
 
@@ -70,11 +70,11 @@ class Session:
         """Score a batch: pairs in, logits of shape [len(batch)] out, float32, in the batch's order.
 
         Raises:
-            DeviceFull: the batch does not fit the device's memory.
+            DeviceOutOfMemory: the batch does not fit the device's memory.
         """
         return self._run(self._session, batch)
 
-    def run_alone(self, batch: Sequence[Pair]) -> Logits:
+    def run_single(self, batch: Sequence[Pair]) -> Logits:
         """Score as `run` does, with all CPUs on one batch: for when nothing else is to be done."""
         return self._run(self._wide, batch)
 
@@ -88,7 +88,7 @@ class Session:
             return _one_label(run_bound(session, feeds, self.device), len(batch))
         except Exception as error:
             if any(word in str(error) for word in OUT_OF_MEMORY):
-                raise DeviceFull(str(error)) from error
+                raise DeviceOutOfMemory(str(error)) from error
             raise
 
     def warm_up(self, pair: Pair) -> None:
@@ -100,7 +100,7 @@ class Session:
         """
         try:
             logits = self.run([pair])
-            self.run_alone([pair])
+            self.run_single([pair])
         except ArtefactError:
             raise
         except Exception as error:
@@ -171,9 +171,9 @@ def _budget(artefact: Artefact, device: str, max_batch_tokens: int | None) -> in
                 f"{artefact.manifest.name} is to be run one pair at a time (its scores depend on their batch): "
                 "leave max_batch_tokens unset"
             )
-        return ONE_PAIR
+        return NO_BATCHING
     if max_batch_tokens is None:
-        return GPU_BATCH_TOKENS if device == "cuda" else ONE_PAIR
+        return GPU_BATCH_TOKENS if device == "cuda" else NO_BATCHING
     return max_batch_tokens
 
 

@@ -20,7 +20,7 @@ from tokenizers import Encoding, Tokenizer
 
 from models.artefact import ArtefactError
 from models.cache import ByteCache
-from models.chunks import TRUNCATION, TooLong, TooManyWindows, WindowedPairs, Windows
+from models.chunks import TRUNCATION, ChunkedPairs, ChunkOptions, Side, TooLong, TooManyChunks
 from models.cpus import usable_cpus
 from models.pair import Pair, TokenIds
 
@@ -42,7 +42,7 @@ class _Part(NamedTuple):
     types: TokenIds
 
 
-class _Layout(NamedTuple):
+class PairTemplate(NamedTuple):
     """How a pair is laid out: before, query, between, document, after."""
 
     before: _Part
@@ -53,6 +53,7 @@ class _Layout(NamedTuple):
 
     @property
     def special_tokens(self) -> int:
+        """How many special tokens a pair has."""
         return len(self.before.ids) + len(self.between.ids) + len(self.after.ids)
 
 
@@ -97,15 +98,15 @@ class Tokeniser:
 
     def pairs(self, query: str, documents: Sequence[str]) -> list[Pair]:
         """Pair the query with each document: one unpadded pair per document, each at most `max_tokens` long."""
-        return self.windows(query, documents, TRUNCATION).pairs
+        return self.chunked_pairs(query, documents, TRUNCATION).pairs
 
-    def windows(
-        self, query: str, documents: Sequence[str], windows: Windows, *, max_pairs: int | None = None
-    ) -> WindowedPairs:
+    def chunked_pairs(
+        self, query: str, documents: Sequence[str], windows: ChunkOptions, *, max_pairs: int | None = None
+    ) -> ChunkedPairs:
         """Pair the query with each window of each document, unpadded pairs of at most `max_tokens` tokens.
 
         Raises:
-            TooManyWindows: the windows of all documents are more than `max_pairs`; no pair was made.
+            TooManyChunks: the windows of all documents are more than `max_pairs`; no pair was made.
             TooLong: the windows forbid to cut, and a text would have to be; no pair was made.
         """
         one_more = 0 if windows.truncate else 1  # read where nothing may be cut, to see whether it would have to be
@@ -117,16 +118,16 @@ class Tokeniser:
         if max_pairs is not None:  # one window too many is enough to refuse, so no document is read beyond it
             windows = replace(windows, max_chunks_per_doc=min(windows.max_chunks_per_doc, max_pairs + 1))
         reach = windows.reach(room)
-        encoded = self._documents(documents, reach + one_more, keep_end=windows.keep_end)
+        encoded = self._documents(documents, reach + one_more, windows.truncation_side)
         for index, ids in enumerate(encoded):
             if len(ids) > reach:
                 raise TooLong(index)
         spans = [windows.spans(len(ids), room) for ids in encoded]
         counts = [len(of_document) for of_document in spans]
         if max_pairs is not None and sum(counts) > max_pairs:
-            raise TooManyWindows(sum(counts))
+            raise TooManyChunks(sum(counts))
         parts = [ids[span] for ids, of_document in zip(encoded, spans, strict=True) for span in of_document]
-        return WindowedPairs(self._join(query_ids, parts), counts)
+        return ChunkedPairs(self._join(query_ids, parts), counts)
 
     def _join(self, query_ids: TokenIds, parts: Sequence[TokenIds]) -> list[Pair]:
         """Lay the query out with each part of a document."""
@@ -143,10 +144,10 @@ class Tokeniser:
             for ids in parts
         ]
 
-    def _documents(self, documents: Sequence[str], room: int, *, keep_end: bool) -> Sequence[TokenIds]:
+    def _documents(self, documents: Sequence[str], room: int, side: Side) -> Sequence[TokenIds]:
         """Encode documents, those that were read before from the cache, where there is one."""
-        if self.cache.max_bytes == 0 or keep_end:
-            return self._encode(documents, room, keep_end=keep_end)
+        if self.cache.max_bytes == 0 or side == "left":
+            return self._encode(documents, room, side)
         ids = [self._known(document, room) for document in documents]
         missing = [place for place, known in enumerate(ids) if known is None]
         # room varies with the query: read as much as any query would leave, unless far less is asked for
@@ -164,20 +165,18 @@ class Tokeniser:
             return None
         return known.ids[:room].astype(np.int64)
 
-    def _encode(self, texts: Sequence[str], room: int, *, keep_end: bool = False) -> list[TokenIds]:
+    def _encode(self, texts: Sequence[str], room: int, side: Side = "right") -> list[TokenIds]:
         """Encode texts without special tokens, each cut to its first `room` tokens, or to its last."""
         reach = max(room, 1) * CHARACTERS_PER_TOKEN
-        encodings = self._batch([_part_of(text, reach, keep_end) for text in texts])
-        return [
-            self._ids(text, encoding, reach, room, keep_end) for text, encoding in zip(texts, encodings, strict=True)
-        ]
+        encodings = self._batch([_part_of(text, reach, side) for text in texts])
+        return [self._ids(text, encoding, reach, room, side) for text, encoding in zip(texts, encodings, strict=True)]
 
-    def _ids(self, text: str, encoding: Encoding, reach: int, room: int, keep_end: bool) -> TokenIds:
+    def _ids(self, text: str, encoding: Encoding, reach: int, room: int, side: Side) -> TokenIds:
         """Take the ids of one text, reading further while the part read so far does not fill the room."""
         while len(text) > reach and len(encoding.ids) < room + MARGIN_TOKENS:
             reach *= 4
-            encoding = self._batch([_part_of(text, reach, keep_end)])[0]
-        ids = encoding.ids[-room:] if keep_end else encoding.ids[:room]
+            encoding = self._batch([_part_of(text, reach, side)])[0]
+        ids = encoding.ids[-room:] if side == "left" else encoding.ids[:room]
         return np.array(ids, dtype=np.int64)
 
     def _batch(self, texts: list[str]) -> list[Encoding]:
@@ -187,11 +186,11 @@ class Tokeniser:
         ]
 
 
-def _part_of(text: str, reach: int, keep_end: bool) -> str:
-    return text[-reach:] if keep_end else text[:reach]
+def _part_of(text: str, reach: int, side: Side) -> str:
+    return text[-reach:] if side == "left" else text[:reach]
 
 
-def _probe(tokenizer: Tokenizer) -> _Layout:
+def _probe(tokenizer: Tokenizer) -> PairTemplate:
     """Read the layout off an encoded pair: its special tokens belong to neither sequence."""
     probe = tokenizer.encode("one two", "three four")
     places: list[int | None] = probe.sequence_ids
@@ -207,7 +206,7 @@ def _probe(tokenizer: Tokenizer) -> _Layout:
     def part(start: int, end: int) -> _Part:
         return _Part(ids[start:end], types[start:end])
 
-    return _Layout(
+    return PairTemplate(
         before=part(0, query_start),
         between=part(query_end, document_start),
         after=part(document_end, len(ids)),

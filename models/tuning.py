@@ -17,7 +17,7 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
-from models.batching import DeviceFull
+from models.batching import DeviceOutOfMemory
 from models.pair import Logits, Pair
 
 log = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def measure(
                 start = clock()
                 run(batch)
                 times.append(clock() - start)
-        except DeviceFull:
+        except DeviceOutOfMemory:
             break
         seconds[size] = float(np.median(times))
     return seconds

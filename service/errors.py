@@ -1,26 +1,27 @@
 """Everything that can go wrong for a client, in one tree; each class carries its status and its machine-readable type.
 
     RerankError
-    ├── MalformedBody          400  the body is not JSON
-    ├── Unauthorized           401  no API key, or one that is not known
-    ├── NotFound               404  no such path (raised by the framework, told in our words)
-    ├── UnknownModel           404  a model that is not served here, where that is strict
-    ├── WrongMethod            405
-    ├── BodyTooLarge           413
-    ├── WrongContentType       415
-    ├── InvalidRequest         422  JSON, but not a rerank request; carries the field's name
-    │   ├── EmptyInput              nothing to rank, or nothing to rank by
-    │   └── TooManyDocuments        more than a request may have
-    ├── Overloaded             429  the queue is full; carries Retry-After
-    ├── ClientGone             499  the client hung up; for the metrics, as nobody reads the answer
-    ├── ModelFailed            500  the model failed on one of this request's pairs
-    ├── TooLate                504  its deadline passed in the queue
-    ├── InternalError          500  a bug of ours; the trace is in the log, never in the answer
-    └── NotReady               503  warming up or shutting down; carries Retry-After
+    ├── MalformedBody           400  the body is not JSON
+    ├── Unauthorized            401  no API key, or one that is not known
+    ├── NotFound                404  no such path (raised by the framework, told in our words)
+    ├── UnknownModel            404  a model that is not served here, where that is strict
+    ├── MethodNotAllowed        405
+    ├── PayloadTooLarge         413
+    ├── UnsupportedMediaType    415
+    ├── InvalidRequest          422  JSON, but not a rerank request; carries the field's name
+    │   ├── EmptyInput               nothing to rank, or nothing to rank by
+    │   └── TooManyDocuments         more than a request may have
+    ├── Overloaded              429  the queue is full; carries Retry-After
+    ├── ClientDisconnected      499  the client hung up; for the metrics, as nobody reads the answer
+    ├── ModelFailed             500  the model failed on one of this request's pairs
+    ├── DeadlineExceeded        504  its deadline passed in the queue
+    ├── InternalError           500  a bug of ours; the trace is in the log, never in the answer
+    └── NotReady                503  warming up or shutting down; carries Retry-After
 
-Where they live: keys are checked by `auth.py`, bodies by `dialects/`, limits by `rerank.py`, the queue by `batcher.py`.
-Input is checked before the queue, so a batch never fails for a neighbour's input. One handler, in `refusals.py`, turns
-them into answers; a dialect frames them in its own body, some with another status.
+Where they live: keys are checked by `api/auth.py`, bodies by `dialects/`, limits by `engine/reranker.py`, the queue by
+`engine/admission.py`.
+Input is checked before the queue, so a batch never fails for a neighbour's input. One handler, in
+`api/error_handler.py`, turns them into answers; a dialect frames them in its own body, some with another status.
 """
 
 from collections.abc import Collection
@@ -70,25 +71,25 @@ class UnknownModel(RerankError):
         super().__init__(f"model {model!r} is not served here: ask for {', '.join(names)}", param="model")
 
 
-class WrongMethod(RerankError):
+class MethodNotAllowed(RerankError):
     """The path exists, but not with this method."""
 
     status = 405
-    type = "wrong_method"
+    type = "method_not_allowed"
 
 
-class BodyTooLarge(RerankError):
+class PayloadTooLarge(RerankError):
     """The body is over the limit."""
 
     status = 413
-    type = "body_too_large"
+    type = "payload_too_large"
 
 
-class WrongContentType(RerankError):
+class UnsupportedMediaType(RerankError):
     """The body is not declared as JSON."""
 
     status = 415
-    type = "wrong_content_type"
+    type = "unsupported_media_type"
 
 
 class InvalidRequest(RerankError):
@@ -120,11 +121,11 @@ class Overloaded(RerankError):
     type = "overloaded"
 
 
-class ClientGone(RerankError):
+class ClientDisconnected(RerankError):
     """The client hung up; nobody reads this answer, but it is counted (nginx's status for it)."""
 
     status = 499
-    type = "client_gone"
+    type = "client_disconnected"
 
 
 class ModelFailed(RerankError):
@@ -138,11 +139,11 @@ class ModelFailed(RerankError):
         self.pair = pair
 
 
-class TooLate(RerankError):
+class DeadlineExceeded(RerankError):
     """The request's deadline passed before it was answered."""
 
     status = 504
-    type = "too_late"
+    type = "deadline_exceeded"
 
 
 class InternalError(RerankError):

@@ -1,5 +1,7 @@
 """What passes between the dialects and the spine: a Job in, a Ranking out. Every dialect speaks in these two."""
 
+from typing import Literal
+
 import msgspec
 
 
@@ -19,8 +21,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of a document that are read at most, 1 or more; None for as many as its windows hold."""
     truncate: bool = True
     """Cut what is too long; False refuses it."""
-    keep_end: bool = False
-    """Cut a long document's start off rather than its end."""
+    truncation_side: Literal["left", "right"] = "right"
+    """Which end of a long document is cut off."""
     priority: int = 0
     """Lower goes first where requests wait."""
     model: str | None = None

@@ -13,7 +13,7 @@ from bench import tables
 from bench.accuracy import measures
 from bench.candidates.candidates import freeze, shipped_run
 from bench.data import catalogue, datasets
-from bench.data.catalogue import Form, Known
+from bench.data.catalogue import Form, KnownDataset
 from bench.errors import DataError
 from bench.settings import Settings
 
@@ -38,7 +38,7 @@ def main(root: Path | None) -> None:
     click.echo(f"all {len(measured)} within {TOLERANCE}")
 
 
-def _row(known: Known, root: Path | None) -> float | None:
+def _row(known: KnownDataset, root: Path | None) -> float | None:
     """Print one set's row; gives how far BM25 is off, None where it could not be measured."""
     try:
         dataset = datasets.load(datasets.find(known.name, root))

@@ -15,7 +15,7 @@ import msgspec
 from bench.arena.records import Ballot, Side
 from bench.errors import BenchError, DataError
 
-Look = tuple[str, str, str, str, Side, str]
+Presentation = tuple[str, str, str, str, Side, str]
 """A match's key, who was shown first, and the hash of what was shown."""
 
 
@@ -54,7 +54,7 @@ class Ledger:
         """All ballots, in the order of their first writing; a look that was judged again by its last verdict."""
         return iter(list(self._ballots.values()))
 
-    def get(self, look: Look) -> Ballot | None:
+    def get(self, look: Presentation) -> Ballot | None:
         """The ballot of a look."""
         return self._ballots.get(look)
 
@@ -94,5 +94,5 @@ def _ballots(content: bytes, file: Path) -> Iterator[Ballot]:
             raise DataError(f"{file} line {number} is no ballot: {error}") from error
 
 
-def _look(ballot: Ballot) -> Look:
+def _look(ballot: Ballot) -> Presentation:
     return ballot.dataset, ballot.query_id, ballot.a, ballot.b, ballot.first, ballot.shown

@@ -17,7 +17,7 @@ import httpx
 from msgspec.structs import replace
 
 from bench.client.replies import count, reason, stage_times_ms
-from bench.client.retry import BUSY, Pace, may_help, wait_s
+from bench.client.retry import BUSY, RateLimiter, may_help, wait_s
 from bench.contestants.contestant import Contestant
 from bench.errors import AnswerError, ServerError
 from bench.records import Sample
@@ -54,7 +54,7 @@ class Client:
         self.url = contestant.url
         authorization = {"Authorization": f"Bearer {contestant.key}"} if contestant.key else {}
         self._headers = {"Content-Type": "application/json", **authorization, **(headers or {})}
-        self._pace = Pace(contestant.per_minute)
+        self._rate_limiter = RateLimiter(contestant.per_minute)
         self._started = perf_counter()
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._http = httpx.AsyncClient(timeout=timeout_s, limits=limits, trust_env=False)
@@ -83,7 +83,7 @@ class Client:
         body = self.contestant.dialect.request_body(query, documents, self.contestant.model)
         attempt = 1
         while True:
-            await self._pace.turn(self.now_s())
+            await self._rate_limiter.turn(self.now_s())
             sent_s = self.now_s()
             sample = Sample(query_id, len(documents), planned_s, sent_s, done_s=sent_s, attempts=attempt)
             reply = await self._post(body)

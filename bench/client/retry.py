@@ -19,7 +19,7 @@ BROKEN_RETRIES = 3
 LONGEST_WAIT_S = 60.0
 
 
-class Pace:
+class RateLimiter:
     """Lets requests go evenly spaced, so many a minute at most."""
 
     def __init__(self, per_minute: int | None) -> None:

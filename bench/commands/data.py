@@ -72,7 +72,7 @@ def check_command(name: str, split: str) -> None:
         click.echo("  nothing odd was found")
 
 
-def _entry(known: catalogue.Known, root: Path | None) -> str:
+def _entry(known: catalogue.KnownDataset, root: Path | None) -> str:
     try:
         there = f"there: {datasets.find(known.name, root)}"
     except DataError:

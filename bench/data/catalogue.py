@@ -34,7 +34,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownDataset:
     """A set that the catalogue knows."""
 
     name: str
@@ -67,7 +67,7 @@ def _agentset(name: str, *files: str) -> tuple[Source, ...]:
 
 
 KNOWN = (
-    Known(
+    KnownDataset(
         name="msmarco-dl19",
         leaderboard="MSMARCO",
         origin="TREC Deep Learning 2019, passage ranking; the fetched corpus is the track's BM25 pools of 1,000",
@@ -96,7 +96,7 @@ KNOWN = (
         ),
         download_mb=27,
     ),
-    Known(
+    KnownDataset(
         name="agentset-msmarco",
         leaderboard="MSMARCO",
         origin="the leaderboard's own part of MS MARCO",
@@ -109,7 +109,7 @@ KNOWN = (
         sources=_agentset("msmarco"),
         download_mb=2,
     ),
-    Known(
+    KnownDataset(
         name="business-reports",
         leaderboard="business reports",
         origin="the leaderboard's texts with qrels made again at report level",
@@ -121,7 +121,7 @@ KNOWN = (
         bm25_ndcg10=0.80,
         why_not="its labels were made again and are published nowhere; the originals are agentset-business-reports",
     ),
-    Known(
+    KnownDataset(
         name="agentset-business-reports",
         leaderboard="business reports",
         origin="the leaderboard's own texts and qrels",
@@ -134,7 +134,7 @@ KNOWN = (
         sources=_agentset("business-reports"),
         download_mb=0.4,
     ),
-    Known(
+    KnownDataset(
         name="pg-silver",
         leaderboard="PG",
         origin="Paul Graham's essays as the leaderboard cuts them",
@@ -146,7 +146,7 @@ KNOWN = (
         bm25_ndcg10=0.20,
         why_not="the leaderboard's own qrels are empty and these labels are published nowhere; try pg-titles",
     ),
-    Known(
+    KnownDataset(
         name="pg-titles",
         leaderboard="PG",
         origin="Paul Graham's essays as the leaderboard cuts them; the titles of those with three passages or more",
@@ -160,7 +160,7 @@ KNOWN = (
         sources=_agentset("pg", "corpus.jsonl"),
         download_mb=3,
     ),
-    Known(
+    KnownDataset(
         name="fiqa",
         leaderboard="FiQA",
         origin="FiQA-2018 task 2, BEIR's files",
@@ -172,7 +172,7 @@ KNOWN = (
         sources=_beir("fiqa", "17918ed23cd04fb15047f73e6c3bd9d9"),
         download_mb=18,
     ),
-    Known(
+    KnownDataset(
         name="agentset-dbpedia",
         leaderboard="DBPedia",
         origin="the leaderboard's own part of DBPedia-Entity v2",
@@ -185,7 +185,7 @@ KNOWN = (
         sources=_agentset("dbpedia"),
         download_mb=2.3,
     ),
-    Known(
+    KnownDataset(
         name="dbpedia-entity",
         leaderboard="DBPedia",
         origin="DBPedia-Entity v2, BEIR's files",
@@ -196,7 +196,7 @@ KNOWN = (
         sources=_beir("dbpedia-entity", "c2a39eb420a3164af735795df012ac2c"),
         download_mb=640,
     ),
-    Known(
+    KnownDataset(
         name="arguana",
         leaderboard="ArguAna",
         origin="ArguAna's counterarguments, BEIR's files",
@@ -208,7 +208,7 @@ KNOWN = (
         sources=_beir("arguana", "8ad3e3c2a5867cdced806d6503f29b99"),
         download_mb=3.8,
     ),
-    Known(
+    KnownDataset(
         name="scifact",
         leaderboard=None,
         origin="SciFact, BEIR's files",
@@ -220,7 +220,7 @@ KNOWN = (
         sources=_beir("scifact", "5f7d1de60b170fc8027bb7898e2efca1"),
         download_mb=2.8,
     ),
-    Known(
+    KnownDataset(
         name="nfcorpus",
         leaderboard=None,
         origin="NFCorpus, BEIR's files",
@@ -232,7 +232,7 @@ KNOWN = (
         sources=_beir("nfcorpus", "a89dba18a62ef92f7d323ec890a0d38d"),
         download_mb=2.4,
     ),
-    Known(
+    KnownDataset(
         name="tatqa-dev",
         leaderboard=None,
         origin="TAT-QA's development part: tables and paragraphs of financial reports",
@@ -243,7 +243,7 @@ KNOWN = (
         bm25_ndcg10=0.583,
         why_not="its original is no BEIR folder; it is not one of the leaderboard's sets",
     ),
-    Known(
+    KnownDataset(
         name="sample",
         leaderboard=None,
         origin="written for this project, ships with the bench",
@@ -257,6 +257,6 @@ KNOWN = (
 )
 
 
-def find(name: str) -> Known | None:
+def find(name: str) -> KnownDataset | None:
     """The set of that name, if the catalogue knows it."""
     return next((known for known in KNOWN if known.name == name), None)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.data import lock, originals
-from bench.data.catalogue import Known, Source
+from bench.data.catalogue import KnownDataset, Source
 from bench.data.download import Digests, download
 from bench.data.files import is_dataset
 from bench.errors import DataError
@@ -20,7 +20,7 @@ DOWNLOADS = ".downloads"
 
 
 def fetch(
-    known: Known,
+    known: KnownDataset,
     to: Path,
     mirror: str | None = None,
     *,
@@ -76,7 +76,7 @@ def _check(to: Path, source: Source, file: Path, found: Digests) -> None:
     raise DataError(f"{source.url} is not what it should be: {wrong}; it was removed")
 
 
-def _make(known: Known, downloads: Path, folder: Path) -> None:
+def _make(known: KnownDataset, downloads: Path, folder: Path) -> None:
     """Make the set beside its place and move it there. Originals that make none are removed: they are none."""
     beside = folder.with_name(f"{known.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
@@ -105,7 +105,7 @@ def _pin(to: Path, source: Source, found: Digests) -> str:
     return f"no hash of it is published: its SHA-256 {found.sha256[:12]}… is now pinned in {lock.NAME}"
 
 
-def _source(known: Known) -> str:
+def _source(known: KnownDataset) -> str:
     lines = [known.origin, f"Licence: {known.licence}", f"Labels: {known.labels}"]
     lines += [f"Note: {known.doubt}"] if known.doubt else []
     return "\n".join([*lines, "Fetched from:", *(source.url for source in known.sources)]) + "\n"

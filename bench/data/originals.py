@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from bench.data import beir
-from bench.data.catalogue import Form, Known
+from bench.data.catalogue import Form, KnownDataset
 from bench.data.files import is_dataset
 from bench.errors import DataError
 
@@ -23,9 +23,9 @@ FEWEST_PASSAGES = 3
 HEADER = "query-id\tcorpus-id\tscore\n"
 
 
-def make(known: Known, downloads: Path, folder: Path) -> None:
+def make(known: KnownDataset, downloads: Path, folder: Path) -> None:
     """Fill `folder` with the set in BEIR layout."""
-    makers: dict[Form, Callable[[Known, Path, Path], None]] = {
+    makers: dict[Form, Callable[[KnownDataset, Path, Path], None]] = {
         Form.BEIR_ZIP: _unpack,
         Form.BEIR_FILES: _place,
         Form.DL19: _dl19,
@@ -37,7 +37,7 @@ def make(known: Known, downloads: Path, folder: Path) -> None:
         raise DataError(f"the originals of {known.name} hold no corpus")
 
 
-def _unpack(known: Known, downloads: Path, folder: Path) -> None:
+def _unpack(known: KnownDataset, downloads: Path, folder: Path) -> None:
     archive = downloads / known.sources[0].file
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -68,14 +68,14 @@ def _inside(archive: Path, name: str) -> PurePosixPath | None:
     return inside if is_part else None
 
 
-def _place(known: Known, downloads: Path, folder: Path) -> None:
+def _place(known: KnownDataset, downloads: Path, folder: Path) -> None:
     for source in known.sources:
         target = folder / source.file
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(downloads / source.file, target)
 
 
-def _dl19(known: Known, downloads: Path, folder: Path) -> None:
+def _dl19(known: KnownDataset, downloads: Path, folder: Path) -> None:
     """TREC's queries, qrels and pools (query id, passage id, query, passage) as BEIR's three files."""
     queries, qrels, pools = (downloads / source.file for source in known.sources)
     with (folder / "queries.jsonl").open("wb") as output:
@@ -112,7 +112,7 @@ class _Passage(msgspec.Struct):
     text: str
 
 
-def _pg_titles(known: Known, downloads: Path, folder: Path) -> None:
+def _pg_titles(known: KnownDataset, downloads: Path, folder: Path) -> None:
     """Known items: a title is the query, the passages of its essay are relevant, and no passage carries its title."""
     titles: dict[str, str] = {}
     passages: dict[str, list[str]] = {}

@@ -22,7 +22,7 @@ from bench.latency.loops import MOST_IN_FLIGHT
 from bench.latency.plan import Job, Sweep, jobs
 from bench.latency.records import LatencyRecord, ProfileNote
 from bench.latency.samples import Profile
-from bench.latency.sweep import Course, measure, missing, new_run
+from bench.latency.sweep import ProfileRun, measure, missing, new_run
 from bench.records import check_writable
 
 Sets = Sequence[tuple[Dataset, Candidates]]
@@ -114,7 +114,7 @@ async def _measure(
                 candidates={dataset.name: candidates.note() for dataset, candidates in sets},
                 plans=[job.plan for job in planned],
             )
-            courses.append(Course(client, path, _going_on(path, note, anew=anew)))
+            courses.append(ProfileRun(client, path, _going_on(path, note, anew=anew)))
         await measure(courses, planned)
 
 

@@ -25,7 +25,7 @@ from bench.records import Sample
 
 
 @dataclass
-class Course:
+class ProfileRun:
     """One contestant's way through the sweep."""
 
     client: Client
@@ -78,7 +78,7 @@ def new_run() -> str:
     return uuid.uuid4().hex
 
 
-async def measure(courses: Sequence[Course], jobs: Sequence[Job]) -> None:
+async def measure(courses: Sequence[ProfileRun], jobs: Sequence[Job]) -> None:
     """Measure every round that is missing; contestants alternate."""
     total = sum(len(job.round(number)) for course in courses for job, number in missing(course.profile, jobs))
     with tqdm(total=total, desc="latency", unit="request", disable=None) as bar:

@@ -52,7 +52,7 @@ def sizes(text: str) -> list[int]:
     return read
 
 
-class Draw:
+class RequestSampler:
     """An endless, seeded supply of requests for one user."""
 
     def __init__(self, texts: Texts, sizes: Sequence[int], seed: str) -> None:
@@ -78,6 +78,6 @@ class Work:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Of every request; may hold a key."""
 
-    def supply(self, worker: int, user: int) -> Draw:
+    def supply(self, worker: int, user: int) -> RequestSampler:
         """The requests of one user: of one process of several, and of one user of that process."""
-        return Draw(self.texts, self.sizes, f"{self.seed}/{worker}/{user}")
+        return RequestSampler(self.texts, self.sizes, f"{self.seed}/{worker}/{user}")

@@ -18,7 +18,7 @@ UNBOUNDED = 1_000_000
 PADDINGS = ("<pad>", "[PAD]")
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the manifest and the session need to know."""
 
     architecture: str
@@ -27,13 +27,13 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """None where no file tells."""
 
 
-def facts_of(checkpoint: Checkpoint) -> Facts:
+def facts_of(checkpoint: Checkpoint) -> ModelConfig:
     """Read the facts; the catalogue's window wins over the files', which may be wider."""
     config = _json(checkpoint.folder / CONFIG)
     card = card_of(checkpoint.source.hub_id)
     window = card.max_tokens if card is not None else _window(config, checkpoint.folder)
     architecture = str(config.get("model_type", "onnx"))
-    return Facts(architecture=architecture, pad_token_id=_padding(config, checkpoint.folder), max_tokens=window)
+    return ModelConfig(architecture=architecture, pad_token_id=_padding(config, checkpoint.folder), max_tokens=window)
 
 
 def _window(config: dict[str, Any], folder: Path) -> int | None:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from models.artefact import Artefact, ArtefactError, load
-from models.batching import plan
+from models.batching import plan_batches
 from models.pair import Logits, Pair
 from models.prepare import published
 from models.prepare.errors import PrepareError, reason
@@ -94,7 +94,7 @@ def _alone(session: Session, samples: Sequence[Sample], progress: Progress) -> L
     # the longest first, so that no lane waits at the end for one that began late
     order = sorted(range(len(samples)), key=lambda place: -len(samples[place].pair))
     logits = np.empty(len(samples), np.float32)
-    with ThreadPoolExecutor(session.lanes) as threads:
+    with ThreadPoolExecutor(session.inference_threads) as threads:
         answers = threads.map(run, [samples[place] for place in order])
         sizes = [len(samples[place].pair) for place in order]
         logits[order] = list(progress.over("artefact", answers, sizes))
@@ -108,7 +108,7 @@ def company_difference(session: Session, samples: Sequence[Sample], alone: Logit
     places = [places[start] for start in range(0, len(places), every)]
     pairs = [samples[place].pair for place in places]
     expected = alone[places]
-    by_length = plan([len(pair) for pair in pairs], SORTED_TOKENS)
+    by_length = plan_batches([len(pair) for pair in pairs], SORTED_TOKENS)
     # neighbours in the list are of one class, so every nth makes a mixed batch
     strides = max(1, len(pairs) // MIXED)
     mixed = [list(range(start, len(pairs), strides)) for start in range(strides)]

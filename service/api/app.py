@@ -26,14 +26,14 @@ from service.api.error_handler import on_error
 from service.api.guard import key_guard
 from service.api.info import describe
 from service.api.metrics import Metrics
-from service.api.middleware import Meter
+from service.api.middleware import MetricsMiddleware
 from service.api.openapi import EitherSchema, openapi
 from service.api.pages.playground import playground
 from service.api.pages.report import report
 from service.api.request import JsonRequest
-from service.api.request_handler import Desk
+from service.api.request_handler import RequestHandler
 from service.api.routes import ROUTES
-from service.api.worker_metrics import Siblings, Worker
+from service.api.worker_metrics import Worker, WorkerMetrics
 from service.engine.batcher import Batcher
 from service.engine.reranker import Reranker
 from service.engine.score_cache import ScoreCache
@@ -69,14 +69,14 @@ def create_app(
     served = describe(scorer, settings)
     batcher = Batcher(
         scorer.session.run,
-        lanes=scorer.session.lanes,
+        inference_threads=scorer.session.inference_threads,
         max_batch_tokens=scorer.session.max_batch_tokens,
         max_queue_tokens=settings.max_queue_tokens,
-        run_alone=scorer.session.run_alone,
+        run_single=scorer.session.run_single,
         length_multiple=scorer.session.length_multiple,
     )
     reranker = Reranker(
-        scorer.tokeniser.windows,
+        scorer.tokeniser.chunked_pairs,
         batcher,
         max_documents=settings.max_documents,
         max_concurrent_requests=settings.max_concurrent_requests,
@@ -86,8 +86,10 @@ def create_app(
         scores=ScoreCache(settings.score_cache_mb * 2**20) if settings.score_cache_mb else None,
     )
     metrics = _metrics(batcher, reranker, scorer.tokeniser.cache)
-    siblings = Siblings(worker, metrics.text)
-    desk = Desk(reranker, metrics, served, max_documents=settings.max_documents, deadline_ms=settings.deadline_ms)
+    worker_metrics = WorkerMetrics(worker, metrics.text)
+    desk = RequestHandler(
+        reranker, metrics, served, max_documents=settings.max_documents, deadline_ms=settings.deadline_ms
+    )
     guard = key_guard(
         keys,
         open_health=settings.open_health,
@@ -101,17 +103,17 @@ def create_app(
             playground(),
             *([report(settings.bench_dir)] if settings.bench_dir else []),
         ],
-        dependencies=_provide(reranker, desk, siblings),
+        dependencies=_provide(reranker, desk, worker_metrics),
         cors_config=_cors(settings.cors_origins),
         exception_handlers={Exception: on_error},
-        lifespan=[_lifespan(scorer, batcher, reranker, on_failure), lambda _: siblings.listening()],
+        lifespan=[_lifespan(scorer, batcher, reranker, on_failure), lambda _: worker_metrics.listening()],
         request_class=JsonRequest,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=openapi(DOCS),
         plugins=[EitherSchema()],
         logging_config=None,
     )
-    return Meter(litestar, metrics)
+    return MetricsMiddleware(litestar, metrics)
 
 
 def _metrics(batcher: Batcher, reranker: Reranker, tokens: ByteCache[Any, Any]) -> Metrics:
@@ -127,11 +129,11 @@ def _metrics(batcher: Batcher, reranker: Reranker, tokens: ByteCache[Any, Any]) 
     return metrics
 
 
-def _provide(reranker: Reranker, desk: Desk, siblings: Siblings) -> dict[str, Provide]:
+def _provide(reranker: Reranker, desk: RequestHandler, worker_metrics: WorkerMetrics) -> dict[str, Provide]:
     """Hand the app's objects to the handlers by the names of their parameters."""
     return {
         "reranker": Provide(lambda: reranker, sync_to_thread=False),
-        "siblings": Provide(lambda: siblings, sync_to_thread=False),
+        "worker_metrics": Provide(lambda: worker_metrics, sync_to_thread=False),
         "served": Provide(lambda: desk.served, sync_to_thread=False),
         "desk": Provide(lambda: desk, sync_to_thread=False),
     }

@@ -16,14 +16,14 @@ from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from service.api.request import DIALECT
 from service.dialects import unified
 from service.errors import (
-    BodyTooLarge,
     InternalError,
     InvalidRequest,
     MalformedBody,
+    MethodNotAllowed,
     NotFound,
+    PayloadTooLarge,
     RerankError,
     Unauthorized,
-    WrongMethod,
 )
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Spoken(NamedTuple):
 
 def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[msgspec.Struct]:
     """Answer any exception."""
-    told = _told(request, error)
+    told = to_rerank_error(request, error)
     dialect = _dialect(request)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
     if told.retry_after_s is not None:
@@ -67,7 +67,7 @@ def _dialect(request: Request[Any, Any, Any]) -> Dialect:
     return dialect
 
 
-def _told(request: Request[Any, Any, Any], error: Exception) -> RerankError:
+def to_rerank_error(request: Request[Any, Any, Any], error: Exception) -> RerankError:
     """Say in our words what the framework, or a bug, raised."""
     if isinstance(error, RerankError):
         return error
@@ -76,10 +76,12 @@ def _told(request: Request[Any, Any, Any], error: Exception) -> RerankError:
     if status == 404:
         return NotFound(f"there is nothing at {path}: GET /docs lists what there is")
     if status == 405:
-        return WrongMethod(f"{path} does not take {request.method}: GET /docs tells which method it takes")
+        return MethodNotAllowed(f"{path} does not take {request.method}: GET /docs tells which method it takes")
     if status == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
         limit = request.app.request_max_body_size
-        return BodyTooLarge(f"the body is larger than {limit} bytes (max_body_bytes): send fewer or shorter documents")
+        return PayloadTooLarge(
+            f"the body is larger than {limit} bytes (max_body_bytes): send fewer or shorter documents"
+        )
     if status == 400 and isinstance(error, HTTPException):
         return MalformedBody("the body is empty: send a JSON object")
     if status < 500 and isinstance(error, HTTPException):

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
-from models.batching import ONE_PAIR
+from models.batching import NO_BATCHING
 from models.catalogue import card_of
 from models.scorer import Scorer
 from service.dialects.xinference import ListedModel, ModelList
@@ -53,7 +53,7 @@ class ModelInfo(msgspec.Struct, kw_only=True):
     sha: str | None
     docker_label: str | None
     device: str
-    lanes: int
+    inference_threads: int
     licence: str
 
 
@@ -93,7 +93,7 @@ def describe(scorer: Scorer, settings: Settings) -> ServedModel:
         max_concurrent_requests=settings.max_concurrent_requests,
         max_input_length=scorer.tokeniser.max_tokens,
         max_batch_tokens=scorer.session.max_batch_tokens or scorer.tokeniser.max_tokens,
-        max_batch_requests=1 if scorer.session.max_batch_tokens == ONE_PAIR else None,
+        max_batch_requests=1 if scorer.session.max_batch_tokens == NO_BATCHING else None,
         max_client_batch_size=settings.max_documents,
         auto_truncate=True,
         tokenization_workers=TOKENISE_THREADS,
@@ -101,7 +101,7 @@ def describe(scorer: Scorer, settings: Settings) -> ServedModel:
         sha=None,
         docker_label=None,
         device=scorer.session.device,
-        lanes=scorer.session.lanes,
+        inference_threads=scorer.session.inference_threads,
         licence=manifest.source.licence,
     )
     names = tuple(dict.fromkeys((manifest.name, *settings.model_aliases)))

@@ -14,7 +14,7 @@ OTHER = "other"
 """The route label of every path that does not exist, so that a scanner cannot fill the registry."""
 
 
-class Meter:
+class MetricsMiddleware:
     """Count and time the answers of an app by the route that took them, which the framework notes in the scope."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

@@ -15,7 +15,7 @@ from litestar.exceptions import InternalServerException
 
 from service.dialects import either, tei, unified
 from service.dialects.body import check_headers, decode
-from service.errors import ClientGone, InvalidRequest, NotReady
+from service.errors import ClientDisconnected, InvalidRequest, NotReady
 
 T = TypeVar("T")
 DIALECT = "dialect"
@@ -50,8 +50,8 @@ class JsonRequest(Request[Any, Any, Any]):
         """Decode the body into the handler's `data` type.
 
         Raises:
-            WrongContentType, MalformedBody, InvalidRequest: what the body is not.
-            ClientGone: the client hung up in the middle of it.
+            UnsupportedMediaType, MalformedBody, InvalidRequest: what the body is not.
+            ClientDisconnected: the client hung up in the middle of it.
         """
         check_headers(self.headers.get("content-type", ""), self.headers.get("content-encoding", ""))
         shape = self.route_handler.parsed_fn_signature.parameters["data"].annotation
@@ -63,22 +63,22 @@ class JsonRequest(Request[Any, Any, Any]):
         return either.TextsOrDocuments(decode(body, told))
 
     async def body(self) -> bytes:
-        """Read the whole body; raise ClientGone if it does not come whole."""
+        """Read the whole body; raise ClientDisconnected if it does not come whole."""
         with _cut_off_at_the_end_of_grace():
             try:
                 return await super().body()
             except InternalServerException:  # which is all that Litestar raises where the client leaves
-                raise ClientGone("the client hung up in the middle of its body") from None
+                raise ClientDisconnected("the client hung up in the middle of its body") from None
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work of an answer; cancel it and raise ClientGone when the client hangs up before it is done."""
+        """Do the work of an answer; cancel it and raise ClientDisconnected when the client hangs up first."""
         working = asyncio.ensure_future(work)
         watching = asyncio.ensure_future(self._hung_up())
         try:
             with _cut_off_at_the_end_of_grace():
                 await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
                 if not working.done():
-                    raise ClientGone("the client hung up before its answer")
+                    raise ClientDisconnected("the client hung up before its answer")
                 return working.result()
         finally:
             working.cancel()

@@ -10,12 +10,12 @@ from service.api.guard import CALLER
 from service.api.info import ServedModel
 from service.api.metrics import Metrics
 from service.api.request import JsonRequest
-from service.engine.entry import Terms
+from service.engine.entry import CallOptions
 from service.engine.reranker import Reranker
 from service.job import Job, Ranking
 
 
-class Desk:
+class RequestHandler:
     """The spine and the metrics behind every ranking route."""
 
     def __init__(
@@ -29,20 +29,20 @@ class Desk:
 
     async def rerank(self, request: JsonRequest, job: Job) -> Ranking:
         """Rank one job's documents, best first; raises what `Reranker.rerank` raises."""
-        work = self._reranker.rerank(job, self._terms(request, job))
+        work = self._reranker.rerank(job, self._call_options(request, job))
         return await self._counted(request, work, len(job.documents))
 
     async def score(self, request: JsonRequest, jobs: Sequence[Job]) -> Ranking:
         """Score several jobs' documents in their order; raises what `Reranker.score` raises."""
-        work = self._reranker.score(jobs, self._terms(request, jobs[0]))
+        work = self._reranker.score(jobs, self._call_options(request, jobs[0]))
         return await self._counted(request, work, sum(len(job.documents) for job in jobs))
 
-    def _terms(self, request: JsonRequest, job: Job) -> Terms:
+    def _call_options(self, request: JsonRequest, job: Job) -> CallOptions:
         """Say who asks, before whom he goes, and when the answer is of no use any more."""
         caller: Caller = request.state.get(CALLER, ANYBODY)
         milliseconds = request.timeout_ms or self._deadline_ms
         deadline = time.perf_counter() + milliseconds / 1000 if milliseconds else math.inf
-        return Terms(priority=job.priority, key=caller.name, share=caller.share, deadline=deadline)
+        return CallOptions(priority=job.priority, key=caller.name, share=caller.share, deadline=deadline)
 
     async def _counted(self, request: JsonRequest, work: Coroutine[Any, Any, Ranking], documents: int) -> Ranking:
         ranking = await request.while_connected(work)

@@ -27,7 +27,7 @@ class Worker:
     """Of the workers' sockets, the same for all."""
 
 
-class Siblings:
+class WorkerMetrics:
     """One worker's place among the others; a server that has none is its only one, and its metrics have no label."""
 
     def __init__(self, worker: Worker | None, own: Callable[[], bytes]) -> None:

@@ -6,7 +6,7 @@ import click
 
 from models import catalogue
 from models.artefact import ArtefactError, load
-from models.catalogue import Card
+from models.catalogue import ModelCard
 from service.commands.prepare import prepare, verify
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
@@ -52,7 +52,7 @@ def _rows(models_dir: Path) -> list[tuple[str, ...]]:
     return sorted(rows)
 
 
-def _known_row(card: Card) -> tuple[str, ...]:
+def _known_row(card: ModelCard) -> tuple[str, ...]:
     state = "refused" if card.remote_code else "not prepared"
     source = _source(card.name, card.hub_id)
     return (card.name, state, NOTHING, str(card.max_tokens), *_figures(card, card.licence), source)
@@ -70,7 +70,7 @@ def _prepared_row(name: str, folder: Path) -> tuple[str, ...]:
     return (name, "ready", manifest.precision, str(manifest.max_tokens), *figures, source)
 
 
-def _figures(card: Card | None, licence: str) -> tuple[str, str, str, str]:
+def _figures(card: ModelCard | None, licence: str) -> tuple[str, str, str, str]:
     """Parameters, licence, release date and price; only a card knows all but the licence."""
     if card is None:
         return (NOTHING, licence, NOTHING, NOTHING)

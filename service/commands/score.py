@@ -18,7 +18,7 @@ import msgspec
 from tqdm import tqdm
 
 from models.artefact import ArtefactError
-from models.chunks import Windows, best_windows
+from models.chunks import ChunkOptions, best_chunks
 from models.scorer import Scorer, sigmoid
 from service.commands.jsonl import Document, Result, documents_of, earlier_results
 from service.commands.refusal import Refusal
@@ -39,7 +39,7 @@ class _Way(NamedTuple):
     """How documents are scored; the lines of one output file must all be scored in one way."""
 
     scorer: Scorer
-    windows: Windows
+    windows: ChunkOptions
     raw_scores: bool
 
 
@@ -77,7 +77,7 @@ def score(
     **flags: str | None,
 ) -> None:
     """Score documents offline: JSON lines in, JSON lines out."""
-    windows = Windows(max_chunks_per_doc=max_chunks_per_doc, overlap_tokens=overlap_tokens)
+    windows = ChunkOptions(max_chunks_per_doc=max_chunks_per_doc, overlap_tokens=overlap_tokens)
     try:
         done = _done(output, skip_done)
         with contextlib.ExitStack() as stack:
@@ -197,10 +197,10 @@ def _results(way: _Way, chunk: list[Document]) -> list[Result]:
     good = [document for document in chunk if document.error is None]
     pairs, counts = [], []
     for query, run in itertools.groupby(good, key=lambda document: document.query):
-        windowed = way.scorer.tokeniser.windows(query, [document.text for document in run], way.windows)
+        windowed = way.scorer.tokeniser.chunked_pairs(query, [document.text for document in run], way.windows)
         pairs += windowed.pairs
         counts += windowed.counts
-    logits = best_windows(way.scorer.run(pairs), counts)
+    logits = best_chunks(way.scorer.run(pairs), counts)
     scores = iter(logits if way.raw_scores else sigmoid(logits))
     return [
         Result(index=document.index, id=document.id, error=document.error)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from service.errors import InvalidRequest, MalformedBody, WrongContentType
+from service.errors import InvalidRequest, MalformedBody, UnsupportedMediaType
 
 _JSON_TYPE = re.compile(r"^application/([\w.+-]+\+)?json$")
 _AT_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
@@ -25,12 +25,12 @@ _BACKSLASH = ord("\\")
 
 
 def check_headers(content_type: str, content_encoding: str) -> None:
-    """Raise WrongContentType unless the headers say plain JSON, or say nothing."""
+    """Raise UnsupportedMediaType unless the headers say plain JSON, or say nothing."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type and not _JSON_TYPE.match(media_type):
-        raise WrongContentType(f"the body is declared as {media_type}: send Content-Type: application/json")
+        raise UnsupportedMediaType(f"the body is declared as {media_type}: send Content-Type: application/json")
     if content_encoding.strip().lower() not in {"", "identity"}:
-        raise WrongContentType(f"the body is declared as encoded with {content_encoding}: send it without")
+        raise UnsupportedMediaType(f"the body is declared as encoded with {content_encoding}: send it without")
 
 
 def decode(body: bytes, shape: Any) -> Any:

@@ -78,7 +78,7 @@ def job(request: RankingRequest, max_documents: int) -> Job:
         documents=[passage.text for passage in request.passages],
         raw_scores=True,
         truncate=request.truncate != "NONE",
-        keep_end=request.truncate == "START",
+        truncation_side="left" if request.truncate == "START" else "right",
         model=request.model,
     )
 

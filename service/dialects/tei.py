@@ -133,7 +133,7 @@ def _job(query: str, texts: list[str], request: TeiRerankRequest | PredictReques
         documents=texts,
         raw_scores=bool(request.raw_scores),
         truncate=request.truncate is not False,
-        keep_end=(request.truncation_direction or "").lower() == "left",
+        truncation_side="left" if (request.truncation_direction or "").lower() == "left" else "right",
     )
 
 

@@ -1,6 +1,7 @@
 """A request in the queue: its pairs, what came out of them so far, and who waits for it."""
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -12,8 +13,10 @@ import numpy as np
 from models.pair import Logits, Pair
 from service.errors import RerankError
 
+log = logging.getLogger(__name__)
 
-class Terms(msgspec.Struct, frozen=True, kw_only=True):
+
+class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
     """On what terms a request is served: before whom, with whom, and by when."""
 
     priority: int = 0
@@ -36,13 +39,13 @@ class Scored(NamedTuple):
     inference_s: float
 
 
-class Ask:
+class QueueEntry:
     """The pairs of one request that are still to be answered, and who waits for them; compared by identity."""
 
-    def __init__(self, pairs: Sequence[Pair], terms: Terms) -> None:
+    def __init__(self, pairs: Sequence[Pair], options: CallOptions) -> None:
         self.pairs = pairs
-        self.priority, self.key, self.share = terms.priority, terms.key, terms.share
-        self.deadline = terms.deadline
+        self.priority, self.key, self.share = options.priority, options.key, options.share
+        self.deadline = options.deadline
         self.tokens = sum(map(len, pairs))
         self.logits = np.empty(len(pairs), np.float32)
         self.missing = len(pairs)
@@ -68,12 +71,11 @@ class Ask:
         return self.missing == 0
 
     def wake(self) -> None:
-        """Wake the waiter, from any thread.
-
-        Raises:
-            RuntimeError: its event loop is closed.
-        """
-        self._loop.call_soon_threadsafe(self._settle)
+        """Wake the waiter, from any thread; a waiter whose event loop is closed is past waking."""
+        try:
+            self._loop.call_soon_threadsafe(self._settle)
+        except RuntimeError:
+            log.warning("a request's event loop was closed before its answer")
 
     def _settle(self) -> None:
         if self._future.done():  # nobody waits any more

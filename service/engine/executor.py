@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from models.batching import ONE_PAIR, DeviceFull
+from models.batching import NO_BATCHING, DeviceOutOfMemory
 from models.pair import Logits, Pair
 
 log = logging.getLogger(__name__)
@@ -15,12 +15,12 @@ Run = Callable[[Sequence[Pair]], Logits]
 """The model: pairs to logits of shape [pairs]; called from every lane's thread."""
 
 
-class Runs:
-    """The model as the lanes call it, with the budget of a batch in padded tokens; `ONE_PAIR` for none."""
+class BatchExecutor:
+    """The model as the lanes call it, with the budget of a batch in padded tokens; `NO_BATCHING` for none."""
 
-    def __init__(self, run: Run, run_alone: Run, budget: int, length_multiple: int) -> None:
+    def __init__(self, run: Run, run_single: Run, budget: int, length_multiple: int) -> None:
         self._run = run
-        self._run_alone = run_alone
+        self._run_alone = run_single
         self.budget = budget
         self._length_multiple = length_multiple
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Runs:
         """Run pairs, halving what fails until what fails is one pair: a logit each, None for those that fail alone."""
         try:
             logits = self._run_alone(pairs) if alone else self._run(pairs)
-        except DeviceFull:
+        except DeviceOutOfMemory:
             self._shrink(pairs)
         except Exception:
             log.exception("the model failed on a batch of %d pairs", len(pairs))
@@ -54,7 +54,7 @@ class Runs:
         """Halve the budget after a batch that did not fit the device's memory."""
         with self._lock:
             padded = len(pairs) * max(map(len, pairs))
-            if len(pairs) > 1 and self.budget != ONE_PAIR:
+            if len(pairs) > 1 and self.budget != NO_BATCHING:
                 self.budget = max(1, min(self.budget, padded // 2))
             log.warning(
                 "%d padded tokens do not fit the device's memory: batches of %d from now on", padded, self.budget

@@ -16,14 +16,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from models.chunks import TooLong, TooManyWindows, WindowedPairs, Windows, best_windows
+from models.chunks import ChunkedPairs, ChunkOptions, TooLong, TooManyChunks, best_chunks
 from models.pair import Logits, Pair
 from models.scorer import sigmoid
 from service.engine.batcher import Batcher
-from service.engine.entry import Scored, Terms
+from service.engine.entry import CallOptions, Scored
 from service.engine.scheduler import QUANTUM_TOKENS
 from service.engine.score_cache import ScoreCache
-from service.engine.token_estimate import Estimate
+from service.engine.token_estimate import TokenEstimator
 from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded, TooManyDocuments, UnknownModel
 from service.job import Job, Ranked, Ranking, Stages, Usage
 
@@ -38,7 +38,7 @@ PAIRS_PER_SEARCH_UNIT = 100
 class Read(NamedTuple):
     """A request after tokenising."""
 
-    windowed: WindowedPairs
+    windowed: ChunkedPairs
     """Of its different documents."""
     places: npt.NDArray[np.int64]
     """Of each of its documents among those, [documents]."""
@@ -48,11 +48,11 @@ class Read(NamedTuple):
 
 
 class Tokenise(Protocol):
-    """The tokeniser: a query and documents to pairs, or TooManyWindows."""
+    """The tokeniser: a query and documents to pairs, or TooManyChunks."""
 
     def __call__(
-        self, query: str, documents: Sequence[str], windows: Windows, *, max_pairs: int | None
-    ) -> WindowedPairs:
+        self, query: str, documents: Sequence[str], windows: ChunkOptions, *, max_pairs: int | None
+    ) -> ChunkedPairs:
         """Pair the query with each window of each document."""
 
 
@@ -90,7 +90,7 @@ class Reranker:
         self._models = models
         self._usd_per_million_tokens = usd_per_million_tokens
         self._scores = scores
-        self._estimate = Estimate(max_tokens)
+        self._estimate = TokenEstimator(max_tokens)
         self._for_small = ThreadPoolExecutor(TOKENISE_THREADS, thread_name_prefix="tokenise-small")
         self._for_large = ThreadPoolExecutor(TOKENISE_THREADS, thread_name_prefix="tokenise-large")
         self.in_flight = 0
@@ -108,7 +108,7 @@ class Reranker:
         self._for_small.shutdown()
         self._for_large.shutdown()
 
-    async def rerank(self, job: Job, terms: Terms | None = None) -> Ranking:
+    async def rerank(self, job: Job, options: CallOptions | None = None) -> Ranking:
         """Answer a job: its documents ranked, best first.
 
         Raises:
@@ -116,27 +116,31 @@ class Reranker:
             UnknownModel: another model is asked for, and this server is strict about that.
             InvalidRequest: too many documents, or too many windows of them, or one too long where none may be cut.
             Overloaded: too many requests in flight, no room in the queue, or no answer before the deadline.
-            TooLate: the deadline passed in the queue.
+            DeadlineExceeded: the deadline passed in the queue.
             ModelFailed: the model failed on one of the job's pairs.
         """
         ranked = functools.partial(rank, top_n=job.top_n, raw_scores=job.raw_scores)
-        return await self._answer([job], terms or Terms(), ranked)
+        return await self._answer([job], options or CallOptions(), ranked)
 
-    async def score(self, jobs: Sequence[Job], terms: Terms | None = None) -> Ranking:
+    async def score(self, jobs: Sequence[Job], options: CallOptions | None = None) -> Ranking:
         """Answer several jobs at once, all or none: a score for each document, in their order; raises as `rerank`."""
-        return await self._answer(jobs, terms or Terms(), functools.partial(in_order, raw_scores=jobs[0].raw_scores))
+        return await self._answer(
+            jobs, options or CallOptions(), functools.partial(in_order, raw_scores=jobs[0].raw_scores)
+        )
 
-    async def _answer(self, jobs: Sequence[Job], terms: Terms, results: Callable[[Logits], list[Ranked]]) -> Ranking:
+    async def _answer(
+        self, jobs: Sequence[Job], options: CallOptions, results: Callable[[Logits], list[Ranked]]
+    ) -> Ranking:
         with self._admitted(jobs):
             start = time.perf_counter()
             estimate = self._estimate.tokens(jobs)
-            self._batcher.refuse_early(estimate, terms)
+            self._batcher.refuse_early(estimate, options)
             threads = self._for_small if estimate <= SMALL_TOKENS else self._for_large
             read = await asyncio.get_running_loop().run_in_executor(threads, self._read, jobs)
             self._estimate.learn(jobs, read.tokens)
             tokenised = time.perf_counter()
-            scored = await self._score(read, terms)
-            ranked = results(best_windows(scored.logits, read.windowed.counts)[read.places])
+            scored = await self._score(read, options)
+            ranked = results(best_chunks(scored.logits, read.windowed.counts)[read.places])
             stages = Stages(
                 tokenise_s=tokenised - start,
                 queue_s=scored.queue_s,
@@ -169,20 +173,20 @@ class Reranker:
             places += [len(counts) + place for place in own]
             pairs += made.pairs
             counts += made.counts
-        return Read(WindowedPairs(pairs, counts), np.array(places, np.int64), tokens, search_units)
+        return Read(ChunkedPairs(pairs, counts), np.array(places, np.int64), tokens, search_units)
 
-    def _windows_of(self, job: Job, documents: list[str], *, max_pairs: int, first: int) -> WindowedPairs:
+    def _windows_of(self, job: Job, documents: list[str], *, max_pairs: int, first: int) -> ChunkedPairs:
         """Tokenise one job's different documents; `first` is the index of its first document in the request."""
-        windows = Windows(
+        windows = ChunkOptions(
             max_chunks_per_doc=job.max_chunks_per_doc,
             overlap_tokens=job.overlap_tokens,
             max_tokens_per_doc=job.max_tokens_per_doc,
-            keep_end=job.keep_end,
+            truncation_side=job.truncation_side,
             truncate=job.truncate,
         )
         try:
             return self._tokenise(job.query, documents, windows, max_pairs=max_pairs)
-        except TooManyWindows as error:
+        except TooManyChunks as error:
             raise self._too_many_windows(error.count, job) from None
         except TooLong as error:
             place = None if error.document is None else first + job.documents.index(documents[error.document])
@@ -199,12 +203,12 @@ class Reranker:
             param="max_chunks_per_doc",
         )
 
-    async def _score(self, read: Read, terms: Terms) -> Scored:
+    async def _score(self, read: Read, options: CallOptions) -> Scored:
         """Score all windows that the cache does not know; tell a failure by its document."""
         try:
             if self._scores is None:
-                return await self._batcher.score(read.windowed.pairs, terms)
-            return await self._scores.score(read.windowed.pairs, lambda pairs: self._batcher.score(pairs, terms))
+                return await self._batcher.score(read.windowed.pairs, options)
+            return await self._scores.score(read.windowed.pairs, lambda pairs: self._batcher.score(pairs, options))
         except ModelFailed as error:
             document = int(np.flatnonzero(read.places == read.windowed.document(error.pair))[0])
             raise ModelFailed(f"the model failed on the document with index {document}", pair=error.pair) from None

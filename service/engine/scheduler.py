@@ -17,7 +17,7 @@ NEW_TO_OLD = 3
 """Tokens that new requests get for each of the old ones, at most."""
 
 
-class Asker(Protocol):
+class Schedulable(Protocol):
     """A request in the queue."""
 
     @property
@@ -33,22 +33,22 @@ class Asker(Protocol):
         """Of the turns between keys, against other keys' shares."""
 
 
-A = TypeVar("A", bound=Asker)
+A = TypeVar("A", bound=Schedulable)
 
 
 class _Flow(Generic[A]):
     """The waiting pairs of one request, as places and lengths."""
 
-    __slots__ = ("asker", "deficit", "pairs", "tokens")
+    __slots__ = ("deficit", "entry", "pairs", "tokens")
 
-    def __init__(self, asker: A, pairs: Iterable[tuple[int, int]]) -> None:
-        self.asker = asker
+    def __init__(self, entry: A, pairs: Iterable[tuple[int, int]]) -> None:
+        self.entry = entry
         self.pairs = deque(pairs)
         self.tokens = sum(length for _, length in self.pairs)
         self.deficit = QUANTUM_TOKENS
 
 
-class _Key(Generic[A]):
+class KeyQueue(Generic[A]):
     """The requests of one API key: new ones, which had no whole turn yet, and old ones, in a ring."""
 
     __slots__ = ("deficit", "lead", "new", "old", "share")
@@ -76,7 +76,7 @@ class _Key(Generic[A]):
             if not flow.pairs:
                 ring.popleft()
             self._note(length, is_new=is_new)
-            return flow.asker, place, length
+            return flow.entry, place, length
 
     def _note(self, tokens: int, *, is_new: bool) -> None:
         """Keep what new requests are ahead of the old ones, while there are old ones."""
@@ -88,11 +88,13 @@ class _Key(Generic[A]):
             self.lead = max(0, self.lead - NEW_TO_OLD * tokens)
 
     def flows(self) -> Iterator[_Flow[A]]:
+        """Every request's flow, the new ones first."""
         yield from self.new
         yield from self.old
 
     @property
     def tokens(self) -> int:
+        """Tokens that wait for this key."""
         return sum(flow.tokens for flow in self.flows())
 
     def ahead(self, tokens: int) -> int:
@@ -112,23 +114,25 @@ class _Key(Generic[A]):
         return bool(self.new or self.old)
 
 
-class _Level(Generic[A]):
+class PriorityLevel(Generic[A]):
     """The keys of one priority, in a ring."""
 
     __slots__ = ("keys", "ring")
 
     def __init__(self) -> None:
-        self.keys: dict[str, _Key[A]] = {}
+        self.keys: dict[str, KeyQueue[A]] = {}
         self.ring: deque[str] = deque()
 
     def add(self, flow: _Flow[A]) -> None:
-        name = flow.asker.key
+        """Queue a new request."""
+        name = flow.entry.key
         if name not in self.keys:
-            self.keys[name] = _Key(flow.asker.share)
+            self.keys[name] = KeyQueue(flow.entry.share)
             self.ring.append(name)
         self.keys[name].new.append(flow)
 
     def take(self) -> tuple[A, int, int]:
+        """Take the next pair: its request, its index there and its length; there must be one."""
         while True:
             name = self.ring[0]
             key = self.keys[name]
@@ -143,35 +147,36 @@ class _Level(Generic[A]):
             return taken
 
     def drop(self, name: str) -> None:
+        """Forget a key that has nothing queued."""
         del self.keys[name]
         self.ring.remove(name)
 
-    def remove(self, asker: A) -> _Flow[A] | None:
+    def remove(self, entry: A) -> _Flow[A] | None:
         """Drop what waits of a request and return it."""
-        key = self.keys.get(asker.key)
-        flow = next((flow for flow in key.flows() if flow.asker is asker), None) if key is not None else None
+        key = self.keys.get(entry.key)
+        flow = next((flow for flow in key.flows() if flow.entry is entry), None) if key is not None else None
         if key is not None and flow is not None:
             (key.new if flow in key.new else key.old).remove(flow)
             if not key:
-                self.drop(asker.key)
+                self.drop(entry.key)
         return flow
 
 
-class Turns(Generic[A]):
+class FairScheduler(Generic[A]):
     """The waiting pairs of all requests."""
 
     def __init__(self) -> None:
-        self._levels: dict[int, _Level[A]] = {}
+        self._levels: dict[int, PriorityLevel[A]] = {}
         self.tokens = 0
         self.pairs = 0
 
     def __bool__(self) -> bool:
         return self.pairs > 0
 
-    def add(self, asker: A, pairs: Sequence[tuple[int, int]]) -> None:
+    def add(self, entry: A, pairs: Sequence[tuple[int, int]]) -> None:
         """Queue a request: (place, length in tokens) of each pair, in the order in which they are to be taken."""
-        flow = _Flow(asker, pairs)
-        self._levels.setdefault(asker.priority, _Level()).add(flow)
+        flow = _Flow(entry, pairs)
+        self._levels.setdefault(entry.priority, PriorityLevel()).add(flow)
         self.tokens += flow.tokens
         self.pairs += len(flow.pairs)
 
@@ -186,34 +191,34 @@ class Turns(Generic[A]):
             del self._levels[first]
         return taken
 
-    def remove(self, asker: A) -> None:
+    def remove(self, entry: A) -> None:
         """Drop what waits of a request, if anything does."""
-        level = self._levels.get(asker.priority)
+        level = self._levels.get(entry.priority)
         if level is None:
             return
-        flow = level.remove(asker)
+        flow = level.remove(entry)
         if flow is not None:
             self.tokens -= flow.tokens
             self.pairs -= len(flow.pairs)
         if not level.keys:
-            del self._levels[asker.priority]
+            del self._levels[entry.priority]
 
-    def ahead(self, asker: Asker, tokens: int) -> int:
+    def ahead(self, entry: Schedulable, tokens: int) -> int:
         """Tokens that will be served before a new request of so many is done, if no other comes after it.
 
         What is of higher priority goes first as a whole, and what is lower waits. Of its own priority, the requests of
-        its key have their turns (`_Key.ahead`), and each other key as many tokens as its key by their shares, with a
-        turn at the start.
+        its key have their turns (`KeyQueue.ahead`), and each other key as many tokens as its key by their shares, with
+        a turn at the start.
         """
         before = sum(
-            key.tokens for at, level in self._levels.items() if at < asker.priority for key in level.keys.values()
+            key.tokens for at, level in self._levels.items() if at < entry.priority for key in level.keys.values()
         )
-        level = self._levels.get(asker.priority)
+        level = self._levels.get(entry.priority)
         if level is None:
             return before
-        own = level.keys[asker.key].ahead(tokens) if asker.key in level.keys else 0
-        turns = math.ceil((own + tokens) / (QUANTUM_TOKENS * asker.share))
-        others = [key for name, key in level.keys.items() if name != asker.key]
+        own = level.keys[entry.key].ahead(tokens) if entry.key in level.keys else 0
+        turns = math.ceil((own + tokens) / (QUANTUM_TOKENS * entry.share))
+        others = [key for name, key in level.keys.items() if name != entry.key]
         return before + own + sum(min(key.tokens, math.ceil(turns * QUANTUM_TOKENS * key.share)) for key in others)
 
     def of_key(self, name: str) -> int:
@@ -231,4 +236,4 @@ class Turns(Generic[A]):
             if level_priority > priority:
                 for key in reversed(self._levels[level_priority].keys.values()):
                     for flow in reversed([*key.old, *key.new]):
-                        yield flow.asker, flow.tokens
+                        yield flow.entry, flow.tokens

@@ -21,12 +21,12 @@ class ScoreCache:
     def __init__(self, max_bytes: int) -> None:
         self.cache = ByteCache[bytes, float](max_bytes)
 
-    async def score(self, pairs: Sequence[Pair], ask: Callable[[Sequence[Pair]], Awaitable[Scored]]) -> Scored:
+    async def score(self, pairs: Sequence[Pair], entry: Callable[[Sequence[Pair]], Awaitable[Scored]]) -> Scored:
         """Score pairs; raise what `ask` raises, its pair counted among all."""
         keys = [pair.ids.astype(np.int32).tobytes() + pair.types.astype(np.int8).tobytes() for pair in pairs]
         known = [self.cache.get(key) for key in keys]
         missing = [place for place, logit in enumerate(known) if logit is None]
-        scored = await self._ask(pairs, missing, ask)
+        scored = await self._ask(pairs, missing, entry)
         logits = np.array([np.nan if logit is None else logit for logit in known], np.float32)
         for place, logit in zip(missing, scored.logits.tolist(), strict=True):
             logits[place] = logit
@@ -34,9 +34,9 @@ class ScoreCache:
         return scored._replace(logits=logits)
 
     async def _ask(
-        self, pairs: Sequence[Pair], missing: Sequence[int], ask: Callable[[Sequence[Pair]], Awaitable[Scored]]
+        self, pairs: Sequence[Pair], missing: Sequence[int], entry: Callable[[Sequence[Pair]], Awaitable[Scored]]
     ) -> Scored:
         try:
-            return await ask([pairs[place] for place in missing])
+            return await entry([pairs[place] for place in missing])
         except ModelFailed as error:
             raise ModelFailed(error.message, pair=missing[error.pair]) from None

@@ -8,11 +8,11 @@ MEMORY = 0.95
 """Of the running mean: what a measurement leaves of the ones before."""
 
 
-class Pace:
+class ThroughputEstimator:
     """Tokens per second that all lanes give together; the callers hold the queue's lock."""
 
-    def __init__(self, lanes: int) -> None:
-        self._lanes = lanes
+    def __init__(self, inference_threads: int) -> None:
+        self._lanes = inference_threads
         self.tokens_per_s = 0.0
 
     def measure(self, tokens: int, seconds: float) -> None:

@@ -13,7 +13,7 @@ MEMORY = 0.9
 """Of the running mean: what a request leaves of the ones before."""
 
 
-class Estimate:
+class TokenEstimator:
     """Tokens by characters, at the rate of the requests before.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.artefact import seal
-from models.chunks import Windows
+from models.chunks import ChunkOptions
 from models.scorer import Scorer, sigmoid
 from tests.e2e.test_keys import BODIES
 from tests.support.server import Server
@@ -161,7 +161,7 @@ def test_a_text_is_cut_from_the_side_that_is_asked_for(server: Server, scorer: S
         for side in ("Left", "right")
     )
     assert right == pytest.approx(float(scorer.scores(QUERY, texts)[0]), abs=1e-5)
-    assert left == pytest.approx(float(scorer.scores(QUERY, texts, Windows(keep_end=True))[0]), abs=1e-5)
+    assert left == pytest.approx(float(scorer.scores(QUERY, texts, ChunkOptions(truncation_side="left"))[0]), abs=1e-5)
     assert left > right + 1e-4
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.chunks import Windows
+from models.chunks import ChunkOptions
 from models.scorer import Scorer
 from tests.support.server import Server, run_rerank
 from tests.support.texts import PASSAGES
@@ -109,7 +109,7 @@ def test_what_lies_beyond_the_last_window_is_cut_off(long_server: Server, folder
     assert logits(long_server, [document], max_chunks_per_doc=2) == logits(long_server, [two], max_chunks_per_doc=9)
     assert tokens(long_server, [document], max_chunks_per_doc=2) == 2 * WINDOW
     with Scorer.open(folder, device="cpu") as scorer:
-        expected = scorer.logits(QUERY, [document], Windows(max_chunks_per_doc=9, overlap_tokens=500))
+        expected = scorer.logits(QUERY, [document], ChunkOptions(max_chunks_per_doc=9, overlap_tokens=500))
     answered = logits(long_server, [document], max_chunks_per_doc=9, overlap_tokens=500)
     assert np.allclose(answered, expected, atol=1e-6)
 
@@ -179,7 +179,7 @@ def test_rerank_score_reads_windows_as_the_scorer_does(scorer: Scorer) -> None:
     ).encode()
     done = run_rerank("score", "--max-chunks-per-doc", "4", "--overlap-tokens", "30", "--raw-scores", stdin=given)
     assert done.returncode == 0, done.stderr
-    windows = Windows(max_chunks_per_doc=4, overlap_tokens=30)
+    windows = ChunkOptions(max_chunks_per_doc=4, overlap_tokens=30)
     expected = [scorer.logits(q, [d], windows)[0] for q, d in zip(queries, documents, strict=True)]
     truncated = [scorer.logits(q, [d])[0] for q, d in zip(queries, documents, strict=True)]
     assert np.abs(np.subtract(expected, truncated)).max() > 0.01

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.cache import ENTRY_BYTES, ByteCache
 from models.catalogue import EMBEDDED
-from models.chunks import Windows
+from models.chunks import ChunkOptions
 from models.tokenise import Tokeniser
 from tests.models.test_tokenise import embedded
 from tests.support.texts import ODD, PASSAGES, QUERY
@@ -59,21 +59,21 @@ def cached(max_tokens: int = 512) -> Tokeniser:
 @pytest.mark.parametrize(
     "windows",
     [
-        Windows(),
-        Windows(max_chunks_per_doc=4, overlap_tokens=9),
-        Windows(max_tokens_per_doc=7),
-        Windows(keep_end=True),
-        Windows(max_chunks_per_doc=30),
+        ChunkOptions(),
+        ChunkOptions(max_chunks_per_doc=4, overlap_tokens=9),
+        ChunkOptions(max_tokens_per_doc=7),
+        ChunkOptions(truncation_side="left"),
+        ChunkOptions(max_chunks_per_doc=30),
     ],
     ids=str,
 )
-def test_ids_from_the_cache_are_those_of_the_text(windows: Windows) -> None:
+def test_ids_from_the_cache_are_those_of_the_text(windows: ChunkOptions) -> None:
     """Twice, with queries that leave more and less room, in windows that were read further before, and not as far."""
     tokeniser, documents = cached(64), [*PASSAGES, *ODD, " ".join(PASSAGES) * 5]
     for query in (QUERY, "a", QUERY * 3, "a"):
         for _ in range(2):
-            found = tokeniser.windows(query, documents, windows)
-            expected = embedded(64).windows(query, documents, windows)
+            found = tokeniser.chunked_pairs(query, documents, windows)
+            expected = embedded(64).chunked_pairs(query, documents, windows)
             assert found.counts == expected.counts
             for pair, other in zip(found.pairs, expected.pairs, strict=True):
                 np.testing.assert_array_equal(pair.ids, other.ids)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.catalogue import EMBEDDED
-from models.chunks import TRUNCATION, TooManyWindows, WindowedPairs, Windows, best_windows
+from models.chunks import TRUNCATION, ChunkedPairs, ChunkOptions, TooManyChunks, best_chunks
 from models.pair import Pair
 from models.scorer import Scorer
 from models.tokenise import Tokeniser
@@ -22,8 +22,8 @@ from tests.support.texts import BEST, ODD, PASSAGES, QUERY
 from tests.support.tiny import Family, make_tokenizer
 
 
-def windows(chunks: int, overlap: int = 0) -> Windows:
-    return Windows(max_chunks_per_doc=chunks, overlap_tokens=overlap)
+def windows(chunks: int, overlap: int = 0) -> ChunkOptions:
+    return ChunkOptions(max_chunks_per_doc=chunks, overlap_tokens=overlap)
 
 
 def words(pair: Pair, family: Family) -> str:
@@ -36,7 +36,9 @@ def test_a_case_worked_by_hand() -> None:
     """17 tokens less 4 special ones and a query of 7 leave room for 6: 9 words that share 2 are 6 and 5."""
     query = "what is the bear of the oven"
     tokeniser = Tokeniser(make_tokenizer("xlm-roberta"), 17)
-    pairs, counts = tokeniser.windows(query, ["one two three four panda bear china bread oven", "", "a"], windows(3, 2))
+    pairs, counts = tokeniser.chunked_pairs(
+        query, ["one two three four panda bear china bread oven", "", "a"], windows(3, 2)
+    )
     assert counts == [2, 1, 1]
     assert [words(pair, "xlm-roberta") for pair in pairs] == [
         f"{query} one two three four panda bear",
@@ -115,7 +117,7 @@ def test_windows_of_any_text_join_to_its_tokens(query: str, texts: list[str], ch
     truncated pair.
     """
     tokeniser = embedded(32)
-    pairs, counts = tokeniser.windows(query, texts, windows(chunks, overlap))
+    pairs, counts = tokeniser.chunked_pairs(query, texts, windows(chunks, overlap))
     head = len(tokeniser.pairs(query, [""])[0]) - 1
     room = 32 - head - 1
     assert sum(counts) == len(pairs)
@@ -149,12 +151,12 @@ def test_windows_equal_transformers(overlap: int) -> None:
     texts = [*PASSAGES, *(text for text in ODD if text), " ".join(PASSAGES) * 20, " " * 50_000 + "panda bear " * 300]
     for window in (64, 256):
         overlap = min(overlap, (window - 12) // 2)
-        pairs, counts = embedded(window).windows(QUERY, texts, windows(10**9, overlap))
+        pairs, counts = embedded(window).chunked_pairs(QUERY, texts, windows(10**9, overlap))
         expected = [overflowing(reference, QUERY, text, window, overlap) for text in texts]
         assert counts == [len(of_document) for of_document in expected]
         assert [pair.ids.tolist() for pair in pairs] == [ids for of_document in expected for ids in of_document]
         assert max(counts) > 10
-        few = embedded(window).windows(QUERY, texts, windows(3, overlap)).pairs
+        few = embedded(window).chunked_pairs(QUERY, texts, windows(3, overlap)).pairs
         assert [pair.ids.tolist() for pair in few] == [ids for of_document in expected for ids in of_document[:3]]
 
 
@@ -165,9 +167,9 @@ def test_the_true_tokenizers_windows_equal_transformers(data_dir: Path, real_pai
     text = " ".join(passage for _, passage in real_pairs[:600])
     for window, overlap in ((512, 80), (8192, 1000)):
         expected = overflowing(reference, QUERY, text, window, overlap)
-        made = Tokeniser.open(folder / "tokenizer.json", window).windows(QUERY, [text], windows(1024, overlap))
+        made = Tokeniser.open(folder / "tokenizer.json", window).chunked_pairs(QUERY, [text], windows(1024, overlap))
         assert [pair.ids.tolist() for pair in made.pairs] == expected
-        few = Tokeniser.open(folder / "tokenizer.json", window).windows(QUERY, [text], windows(3, overlap))
+        few = Tokeniser.open(folder / "tokenizer.json", window).chunked_pairs(QUERY, [text], windows(3, overlap))
         assert [pair.ids.tolist() for pair in few.pairs] == expected[:3]
 
 
@@ -192,16 +194,16 @@ def test_too_many_windows_are_told_before_any_pair_is_made() -> None:
     """The limit is on all documents together; as many as it says are made."""
     tokeniser = Tokeniser(make_tokenizer("bert"), 20)
     documents = ["panda " * 34, "bear"]  # a room of 16: three windows and one
-    assert tokeniser.windows("what", documents, windows(9), max_pairs=4).counts == [3, 1]
-    with pytest.raises(TooManyWindows) as told:
-        tokeniser.windows("what", documents, windows(9), max_pairs=3)
+    assert tokeniser.chunked_pairs("what", documents, windows(9), max_pairs=4).counts == [3, 1]
+    with pytest.raises(TooManyChunks) as told:
+        tokeniser.chunked_pairs("what", documents, windows(9), max_pairs=3)
     assert told.value.count == 4
 
 
 def test_a_limit_on_windows_bounds_what_is_read_and_made() -> None:
     """A megabyte whose windows are refused costs no more than those that are allowed and one."""
-    with pytest.raises(TooManyWindows) as told:
-        embedded(64).windows(QUERY, ["panda bear " * 100_000], windows(10**9), max_pairs=5)
+    with pytest.raises(TooManyChunks) as told:
+        embedded(64).chunked_pairs(QUERY, ["panda bear " * 100_000], windows(10**9), max_pairs=5)
     assert told.value.count == 6
 
 
@@ -215,15 +217,15 @@ def test_windows_that_cannot_be_are_refused(chunks: int, overlap: int, name: str
 def test_the_best_window_speaks_for_its_document() -> None:
     """The maximum of each document's own, negative ones and single ones too."""
     logits = np.array([-3, -1, -2, 7, 5, 6, -9], np.float32)
-    best = best_windows(logits, [3, 1, 2, 1])
+    best = best_chunks(logits, [3, 1, 2, 1])
     assert best.tolist() == [-1, 7, 6, -9]
     assert best.dtype == np.float32
-    assert best_windows(np.empty(0, np.float32), []).shape == (0,)
+    assert best_chunks(np.empty(0, np.float32), []).shape == (0,)
 
 
 def test_a_pair_knows_its_document() -> None:
     """Windows stand document after document."""
-    made = WindowedPairs([], [3, 1, 2])
+    made = ChunkedPairs([], [3, 1, 2])
     assert [made.document(pair) for pair in range(6)] == [0, 0, 0, 1, 2, 2]
 
 
@@ -236,7 +238,7 @@ def test_an_answer_at_the_end_of_a_long_document_is_found(scorer: Scorer) -> Non
     assert int(np.argmax(truncated)) != 1
     assert int(np.argmax(windowed)) == 1
     assert windowed[[0, 2]].tolist() == truncated[[0, 2]].tolist()
-    pairs, counts = scorer.tokeniser.windows(QUERY, documents, windows(8, 64))
+    pairs, counts = scorer.tokeniser.chunked_pairs(QUERY, documents, windows(8, 64))
     assert counts[1] > 2
     assert windowed[1] == max(scorer.run(pairs)[1 : 1 + counts[1]])
     assert np.allclose(scorer.scores(QUERY, documents, windows(8, 64)), 1 / (1 + np.exp(-windowed)), atol=1e-6)

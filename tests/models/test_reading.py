@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.catalogue import EMBEDDED
-from models.chunks import TRUNCATION, TooLong, Windows
+from models.chunks import TRUNCATION, ChunkOptions, TooLong
 from models.pair import TokenIds
 from models.tokenise import Tokeniser
 from tests.models.test_tokenise import embedded, oracle, raw
 from tests.support.texts import ODD, PASSAGES, QUERY
 
-FROM_THE_END = Windows(keep_end=True)
-WHOLE = Windows(truncate=False)
+FROM_THE_END = ChunkOptions(truncation_side="left")
+WHOLE = ChunkOptions(truncate=False)
 
 
-def document_ids(tokeniser: Tokeniser, document: str, windows: Windows, query: str = QUERY) -> TokenIds:
+def document_ids(tokeniser: Tokeniser, document: str, windows: ChunkOptions, query: str = QUERY) -> TokenIds:
     """The document's part of its pair: what stands between the query's part and the last special token."""
-    pairs, counts = tokeniser.windows(query, [document], windows)
+    pairs, counts = tokeniser.chunked_pairs(query, [document], windows)
     assert counts == [1]
     head = len(tokeniser.pairs(query, [""])[0]) - 1
     return pairs[0].ids[head:-1]
@@ -32,14 +32,14 @@ def test_so_many_tokens_of_a_document_are_read(document: str, tokens: int, from_
     """The first of the whole text's own tokens, or the last."""
     ids = raw().encode(document, add_special_tokens=False).ids
     expected = ids[-tokens:] if from_the_end else ids[:tokens]
-    windows = Windows(max_tokens_per_doc=tokens, keep_end=from_the_end)
+    windows = ChunkOptions(max_tokens_per_doc=tokens, truncation_side="left" if from_the_end else "right")
     assert document_ids(embedded(), document, windows).tolist() == expected
 
 
 def test_the_window_is_the_bound_where_it_is_less() -> None:
     """4,096 tokens asked for, as the cohere client does, are no more than fit."""
     (pair,) = embedded(64).pairs(QUERY, ["panda " * 1000])
-    (asked,) = embedded(64).windows(QUERY, ["panda " * 1000], Windows(max_tokens_per_doc=4096)).pairs
+    (asked,) = embedded(64).chunked_pairs(QUERY, ["panda " * 1000], ChunkOptions(max_tokens_per_doc=4096)).pairs
     np.testing.assert_array_equal(asked.ids, pair.ids)
 
 
@@ -47,8 +47,8 @@ def test_windows_share_what_may_be_read() -> None:
     """100 tokens of a document in windows of its room: the last is shorter, and nothing lies beyond it."""
     tokeniser = embedded(64)
     room = 64 - len(tokeniser.pairs(QUERY, [""])[0])
-    windows = Windows(max_chunks_per_doc=9, max_tokens_per_doc=100)
-    pairs, counts = tokeniser.windows(QUERY, ["panda " * 1000], windows)
+    windows = ChunkOptions(max_chunks_per_doc=9, max_tokens_per_doc=100)
+    pairs, counts = tokeniser.chunked_pairs(QUERY, ["panda " * 1000], windows)
     assert counts == [-(-100 // room)]
     assert sum(len(pair) for pair in pairs) == 100 + counts[0] * (64 - room)
 
@@ -58,7 +58,7 @@ def test_cut_from_the_left_equals_transformers() -> None:
     reference = oracle(EMBEDDED)
     reference.truncation_side = "left"
     for document in [*PASSAGES, *(text for text in ODD if text)]:
-        (pair,) = embedded(48).windows(QUERY, [document], FROM_THE_END).pairs
+        (pair,) = embedded(48).chunked_pairs(QUERY, [document], FROM_THE_END).pairs
         expected = reference(QUERY, document, truncation="only_second", max_length=48)
         assert pair.ids.tolist() == expected["input_ids"], document[:40]
 
@@ -78,18 +78,20 @@ def test_what_fits_to_the_token_is_not_refused_and_one_more_is() -> None:
     tokeniser = embedded(64)
     room = 64 - len(tokeniser.pairs(QUERY, [""])[0])
     fits, too_long = "panda " * room, "panda " * (room + 1)
-    whole = tokeniser.windows(QUERY, [fits], WHOLE).pairs[0]
-    np.testing.assert_array_equal(whole.ids, tokeniser.windows(QUERY, [fits], TRUNCATION).pairs[0].ids)
+    whole = tokeniser.chunked_pairs(QUERY, [fits], WHOLE).pairs[0]
+    np.testing.assert_array_equal(whole.ids, tokeniser.chunked_pairs(QUERY, [fits], TRUNCATION).pairs[0].ids)
     with pytest.raises(TooLong) as told:
-        tokeniser.windows(QUERY, [fits, "a", too_long, too_long], WHOLE)
+        tokeniser.chunked_pairs(QUERY, [fits, "a", too_long, too_long], WHOLE)
     assert told.value.document == 2
-    assert len(tokeniser.windows("panda " * 59, ["a"], WHOLE).pairs[0]) == 64  # beyond three quarters, and it fits
+    assert (
+        len(tokeniser.chunked_pairs("panda " * 59, ["a"], WHOLE).pairs[0]) == 64
+    )  # beyond three quarters, and it fits
     with pytest.raises(TooLong) as told:
-        tokeniser.windows("panda " * 60, [""], WHOLE)
+        tokeniser.chunked_pairs("panda " * 60, [""], WHOLE)
     assert told.value.document is None
 
 
 def test_no_tokens_at_all_cannot_be_asked_for() -> None:
     """A sentence with the value."""
     with pytest.raises(ValueError, match="max_tokens_per_doc must be 1 or more, not 0"):
-        Windows(max_tokens_per_doc=0)
+        ChunkOptions(max_tokens_per_doc=0)

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from models import session as session_module
 from models.artefact import Artefact, ArtefactError, seal
-from models.batching import DeviceFull
+from models.batching import DeviceOutOfMemory
 from models.catalogue import EMBEDDED
 from models.pair import Pair
 from models.scorer import Scorer
@@ -159,19 +159,22 @@ def test_all_cpus_on_one_pair_give_its_own_logit(threads: int) -> None:
     tokeniser = Tokeniser.open(EMBEDDED / "tokenizer.json", 512)
     for document in [*PASSAGES, "panda " * 600]:
         (pair,) = tokeniser.pairs(QUERY, [document])
-        assert session.run_alone([pair]).tolist() == session.run([pair]).tolist()
+        assert session.run_single([pair]).tolist() == session.run([pair]).tolist()
 
 
 def test_a_gpu_without_room_for_a_batch_is_told_apart_from_one_that_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What ONNX Runtime says of the arena is DeviceFull; anything else stays what it is."""
+    """What ONNX Runtime says of the arena is DeviceOutOfMemory; anything else stays what it is."""
     session = Session(make_artefact(tmp_path), device="cpu")
     session.device = "cuda"
     pair = Pair(np.array([1, 2, 3]), np.zeros(3, np.int64))
     for message, kind in (
-        ("Available memory of 5 is smaller: Failed to allocate memory for requested buffer of size 7", DeviceFull),
-        ("bfc_arena: BFCArena::AllocateRawInternal", DeviceFull),
+        (
+            "Available memory of 5 is smaller: Failed to allocate memory for requested buffer of size 7",
+            DeviceOutOfMemory,
+        ),
+        ("bfc_arena: BFCArena::AllocateRawInternal", DeviceOutOfMemory),
         ("a node fails", RuntimeError),
     ):
 

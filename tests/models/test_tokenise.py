@@ -15,7 +15,7 @@ from tokenizers import Tokenizer
 
 from models.artefact import ArtefactError
 from models.catalogue import EMBEDDED
-from models.chunks import TooManyWindows, Windows
+from models.chunks import ChunkOptions, TooManyChunks
 from models.tokenise import CHARACTERS_PER_TOKEN, Tokeniser
 from tests.support.texts import ODD, PASSAGES, QUERY
 from tests.support.tiny import Family, make_tokenizer
@@ -142,13 +142,13 @@ def test_a_longer_document_does_not_take_longer_than_its_windows_allow() -> None
     tokeniser = Tokeniser(recording, 512)  # type: ignore[arg-type]
     tokeniser.pairs(QUERY, ["panda bear " * 500_000])
     assert recording.characters < 20_000
-    for windows in (Windows(max_chunks_per_doc=4), Windows(max_chunks_per_doc=7, overlap_tokens=250)):
+    for windows in (ChunkOptions(max_chunks_per_doc=4), ChunkOptions(max_chunks_per_doc=7, overlap_tokens=250)):
         recording.characters = 0
-        tokeniser.windows(QUERY, ["panda bear " * 500_000], windows)
+        tokeniser.chunked_pairs(QUERY, ["panda bear " * 500_000], windows)
         assert recording.characters < 4 * 512 * CHARACTERS_PER_TOKEN
     recording.characters = 0
-    with pytest.raises(TooManyWindows):
-        tokeniser.windows(QUERY, ["panda bear " * 500_000], Windows(max_chunks_per_doc=10**9), max_pairs=3)
+    with pytest.raises(TooManyChunks):
+        tokeniser.chunked_pairs(QUERY, ["panda bear " * 500_000], ChunkOptions(max_chunks_per_doc=10**9), max_pairs=3)
     assert recording.characters < 4 * 512 * CHARACTERS_PER_TOKEN
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from models import session as session_module
 from models import tuning
-from models.batching import DeviceFull
+from models.batching import DeviceOutOfMemory
 from models.pair import Logits, Pair
 from models.session import Session
 from tests.support.tiny import make_artefact
@@ -24,7 +24,7 @@ class Device:
     def run(self, batch: Sequence[Pair]) -> Logits:
         tokens = sum(map(len, batch))
         if tokens > self._room:
-            raise DeviceFull("full")
+            raise DeviceOutOfMemory("full")
         self.now += max(self._floor_s, self._run_s + self._token_s * tokens)
         return np.zeros(len(batch), np.float32)
 

@@ -124,7 +124,7 @@ def pairs(count: int = 12, longest: int = 40, seed: int = 3) -> list[Pair]:
     return made
 
 
-def run_alone(path: Path, made: Sequence[Pair]) -> Logits:
+def run_single(path: Path, made: Sequence[Pair]) -> Logits:
     """Logits of a graph file, one unpadded pair at a time."""
     return np.concatenate([run_together(path, [pair]) for pair in made])
 

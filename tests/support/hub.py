@@ -247,7 +247,7 @@ def _refusal(
 
 
 def _listing(hub_id: str, repository: Repository, commit: str | None, *, sizes: bool) -> dict[str, Any]:
-    siblings = []
+    worker_metrics = []
     for name, body in repository.files.items():
         size = repository.claimed_sizes.get(name, len(body))
         sibling: dict[str, Any] = {"rfilename": name}
@@ -255,8 +255,8 @@ def _listing(hub_id: str, repository: Repository, commit: str | None, *, sizes: 
             sibling |= {"size": size, "blobId": _git_id(body)}
         if sizes and name.endswith(BIG):
             sibling["lfs"] = {"size": size, "sha256": hashlib.sha256(body).hexdigest(), "pointerSize": 134}
-        siblings.append(sibling)
-    listing = {"id": hub_id, "modelId": hub_id, "sha": commit, "siblings": siblings, "tags": []}
+        worker_metrics.append(sibling)
+    listing = {"id": hub_id, "modelId": hub_id, "sha": commit, "siblings": worker_metrics, "tags": []}
     return listing | ({"cardData": {"license": repository.licence}} if repository.licence else {})
 
 

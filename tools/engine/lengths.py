@@ -51,7 +51,7 @@ def main(data: Path, model: Path, documents: int, rounds: int, out: Path | None)
         seconds["engine"].append(_engine(session, pairs))
         start = time.perf_counter()
         for batch in naive:
-            session.run_alone(batch)
+            session.run_single(batch)
         seconds["naive"].append(time.perf_counter() - start)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     lengths = [len(pair) for pair in pairs]
@@ -104,7 +104,11 @@ async def gpu_padding(pairs: Sequence[Pair], documents: int) -> float:
         return np.zeros(len(batch), np.float32)
 
     batcher = Batcher(
-        run, lanes=1, max_batch_tokens=GPU_BATCH_TOKENS, max_queue_tokens=0, length_multiple=GPU_LENGTH_MULTIPLE
+        run,
+        inference_threads=1,
+        max_batch_tokens=GPU_BATCH_TOKENS,
+        max_queue_tokens=0,
+        length_multiple=GPU_LENGTH_MULTIPLE,
     )
     batcher.start()
     requests = iter([pairs[at : at + documents] for at in range(0, len(pairs), documents)])
@@ -120,9 +124,9 @@ async def gpu_padding(pairs: Sequence[Pair], documents: int) -> float:
 
 def _engine(session: Session, pairs: Sequence[Pair]) -> float:
     start = time.perf_counter()
-    with ThreadPoolExecutor(session.lanes) as lanes:
+    with ThreadPoolExecutor(session.inference_threads) as inference_threads:
         longest_first = sorted(pairs, key=len, reverse=True)
-        list(lanes.map(session.run, [[pair] for pair in longest_first]))
+        list(inference_threads.map(session.run, [[pair] for pair in longest_first]))
     return time.perf_counter() - start
 
 

@@ -29,7 +29,7 @@ AWAY = 5
 """Looks without an answer, one after the other, after which the endpoint is taken to be down."""
 ANSWER_TOKENS = 10
 """Of `{"better": "A"}`, for the forecast."""
-Look = tuple[Match, Side, str]
+Presentation = tuple[Match, Side, str]
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class LlmJudge:
         with tqdm(total=len(looks), desc=self.note.name, unit="look", disable=None) as bar:
             asyncio.run(self._ask_all(looks, ledger, bar))
 
-    async def _ask_all(self, looks: Sequence[Look], ledger: Ledger, bar: Any) -> None:
+    async def _ask_all(self, looks: Sequence[Presentation], ledger: Ledger, bar: Any) -> None:
         told = self._settings
         shared = iter(looks)
         async with Chat(
@@ -145,7 +145,7 @@ class LlmJudge:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _work(self, chat: Chat, looks: Iterator[Look], ledger: Ledger, bar: Any) -> None:
+    async def _work(self, chat: Chat, looks: Iterator[Presentation], ledger: Ledger, bar: Any) -> None:
         """Take looks until there are none or the budget ends; EndpointAway after too many in a row unanswered."""
         for look in looks:
             try:
@@ -162,7 +162,7 @@ class LlmJudge:
             bar.update()
             bar.set_postfix(usd=f"{self.budget.spent_usd:.4f}", refresh=False)
 
-    async def _look(self, chat: Chat, look: Look, ledger: Ledger) -> None:
+    async def _look(self, chat: Chat, look: Presentation, ledger: Ledger) -> None:
         """Ask until there is a verdict or a failure. What was asked is on file however this ends."""
         match, first, shown = look
         body = self._body(self._reading.sheet(match, first))

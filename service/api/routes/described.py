@@ -14,7 +14,7 @@ from litestar.params import Body
 from service.api.error_handler import Dialect, Spoken
 from service.api.request import DIALECT
 from service.errors import (
-    BodyTooLarge,
+    DeadlineExceeded,
     EmptyInput,
     InternalError,
     InvalidRequest,
@@ -22,11 +22,11 @@ from service.errors import (
     ModelFailed,
     NotReady,
     Overloaded,
+    PayloadTooLarge,
     RerankError,
-    TooLate,
     Unauthorized,
     UnknownModel,
-    WrongContentType,
+    UnsupportedMediaType,
 )
 from service.job import Ranked, Ranking, Stages, Usage
 
@@ -34,15 +34,15 @@ SAMPLES: tuple[tuple[RerankError, str], ...] = (
     (MalformedBody("the body is not JSON: it ends too early"), "The body is not JSON."),
     (Unauthorized("an API key is needed: send it as Authorization: Bearer KEY"), "No API key, or an unknown one."),
     (UnknownModel("x", ["embedded"]), "Another model, where strict."),
-    (BodyTooLarge("the body is larger than 33554432 bytes (max_body_bytes)"), "The body is over the limit."),
-    (WrongContentType("the body is declared as text/plain"), "The body is not declared as JSON."),
+    (PayloadTooLarge("the body is larger than 33554432 bytes (max_body_bytes)"), "The body is over the limit."),
+    (UnsupportedMediaType("the body is declared as text/plain"), "The body is not declared as JSON."),
     (EmptyInput("documents: list of documents must not be empty", param="documents"), "Nothing to rank."),
     (InvalidRequest("query: must not be empty", param="query"), "JSON, but not a request that can be answered."),
     (Overloaded("100000 tokens wait for the model", retry_after_s=3), "No room now; come back after `Retry-After`."),
     (ModelFailed("the model failed on the document with index 3", pair=3), "The model failed on this request."),
     (InternalError("the server failed on this request; its log tells why"), "A bug of the server."),
     (
-        TooLate("the deadline of this request passes before the model can answer it"),
+        DeadlineExceeded("the deadline of this request passes before the model can answer it"),
         "Its deadline passed.",
     ),
     (NotReady("the model is still warming up", retry_after_s=1), "Warming up, or shutting down; `Retry-After` tells."),

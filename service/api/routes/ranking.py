@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 
 from service.api.metrics import server_timing
 from service.api.request import JsonRequest
-from service.api.request_handler import Desk
+from service.api.request_handler import RequestHandler
 from service.api.routes.described import BEST, RANKED, SCORED, body_like, documented, ranking_route
 from service.dialects import cohere, either, infinity, nim, tei, unified, vllm, voyage
 from service.dialects.result import RerankResponse
@@ -19,7 +19,7 @@ from service.job import Ranking
 RerankAnswer = RerankResponse | list[tei.Rank]
 Predictions = list[tei.Prediction] | list[list[tei.Prediction]]
 EITHER_ERRORS = documented(either, tei, unified, body=either.EitherErrors)
-AtDesk = NamedDependency[Desk]
+AtDesk = NamedDependency[RequestHandler]
 MODEL = "embedded"
 """What the examples are answered by."""
 

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 from service.api.guard import ALWAYS, HEALTH, METRICS, MODELS, OPEN
 from service.api.info import ModelInfo, ServedModel
 from service.api.routes.described import documented
-from service.api.worker_metrics import Siblings
+from service.api.worker_metrics import WorkerMetrics
 from service.dialects import unified
 from service.dialects.xinference import ListedModel, ModelList, NeedsKey
 from service.engine.reranker import Reranker
@@ -81,9 +81,9 @@ async def needs_key(served: NamedDependency[ServedModel]) -> NeedsKey:
 
 
 @get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics", responses=NO_KEY, opt={OPEN: METRICS})
-async def prometheus(siblings: NamedDependency[Siblings]) -> Response[bytes]:
+async def prometheus(worker_metrics: NamedDependency[WorkerMetrics]) -> Response[bytes]:
     """Give every metric in Prometheus' text format."""
-    return Response(await siblings.metrics(), media_type="text/plain; version=0.0.4")
+    return Response(await worker_metrics.metrics(), media_type="text/plain; version=0.0.4")
 
 
 STATE_ROUTES = [

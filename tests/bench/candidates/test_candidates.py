@@ -115,7 +115,7 @@ def test_hash_tells_lists_apart() -> None:
 
 
 @pytest.mark.parametrize("known", [known for known in catalogue.KNOWN if known.bm25_ndcg10], ids=lambda k: k.name)
-def test_bm25_reproduces_the_expected_figures(bm25: BM25, known: catalogue.Known) -> None:
+def test_bm25_reproduces_the_expected_figures(bm25: BM25, known: catalogue.KnownDataset) -> None:
     """nDCG@10 of the candidates' own order is the figure published, or first measured, on these files to .005."""
     dataset, frozen = bm25(known.name)
     values = measures.per_query(dataset.qrels, frozen.lists, dataset.relevance_level)

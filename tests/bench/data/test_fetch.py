@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from bench.cli import main
 from bench.data import catalogue, datasets, lock, originals
-from bench.data.catalogue import Form, Known, Source
+from bench.data.catalogue import Form, KnownDataset, Source
 from bench.data.fetch import fetch
 from bench.errors import DataError
 from tests.support.file_server import FileServer
@@ -33,7 +33,7 @@ def _zip(members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def _known(body: bytes | None = None) -> Known:
+def _known(body: bytes | None = None) -> KnownDataset:
     """SciFact with the MD5 of `body` in place of its own, or with none."""
     md5 = hashlib.md5(body).hexdigest() if body else None  # noqa: S324  # as publishers print it
     return replace(SCIFACT, sources=(Source("http://nowhere.invalid/scifact.zip", "scifact.zip", md5),))
@@ -128,7 +128,7 @@ def test_loose_files_are_placed(file_server: FileServer, tmp_path: Path) -> None
     assert datasets.load(folder).documents == datasets.load(datasets.SAMPLE).documents
 
 
-def _dl19() -> Known:
+def _dl19() -> KnownDataset:
     known = catalogue.find("msmarco-dl19")
     assert known
     return replace(known, sources=tuple(replace(source, md5=None) for source in known.sources))

@@ -8,7 +8,7 @@ import pytest
 from bench.errors import BenchError, DataError
 from bench.load.ledger import Ledger
 from bench.load.samples import LoadHeader, LoadSample, duration_s, figures, read, table
-from bench.load.workload import Draw, Texts, sizes
+from bench.load.workload import RequestSampler, Texts, sizes
 from bench.provenance import gather
 from bench.records import Sample
 
@@ -117,7 +117,7 @@ def test_a_difference_to_locusts_count_is_said() -> None:
 def test_draws_are_seeded_and_differ_between_users() -> None:
     """The same seed draws the same requests; sizes come as often as they stand in the list."""
     texts = Texts("d", [(f"q{n}", f"query {n}") for n in range(50)], [f"passage {n}" for n in range(9)])
-    first, again, other = (Draw(texts, [1, 20, 20], seed) for seed in ("0/0/0", "0/0/0", "0/0/1"))
+    first, again, other = (RequestSampler(texts, [1, 20, 20], seed) for seed in ("0/0/0", "0/0/0", "0/0/1"))
     drawn = [first.ask() for _ in range(300)]
     assert drawn == [again.ask() for _ in range(300)]
     assert drawn != [other.ask() for _ in range(300)]

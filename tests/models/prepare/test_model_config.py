@@ -8,7 +8,7 @@ import pytest
 from models.artefact import Source
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.errors import PrepareError
-from models.prepare.model_config import Facts, facts_of
+from models.prepare.model_config import ModelConfig, facts_of
 from tests.support.tiny import Family, make_tokenizer
 
 
@@ -110,7 +110,7 @@ def test_the_architecture_is_the_configs(tmp_path: Path) -> None:
     """Without a config there is only a graph."""
     (tmp_path / "with").mkdir()
     (tmp_path / "without").mkdir()
-    assert facts_of(checkpoint(tmp_path / "with", XLMR)) == Facts(
+    assert facts_of(checkpoint(tmp_path / "with", XLMR)) == ModelConfig(
         architecture="xlm-roberta", pad_token_id=1, max_tokens=512
     )
     assert facts_of(checkpoint(tmp_path / "without", None)).architecture == "onnx"

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from service.api.worker_metrics import Siblings, Worker
+from service.api.worker_metrics import Worker, WorkerMetrics
 
 METRICS = b"# HELP rerank_ready 1 once warm.\n# TYPE rerank_ready gauge\nrerank_ready 1.0\n"
 
@@ -18,7 +18,7 @@ def test_a_worker_that_is_gone_or_dies_in_the_middle_of_its_answer_is_left_out(t
     async def test() -> str:
         (tmp_path / "3").touch()
         dying = await asyncio.start_unix_server(half, tmp_path / "2")
-        zero, one = (Siblings(Worker(number, tmp_path), lambda: METRICS) for number in (0, 1))
+        zero, one = (WorkerMetrics(Worker(number, tmp_path), lambda: METRICS) for number in (0, 1))
         async with zero.listening(), one.listening():
             told = (await zero.metrics()).decode()
         dying.close()
@@ -34,4 +34,4 @@ def test_a_worker_that_is_gone_or_dies_in_the_middle_of_its_answer_is_left_out(t
 
 def test_a_server_without_siblings_tells_its_own() -> None:
     """As they are."""
-    assert asyncio.run(Siblings(None, lambda: METRICS).metrics()) == METRICS
+    assert asyncio.run(WorkerMetrics(None, lambda: METRICS).metrics()) == METRICS

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from service.dialects.body import check_headers, decode
 from service.dialects.unified import RerankRequest, job
-from service.errors import InvalidRequest, MalformedBody, RerankError, WrongContentType
+from service.errors import InvalidRequest, MalformedBody, RerankError, UnsupportedMediaType
 
 GOOD = b'{"query": "q", "documents": ["a", {"text": "b"}]'
 
@@ -172,14 +172,14 @@ def test_json_is_accepted_under_its_names(value: str) -> None:
 )
 def test_other_content_types_are_refused_by_name(value: str) -> None:
     """curl's default is told what to send instead."""
-    with pytest.raises(WrongContentType, match="send Content-Type: application/json"):
+    with pytest.raises(UnsupportedMediaType, match="send Content-Type: application/json"):
         check_headers(value, "")
 
 
 def test_a_compressed_body_is_told() -> None:
     """It would else be told that it is no UTF-8."""
     check_headers("application/json", "identity")
-    with pytest.raises(WrongContentType, match="encoded with gzip"):
+    with pytest.raises(UnsupportedMediaType, match="encoded with gzip"):
         check_headers("application/json", "gzip")
 
 
@@ -214,7 +214,7 @@ def test_mending_keeps_everything_else() -> None:
         "overlap_tokens": 0,
         "max_tokens_per_doc": None,
         "truncate": True,
-        "keep_end": False,
+        "truncation_side": "right",
         "priority": 0,
         "model": None,
     }

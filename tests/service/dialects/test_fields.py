@@ -236,18 +236,18 @@ def test_only_an_explicit_no_forbids_to_cut() -> None:
         side: nim.job(nim.RankingRequest(query=text, passages=[text], truncate=side), 9)
         for side in (None, "END", "START", "NONE")
     }
-    assert {side: (job.truncate, job.keep_end) for side, job in jobs.items()} == {
-        None: (True, False), "END": (True, False), "START": (True, True), "NONE": (False, False),
+    assert {side: (job.truncate, job.truncation_side) for side, job in jobs.items()} == {
+        None: (True, "right"), "END": (True, "right"), "START": (True, "left"), "NONE": (False, "right"),
     }  # fmt: skip
 
 
 def test_the_side_that_is_cut_is_read_in_either_case() -> None:
     """text-embeddings-inference's clients write it both ways."""
-    for side, keep_end in (("left", True), ("Left", True), ("right", False), ("Right", False), (None, False)):
+    for side in ("left", "Left", "right", "Right", None):
         request: tei.TeiRerankRequest = decode(
             json.dumps({"query": "q", "texts": ["a"], "truncation_direction": side}).encode(), tei.TeiRerankRequest
         )
-        assert tei.job(request, 9).keep_end is keep_end
+        assert tei.job(request, 9).truncation_side == (side or "right").lower()
 
 
 def test_a_count_is_named_as_the_dialect_names_it() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.batching import ONE_PAIR
+from models.batching import NO_BATCHING
 from models.pair import Logits, Pair
 from service.engine.batcher import Batcher
 from service.engine.executor import Run
@@ -31,10 +31,12 @@ def marks(batch: Sequence[Pair]) -> Logits:
 
 @contextmanager
 def batcher(
-    run: Run = marks, *, lanes: int = 1, max_batch_tokens: int = ONE_PAIR, max_queue_tokens: int = 1000
+    run: Run = marks, *, inference_threads: int = 1, max_batch_tokens: int = NO_BATCHING, max_queue_tokens: int = 1000
 ) -> Iterator[Batcher]:
     """A started batcher that is closed at the end."""
-    made = Batcher(run, lanes=lanes, max_batch_tokens=max_batch_tokens, max_queue_tokens=max_queue_tokens)
+    made = Batcher(
+        run, inference_threads=inference_threads, max_batch_tokens=max_batch_tokens, max_queue_tokens=max_queue_tokens
+    )
     made.start()
     try:
         yield made
@@ -76,7 +78,7 @@ def test_logits_come_back_in_the_requests_order() -> None:
     """Whatever the plan does, index n of the answer is pair n of the request."""
 
     async def test() -> None:
-        with batcher(lanes=3) as queue:
+        with batcher(inference_threads=3) as queue:
             pairs = [pair(mark, length=3 + mark % 7) for mark in range(50)]
             scored = await queue.score(pairs)
             assert scored.logits.tolist() == list(range(50))
@@ -90,8 +92,8 @@ def test_concurrent_requests_each_get_their_own() -> None:
     """Pairs of many requests pass the same lanes, in batches too, and find their way home."""
 
     async def test() -> None:
-        for budget in (ONE_PAIR, 20):
-            with batcher(lanes=2, max_batch_tokens=budget, max_queue_tokens=10_000) as queue:
+        for budget in (NO_BATCHING, 20):
+            with batcher(inference_threads=2, max_batch_tokens=budget, max_queue_tokens=10_000) as queue:
                 requests = [[pair(100 * n + m) for m in range(n % 5 + 1)] for n in range(100)]
                 answers = await asyncio.gather(*(queue.score(pairs) for pairs in requests))
                 for pairs, answer in zip(requests, answers, strict=True):
@@ -145,7 +147,7 @@ def test_a_failing_pair_fails_its_own_request_only() -> None:
         return marks(batch)
 
     async def test() -> None:
-        for budget in (ONE_PAIR, 100):
+        for budget in (NO_BATCHING, 100):
             with batcher(model, max_batch_tokens=budget) as queue:
                 answers = await asyncio.gather(
                     queue.score([pair(1), pair(2)]),
@@ -218,7 +220,7 @@ def test_every_lane_runs_at_the_same_time() -> None:
 
     async def test() -> None:
         gate = Gate()
-        with batcher(gate, lanes=2) as queue:
+        with batcher(gate, inference_threads=2) as queue:
             request = asyncio.create_task(queue.score([pair(1), pair(2), pair(3)]))
             await until_running(gate)
             await until_running(gate)

@@ -11,23 +11,23 @@ from collections.abc import Sequence
 
 import pytest
 
-from models.batching import DeviceFull
+from models.batching import DeviceOutOfMemory
 from models.pair import Logits, Pair
 from service.engine.batcher import QUEUE_S, UNMEASURED_TOKENS, Batcher
-from service.engine.entry import Scored, Terms
-from service.engine.throughput import Pace
-from service.errors import ModelFailed, Overloaded, TooLate
+from service.engine.entry import CallOptions, Scored
+from service.engine.throughput import ThroughputEstimator
+from service.errors import DeadlineExceeded, ModelFailed, Overloaded
 from tests.service.engine.test_batcher import Gate, batcher, marks, pair, run, until_running
 
 
-def within(seconds: float) -> Terms:
-    return Terms(deadline=time.perf_counter() + seconds)
+def within(seconds: float) -> CallOptions:
+    return CallOptions(deadline=time.perf_counter() + seconds)
 
 
 def at_pace(queue: Batcher, tokens_per_s: float) -> None:
     """Let the batcher believe that it is so fast."""
-    queue._pace.tokens_per_s = tokens_per_s
-    queue._pace.measure = lambda *_: None  # type: ignore[method-assign]
+    queue._throughput.tokens_per_s = tokens_per_s
+    queue._throughput.measure = lambda *_: None  # type: ignore[method-assign]
 
 
 def test_a_request_that_cannot_be_in_time_is_refused_at_once() -> None:
@@ -68,7 +68,7 @@ def test_a_request_that_became_late_leaves_the_queue_between_runs() -> None:
                 gate.open.release()
             await first
             assert (await last).logits.tolist() == [3]
-            with pytest.raises(TooLate, match="deadline of this request passes"):
+            with pytest.raises(DeadlineExceeded, match="deadline of this request passes"):
                 await late
             assert gate.ran == [[1], [3]]
             assert queue.queued_tokens == 0
@@ -82,14 +82,14 @@ def test_a_full_queue_makes_room_for_a_higher_priority() -> None:
     async def test() -> None:
         gate = Gate()
         with batcher(gate, max_queue_tokens=12) as queue:
-            begun = asyncio.create_task(queue.score([pair(1), pair(1)], Terms(priority=9)))
+            begun = asyncio.create_task(queue.score([pair(1), pair(1)], CallOptions(priority=9)))
             await until_running(gate)
-            lowest = asyncio.create_task(queue.score([pair(2)], Terms(priority=9)))
-            low = asyncio.create_task(queue.score([pair(3)], Terms(priority=5)))
+            lowest = asyncio.create_task(queue.score([pair(2)], CallOptions(priority=9)))
+            low = asyncio.create_task(queue.score([pair(3)], CallOptions(priority=5)))
             await asyncio.sleep(0)
             with pytest.raises(Overloaded, match="do not fit beside them"):
-                await queue.score([pair(4)] * 2, Terms(priority=9))
-            urgent = asyncio.create_task(queue.score([pair(5)] * 2, Terms(priority=0)))
+                await queue.score([pair(4)] * 2, CallOptions(priority=9))
+            urgent = asyncio.create_task(queue.score([pair(5)] * 2, CallOptions(priority=0)))
             with pytest.raises(Overloaded, match="higher priority") as told:
                 await lowest
             assert told.value.retry_after_s is not None
@@ -109,9 +109,9 @@ def test_keys_take_turns_by_their_shares() -> None:
         with batcher(gate, max_queue_tokens=10**6) as queue:
             first = asyncio.create_task(queue.score([pair(9)]))
             await until_running(gate)
-            many = [asyncio.create_task(queue.score([pair(1, 600)] * 4, Terms(key="many"))) for _ in range(4)]
+            many = [asyncio.create_task(queue.score([pair(1, 600)] * 4, CallOptions(key="many"))) for _ in range(4)]
             await asyncio.sleep(0)
-            one = asyncio.create_task(queue.score([pair(2, 600)] * 4, Terms(key="one")))
+            one = asyncio.create_task(queue.score([pair(2, 600)] * 4, CallOptions(key="one")))
             await asyncio.sleep(0)
             for _ in range(21):
                 gate.open.release()
@@ -134,7 +134,7 @@ def test_a_failing_pair_is_found_by_halves() -> None:
         return marks(batch)
 
     async def test() -> None:
-        queue = Batcher(model, lanes=1, max_batch_tokens=64 * 3, max_queue_tokens=10**6)
+        queue = Batcher(model, inference_threads=1, max_batch_tokens=64 * 3, max_queue_tokens=10**6)
         asking = [asyncio.create_task(queue.score([pair(mark)])) for mark in range(64)]
         await asyncio.sleep(0)
         queue.start()
@@ -158,11 +158,11 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved_and_later_ones_are_small
     def model(batch: Sequence[Pair]) -> Logits:
         runs.append(len(batch))
         if len(batch) > 10:
-            raise DeviceFull
+            raise DeviceOutOfMemory
         return marks(batch)
 
     async def test() -> None:
-        queue = Batcher(model, lanes=1, max_batch_tokens=32 * 3, max_queue_tokens=10**6)
+        queue = Batcher(model, inference_threads=1, max_batch_tokens=32 * 3, max_queue_tokens=10**6)
         asking = [asyncio.create_task(queue.score([pair(mark)])) for mark in range(64)]
         await asyncio.sleep(0)
         queue.start()
@@ -178,7 +178,7 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved_and_later_ones_are_small
 
 def test_the_queue_holds_what_is_done_in_two_minutes() -> None:
     """At the measured rate, unless a number is set."""
-    measured, fixed = (Batcher(marks, lanes=1, max_batch_tokens=0, max_queue_tokens=n) for n in (0, 77))
+    measured, fixed = (Batcher(marks, inference_threads=1, max_batch_tokens=0, max_queue_tokens=n) for n in (0, 77))
     assert measured.max_queue_tokens == UNMEASURED_TOKENS
     for queue in (measured, fixed):
         at_pace(queue, 500)
@@ -187,7 +187,7 @@ def test_the_queue_holds_what_is_done_in_two_minutes() -> None:
 
 def test_the_pace_is_a_running_mean_of_all_lanes() -> None:
     """Two lanes that do 100 tokens a second each; Retry-After is what is left at that pace, as clients honour it."""
-    pace = Pace(lanes=2)
+    pace = ThroughputEstimator(inference_threads=2)
     assert (pace.seconds(1000), pace.retry_after_s(1000)) == (0, 1)
     pace.measure(50, 0.5)
     assert pace.tokens_per_s == 200
@@ -201,14 +201,14 @@ def test_a_pair_is_run_by_all_cpus_only_while_nothing_else_is_to_be_done() -> No
     """Not beside a running one, and not while another waits."""
     alone: list[int] = []
 
-    def run_alone(batch: Sequence[Pair]) -> Logits:
+    def run_single(batch: Sequence[Pair]) -> Logits:
         alone.extend(int(one.ids[0]) for one in batch)
         return gate(batch)
 
     gate = Gate()
 
     async def test() -> None:
-        queue = Batcher(gate, lanes=2, max_batch_tokens=0, max_queue_tokens=1000, run_alone=run_alone)
+        queue = Batcher(gate, inference_threads=2, max_batch_tokens=0, max_queue_tokens=1000, run_single=run_single)
         queue.start()
         first = asyncio.create_task(queue.score([pair(1)]))
         await until_running(gate)
@@ -231,7 +231,7 @@ def test_padding_is_counted() -> None:
     """Tokens that were run for nothing, of all that were run."""
 
     async def test() -> None:
-        queue = Batcher(marks, lanes=1, max_batch_tokens=100, max_queue_tokens=1000)
+        queue = Batcher(marks, inference_threads=1, max_batch_tokens=100, max_queue_tokens=1000)
         asking = asyncio.create_task(queue.score([pair(1, 10), pair(2, 4)]))
         await asyncio.sleep(0)
         assert queue.padding_ratio == 0
@@ -251,12 +251,12 @@ def test_a_request_without_a_chance_is_refused_before_it_is_read() -> None:
         with batcher(gate, max_queue_tokens=10) as queue:
             first = asyncio.create_task(queue.score([pair(1)] * 4))
             await until_running(gate)
-            queue.refuse_early(1, Terms())
+            queue.refuse_early(1, CallOptions())
             with pytest.raises(Overloaded):
-                queue.refuse_early(100, Terms())
+                queue.refuse_early(100, CallOptions())
             for _ in range(4):
                 gate.open.release()
             await first
-            queue.refuse_early(10**9, Terms())
+            queue.refuse_early(10**9, CallOptions())
 
     run(test)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import pytest
 
 from models.pair import Logits, Pair
-from service.engine.entry import Terms
-from service.errors import ModelFailed, Overloaded, TooLate
+from service.engine.entry import CallOptions
+from service.errors import DeadlineExceeded, ModelFailed, Overloaded
 from tests.service.engine.test_batcher import Gate, batcher, pair, run, until_running
 from tests.service.engine.test_overload import at_pace, within
 
@@ -19,18 +19,18 @@ def test_a_key_has_its_part_of_a_queue_that_another_filled() -> None:
     async def test() -> None:
         gate = Gate()
         with batcher(gate, max_queue_tokens=120) as queue:
-            asked = [asyncio.create_task(queue.score([pair(1)] * 41, Terms(key="flood")))]
+            asked = [asyncio.create_task(queue.score([pair(1)] * 41, CallOptions(key="flood")))]
             await until_running(gate)
             with pytest.raises(Overloaded):
-                await queue.score([pair(1)], Terms(key="flood"))
+                await queue.score([pair(1)], CallOptions(key="flood"))
             with pytest.raises(Overloaded):
-                await queue.score([pair(2)] * 21, Terms(key="mine"))
+                await queue.score([pair(2)] * 21, CallOptions(key="mine"))
             with pytest.raises(Overloaded):
-                await queue.score([pair(2)] * 20, Terms(key="mine", share=0.5))
-            asked.append(asyncio.create_task(queue.score([pair(2)] * 20, Terms(key="mine"))))
+                await queue.score([pair(2)] * 20, CallOptions(key="mine", share=0.5))
+            asked.append(asyncio.create_task(queue.score([pair(2)] * 20, CallOptions(key="mine"))))
             await asyncio.sleep(0)
             with pytest.raises(Overloaded):
-                await queue.score([pair(2)], Terms(key="mine"))
+                await queue.score([pair(2)], CallOptions(key="mine"))
             for _ in range(61):
                 gate.open.release()
             await asyncio.gather(*asked)
@@ -44,10 +44,10 @@ def test_a_request_whose_first_pair_is_with_the_model_does_not_make_room() -> No
     async def test() -> None:
         gate = Gate()
         with batcher(gate, max_queue_tokens=6) as queue:
-            begun = asyncio.create_task(queue.score([pair(1)] * 3, Terms(priority=9)))
+            begun = asyncio.create_task(queue.score([pair(1)] * 3, CallOptions(priority=9)))
             await until_running(gate)
             with pytest.raises(Overloaded, match="6 tokens wait"):
-                await queue.score([pair(2)], Terms(priority=0))
+                await queue.score([pair(2)], CallOptions(priority=0))
             for _ in range(3):
                 gate.open.release()
             assert (await begun).logits.tolist() == [1, 1, 1]
@@ -64,14 +64,14 @@ def test_when_to_come_back_is_when_there_is_room() -> None:
             at_pace(queue, 1)
             first = asyncio.create_task(queue.score([pair(1)] * 6))
             await until_running(gate)
-            low = asyncio.create_task(queue.score([pair(1)], Terms(priority=9)))
+            low = asyncio.create_task(queue.score([pair(1)], CallOptions(priority=9)))
             await asyncio.sleep(0)
             for pairs, retry_after_s in ((5, 3), (9, 15), (100, 18)):
                 with pytest.raises(Overloaded, match="18 tokens wait") as told:
-                    await queue.score([pair(2)] * pairs, Terms(priority=9))
+                    await queue.score([pair(2)] * pairs, CallOptions(priority=9))
                 assert told.value.retry_after_s == retry_after_s
             with pytest.raises(Overloaded) as told:
-                await queue.score([pair(2)] * 9, Terms(priority=5))
+                await queue.score([pair(2)] * 9, CallOptions(priority=5))
             assert told.value.retry_after_s == 15
             for _ in range(7):
                 gate.open.release()
@@ -88,12 +88,12 @@ def test_a_higher_priority_goes_first_into_a_batch_too() -> None:
         with batcher(gate, max_batch_tokens=20, max_queue_tokens=1000) as queue:
             asked = [asyncio.create_task(queue.score([pair(1)]))]
             await until_running(gate)
-            asked += [asyncio.create_task(queue.score([pair(2, 20)] * 4, Terms(priority=5)))]
+            asked += [asyncio.create_task(queue.score([pair(2, 20)] * 4, CallOptions(priority=5)))]
             await asyncio.sleep(0)
             gate.open.release()
             await until_running(gate)
             assert gate.ran == [[1], [2]]
-            asked += [asyncio.create_task(queue.score([pair(3, 2)], Terms(priority=0)))]
+            asked += [asyncio.create_task(queue.score([pair(3, 2)], CallOptions(priority=0)))]
             await asyncio.sleep(0)
             for _ in range(5):
                 gate.open.release()
@@ -116,7 +116,7 @@ def test_a_staged_request_that_became_late_is_not_run() -> None:
             await asyncio.sleep(0.15)
             gate.open.release()
             gate.open.release()
-            with pytest.raises(TooLate, match="deadline of this request passes"):
+            with pytest.raises(DeadlineExceeded, match="deadline of this request passes"):
                 await late
             await first
             assert gate.ran == [[1], [1]]
@@ -146,7 +146,7 @@ def test_every_run_is_timed_and_leaves_nothing_behind() -> None:
 
     async def test() -> None:
         gate = Gate()
-        with batcher(gate, lanes=2) as queue:
+        with batcher(gate, inference_threads=2) as queue:
             alone = asyncio.create_task(queue.score([pair(1, 10)]))
             await until_running(gate)
             start = time.perf_counter()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from msgspec import structs
 
-from models.chunks import WindowedPairs, Windows
+from models.chunks import ChunkedPairs, ChunkOptions
 from models.pair import Logits, Pair
 from models.scorer import Scorer
 from service.engine.batcher import Batcher
@@ -24,8 +24,8 @@ from tests.support.texts import BEST, PASSAGES, QUERY
 @pytest.fixture
 def reranker(scorer: Scorer) -> Iterator[Reranker]:
     """A reranker over the embedded model that takes three documents and two requests."""
-    queue = Batcher(scorer.session.run, lanes=2, max_batch_tokens=0, max_queue_tokens=10_000)
-    made = Reranker(scorer.tokeniser.windows, queue, max_documents=len(PASSAGES), max_concurrent_requests=2)
+    queue = Batcher(scorer.session.run, inference_threads=2, max_batch_tokens=0, max_queue_tokens=10_000)
+    made = Reranker(scorer.tokeniser.chunked_pairs, queue, max_documents=len(PASSAGES), max_concurrent_requests=2)
     yield made
     made.close()
 
@@ -99,12 +99,12 @@ def test_a_long_document_is_answered_by_its_best_window(reranker: Reranker, scor
     """The in-process scorer's logits, and the tokens of every window."""
     reranker.open()
     documents = [PASSAGES[2], long(60)]
-    windows = Windows(max_chunks_per_doc=3, overlap_tokens=40)
+    windows = ChunkOptions(max_chunks_per_doc=3, overlap_tokens=40)
     job = Job(query=QUERY, documents=documents, max_chunks_per_doc=3, overlap_tokens=40, raw_scores=True)
     ranking = asyncio.run(reranker.rerank(job))
     scores = {place.index: place.score for place in ranking.results}
     assert np.allclose([scores[0], scores[1]], scorer.logits(QUERY, documents, windows), atol=1e-5)
-    pairs, counts = scorer.tokeniser.windows(QUERY, documents, windows)
+    pairs, counts = scorer.tokeniser.chunked_pairs(QUERY, documents, windows)
     assert counts == [1, 3]
     assert ranking.usage.tokens == sum(len(pair) for pair in pairs)
 
@@ -142,8 +142,8 @@ def test_every_window_counts_in_the_queue(scorer: Scorer) -> None:
         gate.set()
         await asyncio.gather(first, second)
 
-    queue = Batcher(model, lanes=1, max_batch_tokens=0, max_queue_tokens=600)
-    made = Reranker(scorer.tokeniser.windows, queue, max_documents=5, max_concurrent_requests=9, max_tokens=512)
+    queue = Batcher(model, inference_threads=1, max_batch_tokens=0, max_queue_tokens=600)
+    made = Reranker(scorer.tokeniser.chunked_pairs, queue, max_documents=5, max_concurrent_requests=9, max_tokens=512)
     made.open()
     try:
         asyncio.run(asyncio.wait_for(test(), 20))
@@ -156,10 +156,10 @@ def test_a_small_request_does_not_wait_until_large_ones_are_tokenised(scorer: Sc
     """However many of them there are."""
     gate = threading.Event()
 
-    def tokenise(query: str, documents: Sequence[str], windows: Windows, *, max_pairs: int | None) -> WindowedPairs:
+    def tokenise(query: str, documents: Sequence[str], windows: ChunkOptions, *, max_pairs: int | None) -> ChunkedPairs:
         if len(documents) > 1:
             gate.wait(10)
-        return scorer.tokeniser.windows(query, documents, windows, max_pairs=max_pairs)
+        return scorer.tokeniser.chunked_pairs(query, documents, windows, max_pairs=max_pairs)
 
     async def test() -> None:
         documents = [f"{number} " + "bamboo " * 200 for number in range(20)]
@@ -170,7 +170,9 @@ def test_a_small_request_does_not_wait_until_large_ones_are_tokenised(scorer: Sc
         gate.set()
         await asyncio.gather(*large)
 
-    queue = Batcher(lambda batch: np.zeros(len(batch), np.float32), lanes=1, max_batch_tokens=0, max_queue_tokens=10**6)
+    queue = Batcher(
+        lambda batch: np.zeros(len(batch), np.float32), inference_threads=1, max_batch_tokens=0, max_queue_tokens=10**6
+    )
     made = Reranker(tokenise, queue, max_documents=99, max_concurrent_requests=9)
     made.open()
     try:
@@ -188,8 +190,8 @@ def test_a_failed_window_is_told_by_its_document(scorer: Scorer) -> None:
             raise RuntimeError("bad pair")
         return np.zeros(len(batch), np.float32)
 
-    queue = Batcher(model, lanes=1, max_batch_tokens=0, max_queue_tokens=10_000)
-    made = Reranker(scorer.tokeniser.windows, queue, max_documents=5, max_concurrent_requests=2)
+    queue = Batcher(model, inference_threads=1, max_batch_tokens=0, max_queue_tokens=10_000)
+    made = Reranker(scorer.tokeniser.chunked_pairs, queue, max_documents=5, max_concurrent_requests=2)
     made.open()
     job = Job(query=QUERY, documents=[long(500), "short"], max_chunks_per_doc=3)
     try:

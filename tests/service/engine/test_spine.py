@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pytest
 
-from models.chunks import TooLong, WindowedPairs, Windows
+from models.chunks import ChunkedPairs, ChunkOptions, TooLong
 from models.pair import Logits, Pair
 from models.scorer import sigmoid
 from service.engine.batcher import Batcher
@@ -17,10 +17,10 @@ from service.engine.reranker import Reranker
 from service.errors import InvalidRequest, TooManyDocuments, UnknownModel
 from service.job import Job, Ranking
 
-READ: list[tuple[str, list[str], Windows, int | None]] = []
+READ: list[tuple[str, list[str], ChunkOptions, int | None]] = []
 
 
-def tokenise(query: str, documents: Sequence[str], windows: Windows, *, max_pairs: int | None) -> WindowedPairs:
+def tokenise(query: str, documents: Sequence[str], windows: ChunkOptions, *, max_pairs: int | None) -> ChunkedPairs:
     """Two windows for a document that says so."""
     READ.append((query, list(documents), windows, max_pairs))
     if not windows.truncate:
@@ -29,7 +29,7 @@ def tokenise(query: str, documents: Sequence[str], windows: Windows, *, max_pair
     lengths = [
         len(document.split()) + 1 for document, count in zip(documents, counts, strict=True) for _ in range(count)
     ]
-    return WindowedPairs([Pair(np.zeros(length, np.int64), np.zeros(length, np.int64)) for length in lengths], counts)
+    return ChunkedPairs([Pair(np.zeros(length, np.int64), np.zeros(length, np.int64)) for length in lengths], counts)
 
 
 def model(batch: Sequence[Pair]) -> Logits:
@@ -39,7 +39,7 @@ def model(batch: Sequence[Pair]) -> Logits:
 @pytest.fixture
 def reranker() -> Iterator[Reranker]:
     READ.clear()
-    queue = Batcher(model, lanes=1, max_batch_tokens=0, max_queue_tokens=10_000)
+    queue = Batcher(model, inference_threads=1, max_batch_tokens=0, max_queue_tokens=10_000)
     made = Reranker(
         tokenise,
         queue,
@@ -59,9 +59,11 @@ def rerank(reranker: Reranker, **fields: object) -> Ranking:
 
 def test_how_a_document_is_to_be_read_reaches_the_tokeniser(reranker: Reranker) -> None:
     """Every field, under its own name."""
-    rerank(reranker, max_chunks_per_doc=3, overlap_tokens=5, max_tokens_per_doc=70, keep_end=True)
+    rerank(reranker, max_chunks_per_doc=3, overlap_tokens=5, max_tokens_per_doc=70, truncation_side="left")
     (read,) = READ
-    windows = Windows(max_chunks_per_doc=3, overlap_tokens=5, max_tokens_per_doc=70, keep_end=True, truncate=True)
+    windows = ChunkOptions(
+        max_chunks_per_doc=3, overlap_tokens=5, max_tokens_per_doc=70, truncation_side="left", truncate=True
+    )
     assert read == ("q", ["a b", "a"], windows, 250)
 
 

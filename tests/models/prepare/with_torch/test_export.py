@@ -29,7 +29,7 @@ from tests.support.families import (
     make,
     outputs_together,
     pairs,
-    run_alone,
+    run_single,
     run_together,
 )
 from tests.support.tiny_graphs import SILENT
@@ -51,7 +51,7 @@ def test_a_graph_scores_what_transformers_scores(exported: Get, case: Case) -> N
     """Every pair alone: the model's own logits to 1e-5, and these differ from pair to pair."""
     made = exported(case)
     assert made.expected.std() > 0.05
-    np.testing.assert_allclose(run_alone(made.path, pairs()), made.expected, atol=1e-5)
+    np.testing.assert_allclose(run_single(made.path, pairs()), made.expected, atol=1e-5)
 
 
 @heeding
@@ -112,16 +112,16 @@ def test_every_length_up_to_the_window_runs_and_no_longer_one(exported: Get, cas
     assert made.model.config.max_position_embeddings == WINDOW + 2 * (case.family == "xlm-roberta")
     lengths = [of_length(tokens) for tokens in (2, 3, 17, WINDOW)]
     expected = reference(made.model, lengths, SILENT)
-    np.testing.assert_allclose(run_alone(made.path, lengths), expected, atol=1e-5)
+    np.testing.assert_allclose(run_single(made.path, lengths), expected, atol=1e-5)
     with pytest.raises(Exception, match=r"out of|Attempting to broadcast"):
-        run_alone(made.path, [of_length(WINDOW + 1)])
+        run_single(made.path, [of_length(WINDOW + 1)])
 
 
 def test_relative_positions_run_at_any_length(exported: Get) -> None:
     """DeBERTa has no position table; beyond its buckets distances are counted in logarithms, as transformers does."""
     made = exported(Case("deberta-v2", masked=False))
     lengths = [of_length(tokens) for tokens in (2, 17, WINDOW, 3 * WINDOW)]
-    np.testing.assert_allclose(run_alone(made.path, lengths), reference(made.model, lengths, SILENT), atol=1e-5)
+    np.testing.assert_allclose(run_single(made.path, lengths), reference(made.model, lengths, SILENT), atol=1e-5)
 
 
 @every_case

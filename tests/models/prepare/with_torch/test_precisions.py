@@ -10,7 +10,7 @@ from models.prepare.fp16 import KEPT, halve
 from models.prepare.gates import GATES
 from models.prepare.graph import Graph
 from models.prepare.int8 import quantise
-from tests.support.families import CASES, FUSED, HEEDING, LAYERS, Case, Exported, pairs, run_alone, run_together
+from tests.support.families import CASES, FUSED, HEEDING, LAYERS, Case, Exported, pairs, run_single, run_together
 
 pytestmark = pytest.mark.prepare
 Get = Callable[[Case], Exported]
@@ -29,7 +29,7 @@ def int8(made: Exported, folder: Path) -> Path:
 def test_int8_moves_logits_by_little_of_their_spread(exported: Get, case: Case, tmp_path: Path) -> None:
     """By a tenth on average and a half at most (the gates), on random weights, which are harder than trained ones."""
     made = exported(case)
-    difference = np.abs(run_alone(int8(made, tmp_path), pairs()) - made.expected) / made.expected.std()
+    difference = np.abs(run_single(int8(made, tmp_path), pairs()) - made.expected) / made.expected.std()
     assert 0 < difference.mean() < GATES["int8"].mean
     assert difference.max() < GATES["int8"].worst
 
@@ -51,7 +51,7 @@ def test_int8_rounds_every_product_by_a_matrix_and_the_word_table(exported: Get,
 def test_int8_gives_a_pair_the_same_logit_in_any_company(exported: Get, case: Case, tmp_path: Path) -> None:
     """Each token is rounded by a scale of its own: a padded batch gives what the pairs give alone, to 1e-5."""
     path = int8(exported(case), tmp_path)
-    np.testing.assert_allclose(run_together(path, pairs()), run_alone(path, pairs()), atol=1e-5)
+    np.testing.assert_allclose(run_together(path, pairs()), run_single(path, pairs()), atol=1e-5)
 
 
 @every_case
@@ -63,7 +63,7 @@ def test_fp16_is_near_fp32_on_every_rung(exported: Get, case: Case, rung: int, t
     halve(graph, KEPT[rung])
     path = tmp_path / "fp16.onnx"
     graph.save(path)
-    found = run_alone(path, pairs())
+    found = run_single(path, pairs())
     assert found.dtype == np.float32
     difference = np.abs(found - made.expected) / made.expected.std()
     assert 0 < difference.max() < 0.02
@@ -79,5 +79,5 @@ def test_fp16_keeps_padding_out(exported: Get, case: Case, tmp_path: Path) -> No
     graph = Graph(exported(case).path)
     halve(graph, KEPT[0])
     graph.save(tmp_path / "fp16.onnx")
-    together, alone = (run(tmp_path / "fp16.onnx", pairs()) for run in (run_together, run_alone))
+    together, alone = (run(tmp_path / "fp16.onnx", pairs()) for run in (run_together, run_single))
     assert np.abs(together - alone).max() < 0.02 * alone.std()
