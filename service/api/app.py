@@ -24,15 +24,16 @@ from models.scorer import Scorer
 from service.api.auth import ApiKeys
 from service.api.error_handler import on_error
 from service.api.guard import key_guard
-from service.api.info import describe
+from service.api.info import ServedModel, describe
 from service.api.metrics import Metrics
 from service.api.middleware import MetricsMiddleware
-from service.api.openapi import EitherSchema, openapi
+from service.api.openapi import BodyChoiceSchema, openapi
 from service.api.pages.playground import playground
 from service.api.pages.report import report
 from service.api.request import JsonRequest
 from service.api.request_handler import RequestHandler
-from service.api.routes import ROUTES
+from service.api.routes.ranking import ranking_routes
+from service.api.routes.state import STATE_ROUTES
 from service.api.worker_metrics import Worker, WorkerMetrics
 from service.engine.batcher import Batcher
 from service.engine.reranker import Reranker
@@ -87,7 +88,7 @@ def create_app(
     )
     metrics = _metrics(batcher, reranker, scorer.tokeniser.cache)
     worker_metrics = WorkerMetrics(worker, metrics.text)
-    desk = RequestHandler(
+    handler = RequestHandler(
         reranker, metrics, served, max_documents=settings.max_documents, deadline_ms=settings.deadline_ms
     )
     guard = key_guard(
@@ -98,19 +99,19 @@ def create_app(
     )
     litestar = Litestar(
         route_handlers=[
-            Router("/", route_handlers=ROUTES, guards=[guard]),
+            Router("/", route_handlers=[*ranking_routes(handler), *STATE_ROUTES], guards=[guard]),
             create_static_files_router(f"{DOCS}/assets", [SWAGGER_UI], include_in_schema=False),
             playground(),
             *([report(settings.bench_dir)] if settings.bench_dir else []),
         ],
-        dependencies=_provide(reranker, desk, worker_metrics),
+        dependencies=_provide(reranker, served, worker_metrics),
         cors_config=_cors(settings.cors_origins),
         exception_handlers={Exception: on_error},
         lifespan=[_lifespan(scorer, batcher, reranker, on_failure), lambda _: worker_metrics.listening()],
         request_class=JsonRequest,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=openapi(DOCS),
-        plugins=[EitherSchema()],
+        plugins=[BodyChoiceSchema()],
         logging_config=None,
     )
     return MetricsMiddleware(litestar, metrics)
@@ -129,13 +130,12 @@ def _metrics(batcher: Batcher, reranker: Reranker, tokens: ByteCache[Any, Any]) 
     return metrics
 
 
-def _provide(reranker: Reranker, desk: RequestHandler, worker_metrics: WorkerMetrics) -> dict[str, Provide]:
+def _provide(reranker: Reranker, served: ServedModel, worker_metrics: WorkerMetrics) -> dict[str, Provide]:
     """Hand the app's objects to the handlers by the names of their parameters."""
     return {
         "reranker": Provide(lambda: reranker, sync_to_thread=False),
         "worker_metrics": Provide(lambda: worker_metrics, sync_to_thread=False),
-        "served": Provide(lambda: desk.served, sync_to_thread=False),
-        "desk": Provide(lambda: desk, sync_to_thread=False),
+        "served": Provide(lambda: served, sync_to_thread=False),
     }
 
 

@@ -1,12 +1,11 @@
-"""The one place where an error becomes an answer: in the error body, and with the status, of the route's dialect.
+"""The one place where an error becomes an answer: in the error body, and with the status, of the request's dialect.
 
-A route says which dialect that is by `opt`; a path that does not exist has none and is told in the union's body. A bug
-is logged with its trace and told without.
+A route says by `opt` which dialect that is, a decoded body more exactly; a path that does not exist has none and is
+answered in the union's words. A bug is logged with its trace and told without.
 """
 
 import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import msgspec
 from litestar import MediaType, Request, Response
@@ -14,7 +13,8 @@ from litestar.exceptions import HTTPException
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 from service.api.request import DIALECT
-from service.dialects import unified
+from service.dialects.dialect import AnyDialect
+from service.dialects.unified import UNIFIED
 from service.errors import (
     InternalError,
     InvalidRequest,
@@ -29,41 +29,24 @@ from service.errors import (
 log = logging.getLogger(__name__)
 
 
-class Dialect(Protocol):
-    """How a dialect tells an error; its modules have these two functions."""
-
-    def status(self, error: RerankError) -> int:
-        """The answer's status."""
-
-    def error_body(self, error: RerankError) -> msgspec.Struct:
-        """The answer's body."""
-
-
-class Spoken(NamedTuple):
-    """A dialect's two functions: a route's `opt` is copied deeply, which a module does not stand."""
-
-    status: Callable[[RerankError], int]
-    error_body: Callable[[RerankError], msgspec.Struct]
-
-
 def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[msgspec.Struct]:
     """Answer any exception."""
-    told = to_rerank_error(request, error)
+    rerank_error = to_rerank_error(request, error)
     dialect = _dialect(request)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
-    if told.retry_after_s is not None:
-        headers["Retry-After"] = str(told.retry_after_s)
-    if isinstance(told, Unauthorized):
+    if rerank_error.retry_after_s is not None:
+        headers["Retry-After"] = str(rerank_error.retry_after_s)
+    if isinstance(rerank_error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
-    body, status = dialect.error_body(told), dialect.status(told)
+    body, status = dialect.error_body(rerank_error), dialect.status(rerank_error)
     return Response(body, status_code=status, headers=headers, media_type=MediaType.JSON)
 
 
-def _dialect(request: Request[Any, Any, Any]) -> Dialect:
+def _dialect(request: Request[Any, Any, Any]) -> AnyDialect:
     """Find the dialect of the body, else of the route, else the union."""
     handler = request.scope.get("route_handler")
-    of_route = handler.opt.get(DIALECT, unified) if handler is not None else unified
-    dialect: Dialect = request.scope.get("state", {}).get(DIALECT, of_route)
+    route_dialect = handler.opt.get(DIALECT, UNIFIED) if handler is not None else UNIFIED
+    dialect: AnyDialect = request.scope.get("state", {}).get(DIALECT, route_dialect)
     return dialect
 
 
@@ -83,7 +66,7 @@ def to_rerank_error(request: Request[Any, Any, Any], error: Exception) -> Rerank
             f"the body is larger than {limit} bytes (max_body_bytes): send fewer or shorter documents"
         )
     if status == 400 and isinstance(error, HTTPException):
-        return MalformedBody("the body is empty: send a JSON object")
+        return MalformedBody(error.detail)
     if status < 500 and isinstance(error, HTTPException):
         return InvalidRequest(error.detail)
     log.error("%s %s failed", request.method, path, exc_info=error)

@@ -1,7 +1,9 @@
 """The OpenAPI document and its page, which Litestar makes from the handlers."""
 
-from typing import TYPE_CHECKING
+from types import UnionType
+from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
 
+import msgspec
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import SwaggerRenderPlugin
 from litestar.openapi.spec import Components, Schema, SecurityScheme
@@ -9,26 +11,23 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from service.api.info import own_version
-from service.dialects.either import EitherErrors, TextsOrDocuments
 
 if TYPE_CHECKING:
     from litestar._openapi.schema_generation import SchemaCreator
 
 
-class EitherSchema(OpenAPISchemaPlugin):
-    """A body of several dialects, as a choice of their schemas; they overlap, so more than one may hold."""
+class BodyChoiceSchema(OpenAPISchemaPlugin):
+    """Bodies of several dialects, a union of structs, as a choice of schemas; they overlap: more than one may hold."""
 
     @staticmethod
-    def is_plugin_supported_type(value: object) -> bool:
-        """Take the bodies of the route where dialects meet."""
-        return value in {TextsOrDocuments, EitherErrors}
+    def is_plugin_supported_type(value: Any) -> bool:
+        """Take a union whose types are all structs."""
+        types = get_args(value) if get_origin(value) in {Union, UnionType} else ()
+        return bool(types) and all(isinstance(one, type) and issubclass(one, msgspec.Struct) for one in types)
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> Schema:
         """Name each choice."""
-        choices = field_definition.annotation.choices
-        return Schema(
-            any_of=[schema_creator.for_field_definition(FieldDefinition.from_annotation(one)) for one in choices]
-        )
+        return Schema(any_of=[schema_creator.for_field_definition(one) for one in field_definition.inner_types])
 
 
 def openapi(docs: str) -> OpenAPIConfig:

@@ -1,8 +1,7 @@
-"""A request as the handlers see it: its body in the shape they name, and work that ends when the client hangs up.
+"""A request as the handlers see it: the bytes of a JSON body, and work that ends when the client hangs up.
 
-Litestar makes the OpenAPI document from a handler's `data` type but would decode the body in its own words; here the
-dialects' decoder does it (docs/decisions/0001). Neither Litestar nor uvicorn cancels a handler whose client is gone:
-`while_connected` does, so that nobody waits behind work that nobody will read.
+Litestar would decode the body in its own words; the dialects do it (docs/decisions/0001). Neither Litestar nor uvicorn
+cancels a handler whose client is gone: `while_connected` does, so that nobody waits behind work that nobody will read.
 """
 
 import asyncio
@@ -13,14 +12,13 @@ from typing import Any, TypeVar
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
-from service.dialects import either, tei, unified
-from service.dialects.body import check_headers, decode
+from service.dialects.body import check_headers
+from service.dialects.dialect import Dialect
 from service.errors import ClientDisconnected, InvalidRequest, NotReady
 
 T = TypeVar("T")
 DIALECT = "dialect"
-"""Key of a route's `opt`, and of a request's state where only the body tells: whose words an error is told in."""
-
+"""Key of a route's `opt`, and of a request's state once its body is decoded: the dialect that errors are told in."""
 
 TIMEOUT_HEADERS = ("x-request-timeout-ms", "x-envoy-expected-rq-timeout-ms")
 """How long the client, or the gateway before us, waits for the answer."""
@@ -46,21 +44,21 @@ class JsonRequest(Request[Any, Any, Any]):
                 return int(value)
         return 0
 
-    async def json(self) -> Any:
-        """Decode the body into the handler's `data` type.
+    async def json_body(self) -> bytes:
+        """Read the whole body, undecoded.
 
         Raises:
-            UnsupportedMediaType, MalformedBody, InvalidRequest: what the body is not.
+            UnsupportedMediaType: the headers say that it is not plain JSON.
             ClientDisconnected: the client hung up in the middle of it.
         """
-        check_headers(self.headers.get("content-type", ""), self.headers.get("content-encoding", ""))
-        shape = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         body = await self.body()
-        if shape is not either.TextsOrDocuments:
-            return decode(body, shape)
-        told = either.shape(body)
-        self.scope["state"][DIALECT] = tei if told is tei.TeiRerankRequest else unified
-        return either.TextsOrDocuments(decode(body, told))
+        if body:  # what is empty is refused as such, whatever the headers say of it
+            check_headers(self.headers.get("content-type", ""), self.headers.get("content-encoding", ""))
+        return body
+
+    def tell_errors_in(self, dialect: Dialect[Any]) -> None:
+        """From now on, tell an error of this request in the words of the dialect that its body is in."""
+        self.scope["state"][DIALECT] = dialect
 
     async def body(self) -> bytes:
         """Read the whole body; raise ClientDisconnected if it does not come whole."""

@@ -1,41 +1,69 @@
-"""Where the routes bring their jobs: answered while the client is connected, and counted in the metrics."""
+"""What happens to a request on every ranking route, from its body to its answer, whatever its dialect."""
 
 import math
 import time
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+from litestar import Response
+
 from service.api.auth import ANYBODY, Caller
 from service.api.guard import CALLER
 from service.api.info import ServedModel
-from service.api.metrics import Metrics
+from service.api.metrics import Metrics, server_timing
 from service.api.request import JsonRequest
+from service.dialects.dialect import AnyDialect, Dialect
 from service.engine.entry import CallOptions
 from service.engine.reranker import Reranker
 from service.job import Job, Ranking
 
 
 class RequestHandler:
-    """The spine and the metrics behind every ranking route."""
+    """Answers requests in any dialect: decoded, ranked while the client is connected, counted, framed."""
 
     def __init__(
         self, reranker: Reranker, metrics: Metrics, served: ServedModel, *, max_documents: int, deadline_ms: int
     ) -> None:
+        """Put a reranker behind the routes.
+
+        Args:
+            reranker: ranks and scores.
+            metrics: counts what was answered.
+            served: the model by whose name it answers.
+            max_documents: documents that a request may have.
+            deadline_ms: milliseconds after which an answer is of no use, unless the request says; 0 for none.
+        """
         self._reranker = reranker
         self._metrics = metrics
-        self.served = served
-        self.max_documents = max_documents
+        self._served = served
+        self._max_documents = max_documents
         self._deadline_ms = deadline_ms
 
-    async def rerank(self, request: JsonRequest, job: Job) -> Ranking:
-        """Rank one job's documents, best first; raises what `Reranker.rerank` raises."""
-        work = self._reranker.rerank(job, self._call_options(request, job))
-        return await self._counted(request, work, len(job.documents))
+    async def answer(self, request: JsonRequest, route: AnyDialect) -> Response[Any]:
+        """Answer a request.
 
-    async def score(self, request: JsonRequest, jobs: Sequence[Job]) -> Ranking:
-        """Score several jobs' documents in their order; raises what `Reranker.score` raises."""
-        work = self._reranker.score(jobs, self._call_options(request, jobs[0]))
-        return await self._counted(request, work, sum(len(job.documents) for job in jobs))
+        Raises:
+            UnsupportedMediaType, MalformedBody, InvalidRequest: what the body is not.
+            ClientDisconnected: the client hung up before its answer.
+            NotReady, UnknownModel, Overloaded, DeadlineExceeded, ModelFailed: as `Reranker.rerank` raises.
+        """
+        dialect, decoded = route.decode(await request.json_body())
+        request.tell_errors_in(dialect)
+        jobs = dialect.to_jobs(decoded, self._max_documents)
+        ranking = await request.while_connected(self._work(request, dialect, jobs))
+        self._metrics.observe(sum(len(job.documents) for job in jobs), ranking.usage, ranking.stages)
+        headers = {
+            **dialect.headers(jobs, ranking, self._served.info.device),
+            "Server-Timing": server_timing(ranking.stages),
+        }
+        return Response(dialect.to_response(decoded, ranking, self._served.name), headers=headers)
+
+    def _work(self, request: JsonRequest, dialect: Dialect[Any], jobs: Sequence[Job]) -> Coroutine[Any, Any, Ranking]:
+        """Rank the one job, or score all of them in their order."""
+        options = self._call_options(request, jobs[0])
+        if dialect.ranks:
+            return self._reranker.rerank(jobs[0], options)
+        return self._reranker.score(jobs, options)
 
     def _call_options(self, request: JsonRequest, job: Job) -> CallOptions:
         """Say who asks, before whom he goes, and when the answer is of no use any more."""
@@ -43,8 +71,3 @@ class RequestHandler:
         milliseconds = request.timeout_ms or self._deadline_ms
         deadline = time.perf_counter() + milliseconds / 1000 if milliseconds else math.inf
         return CallOptions(priority=job.priority, key=caller.name, share=caller.share, deadline=deadline)
-
-    async def _counted(self, request: JsonRequest, work: Coroutine[Any, Any, Ranking], documents: int) -> Ranking:
-        ranking = await request.while_connected(work)
-        self._metrics.observe(documents, ranking.usage, ranking.stages)
-        return ranking

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from service.dialects.dialect import Dialect
 from service.dialects.fields import Document, at_least, check_count, document_texts, query_text, top_n
 from service.dialects.result import RerankResponse, result_object
 from service.dialects.statuses import bad_request
@@ -36,18 +37,10 @@ class CohereError(msgspec.Struct, kw_only=True):
     message: str
 
 
-EXAMPLE = CohereRerankRequest(
-    model="rerank-v3.5",
-    query="what do giant pandas eat?",
-    documents=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
-    top_n=1,
-)
-
-
-def job(request: CohereRerankRequest, max_documents: int) -> Job:
+def to_jobs(request: CohereRerankRequest, max_documents: int) -> list[Job]:
     """Check a request and free it of its dialect; raise InvalidRequest."""
     check_count(request.documents, max_documents)
-    return Job(
+    job = Job(
         query=query_text(request.query),
         documents=document_texts(request.documents, None),
         top_n=top_n(request.top_n),
@@ -55,16 +48,34 @@ def job(request: CohereRerankRequest, max_documents: int) -> Job:
         priority=request.priority or 0,
         model=request.model,
     )
+    return [job]
 
 
-def answer(request: CohereRerankRequest, ranking: Ranking, served_model: str) -> RerankResponse:
+def to_response(request: CohereRerankRequest, ranking: Ranking, model: str) -> RerankResponse:
     """Frame a ranking as the result object, without documents."""
-    return result_object(ranking, request.model or served_model)
-
-
-status = bad_request
+    return result_object(ranking, request.model or model)
 
 
 def error_body(error: RerankError) -> CohereError:
     """Frame an error as Cohere does."""
-    return CohereError(message=f"invalid request: {error.message}" if status(error) == 400 else error.message)
+    return CohereError(message=f"invalid request: {error.message}" if bad_request(error) == 400 else error.message)
+
+
+COHERE = Dialect(
+    name="cohere_rerank",
+    summary="Rerank: Cohere v2",
+    description="Order documents by their relevance to a query, best first.",
+    paths=("/v2/rerank",),
+    request=CohereRerankRequest,
+    response=RerankResponse,
+    to_jobs=to_jobs,
+    to_response=to_response,
+    status=bad_request,
+    error_body=error_body,
+    example=CohereRerankRequest(
+        model="rerank-v3.5",
+        query="what do giant pandas eat?",
+        documents=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
+        top_n=1,
+    ),
+)

@@ -1,18 +1,20 @@
-"""`/rerank`, where two dialects meet: a body with `texts` is text-embeddings-inference's, one with `documents` is not.
+"""`/rerank`, which two dialects share: a body with `texts` is text-embeddings-inference's, one with `documents` is not.
 
 Their error bodies differ too: `error` is a string in the one, an object in the other. Where an error comes before the
 body could tell (no key, no JSON), the answer has `error` as a string, with the `message` and `detail` that the
 others' clients read.
 """
 
-from typing import ClassVar
+from typing import Any
 
 import msgspec
 
-from service.dialects import tei, unified
+from service.dialects import tei
 from service.dialects.body import decode
-from service.dialects.result import ErrorBody
-from service.dialects.statuses import own
+from service.dialects.dialect import Choice, Dialect
+from service.dialects.result import RerankResponse
+from service.dialects.tei import TEI
+from service.dialects.unified import UNIFIED
 from service.errors import InvalidRequest, RerankError
 
 
@@ -25,33 +27,20 @@ class EitherError(msgspec.Struct, kw_only=True):
     detail: str
 
 
-class TextsOrDocuments:
-    """A decoded body of either dialect."""
+class _Fields(msgspec.Struct):
+    """The fields that tell the dialects apart, unread."""
 
-    choices: ClassVar = (tei.TeiRerankRequest, unified.RerankRequest)
-
-    def __init__(self, request: tei.TeiRerankRequest | unified.RerankRequest) -> None:
-        self.request = request
-
-
-class EitherErrors:
-    """Stands for the error bodies of the route in the OpenAPI document."""
-
-    choices: ClassVar = (tei.TeiError, ErrorBody, EitherError)
-
-
-class _Probe(msgspec.Struct):
     texts: msgspec.Raw = msgspec.Raw()
     documents: msgspec.Raw = msgspec.Raw()
 
 
-def shape(body: bytes) -> type[tei.TeiRerankRequest] | type[unified.RerankRequest]:
-    """Tell which dialect a body speaks; raise MalformedBody or InvalidRequest."""
-    probe = decode(body, _Probe)
-    if _is_given(probe.documents):
-        return unified.RerankRequest
-    if _is_given(probe.texts):
-        return tei.TeiRerankRequest
+def choose(raw: bytes) -> Dialect[Any]:
+    """Tell which dialect a body is in; raise MalformedBody or InvalidRequest."""
+    fields = decode(raw, _Fields)
+    if _is_given(fields.documents):
+        return UNIFIED
+    if _is_given(fields.texts):
+        return TEI
     raise InvalidRequest(
         "documents: is missing: send documents, or texts as to text-embeddings-inference", param="documents"
     )
@@ -63,10 +52,21 @@ def _is_given(value: msgspec.Raw) -> bool:
     return start not in {b"", b"null"}
 
 
-status = own
-
-
 def error_body(error: RerankError) -> EitherError:
     """Frame an error for clients of both."""
-    told = tei.error_body(error)
-    return EitherError(error=told.error, error_type=told.error_type, message=error.message, detail=error.message)
+    body = tei.error_body(error)
+    return EitherError(error=body.error, error_type=body.error_type, message=error.message, detail=error.message)
+
+
+EITHER = Choice(
+    name="rerank_either",
+    summary="Rerank: text-embeddings-inference, or as /v1/rerank",
+    description=(
+        "Answer a body with `texts` as text-embeddings-inference does, one with `documents` as `/v1/rerank` does."
+    ),
+    paths=("/rerank",),
+    choices=(TEI, UNIFIED),
+    choose=choose,
+    response=RerankResponse | list[tei.Rank],
+    error_body=error_body,
+)

@@ -11,9 +11,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from service.dialects.dialect import Dialect
 from service.dialects.fields import check_count, document_texts, query_text, top_n
 from service.dialects.result import ErrorDetail, TokenUsage, error_detail, token_usage
-from service.dialects.statuses import own
 from service.errors import RerankError
 from service.job import Job, Ranking
 
@@ -54,47 +54,56 @@ class InfinityError(msgspec.Struct, kw_only=True):
     error: ErrorDetail
 
 
-EXAMPLE = InfinityRerankRequest(
-    query="what do giant pandas eat?",
-    documents=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
-    return_documents=True,
-)
-
-
-def job(request: InfinityRerankRequest, max_documents: int) -> Job:
+def to_jobs(request: InfinityRerankRequest, max_documents: int) -> list[Job]:
     """Check a request and free it of its dialect; raise InvalidRequest."""
     check_count(request.documents, max_documents)
-    return Job(
+    job = Job(
         query=query_text(request.query),
         documents=document_texts(request.documents, None),
         top_n=top_n(request.top_n),
         raw_scores=bool(request.raw_scores),
         model=request.model,
     )
+    return [job]
 
 
-def answer(request: InfinityRerankRequest, ranking: Ranking, served_model: str) -> InfinityRerankResponse:
+def to_response(request: InfinityRerankRequest, ranking: Ranking, model: str) -> InfinityRerankResponse:
     """Frame a ranking as Infinity does."""
     return InfinityRerankResponse(
         object="rerank",
         results=[
             InfinityResult(
-                relevance_score=place.score,
-                index=place.index,
-                document=request.documents[place.index] if request.return_documents else None,
+                relevance_score=ranked.score,
+                index=ranked.index,
+                document=request.documents[ranked.index] if request.return_documents else None,
             )
-            for place in ranking.results
+            for ranked in ranking.results
         ],
-        model=request.model or served_model,
+        model=request.model or model,
         usage=token_usage(ranking.usage),
         id=f"infinity-{uuid.uuid4()}",
         created=int(time.time()),
     )
 
 
-status = own
-
-
 def error_body(error: RerankError) -> InfinityError:
     """Frame an error as Infinity does."""
     return InfinityError(error=error_detail(error, error.status))
+
+
+INFINITY = Dialect(
+    name="infinity_rerank",
+    summary="Rerank: Infinity to the letter",
+    description="Order documents by their relevance to a query, best first; a returned document is a plain string.",
+    paths=("/infinity/rerank",),
+    request=InfinityRerankRequest,
+    response=InfinityRerankResponse,
+    to_jobs=to_jobs,
+    to_response=to_response,
+    error_body=error_body,
+    example=InfinityRerankRequest(
+        query="what do giant pandas eat?",
+        documents=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
+        return_documents=True,
+    ),
+)

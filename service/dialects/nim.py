@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from service.dialects.dialect import Dialect
 from service.dialects.fields import check_count, query_text
-from service.dialects.statuses import own
 from service.errors import RerankError
 from service.job import Job, Ranking
 
@@ -59,21 +59,10 @@ class NimError(msgspec.Struct, kw_only=True):
     type: str
 
 
-EXAMPLE = RankingRequest(
-    model="nvidia/llama-nemotron-rerank-1b-v2",
-    query=NimText(text="what do giant pandas eat?"),
-    passages=[
-        NimText(text="A panda car was built in Italy."),
-        NimText(text="The giant panda eats almost nothing but bamboo."),
-    ],
-    truncate="END",
-)
-
-
-def job(request: RankingRequest, max_documents: int) -> Job:
+def to_jobs(request: RankingRequest, max_documents: int) -> list[Job]:
     """Check a request and free it of its dialect; raise InvalidRequest."""
     check_count(request.passages, max_documents, "passages")
-    return Job(
+    job = Job(
         query=query_text(request.query.text, "query.text"),
         documents=[passage.text for passage in request.passages],
         raw_scores=True,
@@ -81,19 +70,39 @@ def job(request: RankingRequest, max_documents: int) -> Job:
         truncation_side="left" if request.truncate == "START" else "right",
         model=request.model,
     )
+    return [job]
 
 
-def answer(ranking: Ranking) -> RankingResponse:
+def to_response(_request: RankingRequest, ranking: Ranking, _model: str) -> RankingResponse:
     """Frame a ranking as NIM does."""
     return RankingResponse(
-        rankings=[NimRanking(index=place.index, logit=place.score) for place in ranking.results],
+        rankings=[NimRanking(index=ranked.index, logit=ranked.score) for ranked in ranking.results],
         usage=NimUsage(prompt_tokens=ranking.usage.tokens, total_tokens=ranking.usage.tokens),
     )
-
-
-status = own
 
 
 def error_body(error: RerankError) -> NimError:
     """Frame an error as NIM does."""
     return NimError(object="error", message=error.message, detail=error.message, type=error.type)
+
+
+NIM = Dialect(
+    name="nim_ranking",
+    summary="Rerank: NVIDIA NIM",
+    description="Order passages by their relevance to a query, best first; scores are logits.",
+    paths=("/v1/ranking",),
+    request=RankingRequest,
+    response=RankingResponse,
+    to_jobs=to_jobs,
+    to_response=to_response,
+    error_body=error_body,
+    example=RankingRequest(
+        model="nvidia/llama-nemotron-rerank-1b-v2",
+        query=NimText(text="what do giant pandas eat?"),
+        passages=[
+            NimText(text="A panda car was built in Italy."),
+            NimText(text="The giant panda eats almost nothing but bamboo."),
+        ],
+        truncate="END",
+    ),
+)

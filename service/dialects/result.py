@@ -105,11 +105,11 @@ def result_object(
         model=model,
         results=[
             RerankResult(
-                index=place.index,
-                relevance_score=place.score,
-                document=msgspec.UNSET if document is None else document(place.index),
+                index=ranked.index,
+                relevance_score=ranked.score,
+                document=msgspec.UNSET if document is None else document(ranked.index),
             )
-            for place in ranking.results
+            for ranked in ranking.results
         ],
         usage=token_usage(ranking.usage),
         meta=ResultMeta(

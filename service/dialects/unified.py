@@ -9,9 +9,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from service.dialects.dialect import Dialect
 from service.dialects.fields import Document, at_least, check_count, document_object, document_texts, query_text, top_n
 from service.dialects.result import ErrorBody, RerankResponse, error_detail, result_object
-from service.dialects.statuses import own
 from service.errors import RerankError
 from service.job import Job, Ranking
 
@@ -68,18 +68,10 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     ] = None
 
 
-EXAMPLE = RerankRequest(
-    query="what do giant pandas eat?",
-    documents=["A panda car was built in Italy.", {"text": "The giant panda eats almost nothing but bamboo."}],
-    top_n=1,
-    return_documents=True,
-)
-
-
-def job(request: RerankRequest, max_documents: int) -> Job:
+def to_jobs(request: RerankRequest, max_documents: int) -> list[Job]:
     """Check a request and free it of its dialect; raise InvalidRequest."""
     check_count(request.documents, max_documents)
-    return Job(
+    job = Job(
         query=query_text(request.query),
         documents=document_texts(request.documents, request.rank_fields),
         top_n=top_n(request.top_n),
@@ -90,20 +82,37 @@ def job(request: RerankRequest, max_documents: int) -> Job:
         priority=request.priority or 0,
         model=request.model,
     )
+    return [job]
 
 
-def answer(request: RerankRequest, ranking: Ranking, served_model: str) -> RerankResponse:
+def to_response(request: RerankRequest, ranking: Ranking, model: str) -> RerankResponse:
     """Frame a ranking as the result object."""
 
     def document(index: int) -> dict[str, object]:
         return document_object(request.documents[index], request.rank_fields)
 
-    return result_object(ranking, request.model or served_model, document if request.return_documents else None)
-
-
-status = own
+    return result_object(ranking, request.model or model, document if request.return_documents else None)
 
 
 def error_body(error: RerankError) -> ErrorBody:
     """Frame an error so that every client of the object routes finds the message where it looks."""
     return ErrorBody(error=error_detail(error, error.status), message=error.message, detail=error.message)
+
+
+UNIFIED = Dialect(
+    name="rerank",
+    summary="Rerank: Jina, Cohere v1, Infinity, vLLM, Xinference",
+    description="Order documents by their relevance to a query, best first.",
+    paths=("/v1/rerank",),
+    request=RerankRequest,
+    response=RerankResponse,
+    to_jobs=to_jobs,
+    to_response=to_response,
+    error_body=error_body,
+    example=RerankRequest(
+        query="what do giant pandas eat?",
+        documents=["A panda car was built in Italy.", {"text": "The giant panda eats almost nothing but bamboo."}],
+        top_n=1,
+        return_documents=True,
+    ),
+)

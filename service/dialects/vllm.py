@@ -13,6 +13,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from service.dialects.dialect import Dialect
 from service.dialects.fields import check_count, query_text
 from service.dialects.result import ErrorDetail, TokenUsage, error_detail, token_usage
 from service.dialects.statuses import bad_request
@@ -61,32 +62,26 @@ class VllmError(msgspec.Struct, kw_only=True):
     error: ErrorDetail
 
 
-EXAMPLE = ScoreRequest(
-    text_1="what do giant pandas eat?",
-    text_2=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
-)
-
-
-def jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
+def to_jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
     """Check a request and make a job of each run of pairs with one query; raise InvalidRequest.
 
     The pairs are counted before anything is made of them: each may be a job of its own.
     """
-    asked_by, queries = _texts(("text_1", request.text_1), ("queries", request.queries))
-    asked_of, documents = _texts(("text_2", request.text_2), ("documents", request.documents))
-    check_count(documents, max_pairs, asked_of)
-    check_count(queries, max_pairs, asked_by)
+    query_field, queries = _texts(("text_1", request.text_1), ("queries", request.queries))
+    document_field, documents = _texts(("text_2", request.text_2), ("documents", request.documents))
+    check_count(documents, max_pairs, document_field)
+    check_count(queries, max_pairs, query_field)
     if len(queries) not in {1, len(documents)}:
         raise InvalidRequest(
-            f"{asked_by}: {len(queries)} texts cannot be paired with the {len(documents)} of {asked_of}: "
+            f"{query_field}: {len(queries)} texts cannot be paired with the {len(documents)} of {document_field}: "
             "send one, or as many",
-            param=asked_by,
+            param=query_field,
         )
     if len(queries) == 1:
         queries = [*queries] * len(documents)
     return [
         Job(
-            query=query_text(query, asked_by),
+            query=query_text(query, query_field),
             documents=[document for _, document in pairs],
             raw_scores=request.use_activation is False,
             priority=request.priority or 0,
@@ -96,30 +91,46 @@ def jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
     ]
 
 
-def _texts(*given: tuple[str, Texts]) -> tuple[str, Sequence[str]]:
-    """Take the one that is there: its name, and a list of texts."""
-    for name, texts in given:
+def _texts(*fields: tuple[str, Texts]) -> tuple[str, Sequence[str]]:
+    """Take the first field that the request has: its name, and its texts as a list."""
+    for name, texts in fields:
         if texts is not None:
             return name, [texts] if isinstance(texts, str) else texts
-    name = given[0][0]
+    name = fields[0][0]
     raise InvalidRequest(f"{name}: is missing: send a text or a list of texts", param=name)
 
 
-def answer(request: ScoreRequest, ranking: Ranking, served_model: str) -> ScoreResponse:
+def to_response(request: ScoreRequest, ranking: Ranking, model: str) -> ScoreResponse:
     """Frame the scores as vLLM does."""
     return ScoreResponse(
         id=f"score-{uuid.uuid4().hex}",
         object="list",
         created=int(time.time()),
-        model=request.model or served_model,
-        data=[Score(index=place.index, object="score", score=place.score) for place in ranking.results],
+        model=request.model or model,
+        data=[Score(index=ranked.index, object="score", score=ranked.score) for ranked in ranking.results],
         usage=token_usage(ranking.usage),
     )
 
 
-status = bad_request
-
-
 def error_body(error: RerankError) -> VllmError:
     """Frame an error as vLLM does."""
-    return VllmError(error=error_detail(error, status(error)))
+    return VllmError(error=error_detail(error, bad_request(error)))
+
+
+VLLM = Dialect(
+    name="score",
+    summary="Score pairs: vLLM",
+    description="Score one text against many, or as many against as many, in their order.",
+    paths=("/v1/score", "/score"),
+    request=ScoreRequest,
+    response=ScoreResponse,
+    to_jobs=to_jobs,
+    to_response=to_response,
+    ranks=False,
+    status=bad_request,
+    error_body=error_body,
+    example=ScoreRequest(
+        text_1="what do giant pandas eat?",
+        text_2=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
+    ),
+)

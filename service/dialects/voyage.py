@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from service.dialects.dialect import Dialect
 from service.dialects.fields import check_count, document_texts, query_text, top_n
 from service.dialects.statuses import bad_request
 from service.errors import RerankError
@@ -54,47 +55,57 @@ class VoyageError(msgspec.Struct, kw_only=True):
     detail: str
 
 
-EXAMPLE = VoyageRerankRequest(
-    model="rerank-2.5",
-    query="what do giant pandas eat?",
-    documents=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
-    top_k=1,
-    return_documents=True,
-)
-
-
-def job(request: VoyageRerankRequest, max_documents: int) -> Job:
+def to_jobs(request: VoyageRerankRequest, max_documents: int) -> list[Job]:
     """Check a request and free it of its dialect; raise InvalidRequest."""
     check_count(request.documents, max_documents)
-    return Job(
+    job = Job(
         query=query_text(request.query),
         documents=document_texts(request.documents, None),
         top_n=top_n(request.top_k, "top_k"),
         truncate=request.truncation is not False,
         model=request.model,
     )
+    return [job]
 
 
-def answer(request: VoyageRerankRequest, ranking: Ranking, served_model: str) -> VoyageRerankResponse:
+def to_response(request: VoyageRerankRequest, ranking: Ranking, model: str) -> VoyageRerankResponse:
     """Frame a ranking as Voyage does."""
     return VoyageRerankResponse(
         object="list",
         data=[
             VoyageResult(
-                index=place.index,
-                relevance_score=place.score,
-                document=request.documents[place.index] if request.return_documents else msgspec.UNSET,
+                index=ranked.index,
+                relevance_score=ranked.score,
+                document=request.documents[ranked.index] if request.return_documents else msgspec.UNSET,
             )
-            for place in ranking.results
+            for ranked in ranking.results
         ],
-        model=request.model or served_model,
+        model=request.model or model,
         usage=VoyageUsage(total_tokens=ranking.usage.tokens),
     )
-
-
-status = bad_request
 
 
 def error_body(error: RerankError) -> VoyageError:
     """Frame an error as Voyage does."""
     return VoyageError(detail=error.message)
+
+
+VOYAGE = Dialect(
+    name="voyage_rerank",
+    summary="Rerank: Voyage",
+    description="Order documents by their relevance to a query, best first.",
+    paths=("/voyage/v1/rerank",),
+    request=VoyageRerankRequest,
+    response=VoyageRerankResponse,
+    to_jobs=to_jobs,
+    to_response=to_response,
+    status=bad_request,
+    error_body=error_body,
+    example=VoyageRerankRequest(
+        model="rerank-2.5",
+        query="what do giant pandas eat?",
+        documents=["A panda car was built in Italy.", "The giant panda eats almost nothing but bamboo."],
+        top_k=1,
+        return_documents=True,
+    ),
+)

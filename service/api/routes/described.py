@@ -1,18 +1,18 @@
-"""What the OpenAPI document is told of the routes: examples of bodies and answers, and every error with its body.
+"""How the OpenAPI document describes the ranking routes: bodies and answers with examples, every error with its body.
 
-The examples are made by the dialects' own functions, so they cannot drift from what is answered.
+All of it is made of a dialect's value, the examples by its own functions, so they cannot drift from what is answered.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Union
 
 import msgspec
+from litestar.di import Provide
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import Body
 
-from service.api.error_handler import Dialect, Spoken
-from service.api.request import DIALECT
+from service.dialects.dialect import AnyDialect, Dialect
 from service.errors import (
     DeadlineExceeded,
     EmptyInput,
@@ -49,72 +49,75 @@ SAMPLES: tuple[tuple[RerankError, str], ...] = (
 )
 """What a ranking route may answer besides a ranking, by an example of each, for the OpenAPI document."""
 
-
+MODEL = "embedded"
+"""What the examples are answered by."""
 STAGES = Stages(tokenise_s=0.001, queue_s=0, inference_s=0.011, total_s=0.013)
 USAGE = Usage(tokens=34, search_units=1, usd=None)
-BEST = Ranking(results=[Ranked(1, 0.9868)], usage=USAGE, stages=STAGES)
-RANKED = Ranking(results=[Ranked(1, 0.9868), Ranked(0, 0.0107)], usage=USAGE, stages=STAGES)
-SCORED = Ranking(results=[Ranked(0, 0.0107), Ranked(1, 0.9868)], usage=USAGE, stages=STAGES)
-"""What the example requests might be answered with."""
+SCORES = (Ranked(0, 0.0107), Ranked(1, 0.9868))
+"""What the two documents of every dialect's example are given."""
 
 
-def ranking_route(
-    dialect: Dialect, returns: Any, *examples: Any, errors: Mapping[int, ResponseSpec] | None = None
-) -> dict[str, Any]:
-    """Make the arguments that every ranking route has.
-
-    Args:
-        dialect: how it tells errors.
-        returns: the type of its answer.
-        examples: of its answer.
-        errors: what it may answer besides, where that is not the dialect's alone.
-    """
+def responses(dialect: AnyDialect) -> dict[int, ResponseSpec]:
+    """Describe what a dialect's routes answer, by status: the ranking, and every error."""
     answer = ResponseSpec(
-        returns,
+        dialect.response,
         generate_examples=False,
         description="The ranking, or the scores. `Server-Timing` gives the milliseconds of each stage.",
-        examples=[Example(value=msgspec.to_builtins(example)) for example in examples],
+        examples=[Example(value=msgspec.to_builtins(_answer(choice))) for choice in dialect.choices],
     )
-    return {
-        "status_code": 200,
-        "tags": ["ranking"],
-        "opt": {DIALECT: Spoken(dialect.status, dialect.error_body)},
-        "responses": {200: answer, **(errors or documented(dialect))},
-    }
+    return {200: answer, **error_responses(dialect)}
 
 
-def body_like(*examples: msgspec.Struct) -> Any:
-    """Annotate a handler's body with examples of it; what they do not set is left out."""
-    return Body(examples=[Example(value=_given(example)) for example in examples])
+def _answer(dialect: Dialect[Any]) -> Any:
+    """Answer a dialect's example."""
+    results = list(SCORES)
+    if dialect.ranks:
+        (job,) = dialect.to_jobs(dialect.example, len(SCORES))
+        results = results[::-1][: job.top_n]
+    return dialect.to_response(dialect.example, Ranking(results=results, usage=USAGE, stages=STAGES), MODEL)
 
 
-def _given(example: msgspec.Struct) -> Mapping[str, Any]:
+def error_responses(dialect: AnyDialect) -> dict[int, ResponseSpec]:
+    """Describe the errors of a dialect's routes by status: the samples, in each error body that is met there."""
+    choices = [choice for choice in dialect.choices if choice is not dialect]
+    body = _union(type(spoken.error_body(InternalError(""))) for spoken in (*choices, dialect))
+    specs: dict[int, ResponseSpec] = {}
+    for spoken in (dialect, *choices):
+        for error, description in SAMPLES:
+            if isinstance(error, UnknownModel) and not dialect.names_model:
+                continue
+            spec = specs.setdefault(
+                spoken.status(error),
+                ResponseSpec(body, generate_examples=False, description=description, examples=[]),
+            )
+            value = msgspec.to_builtins(spoken.error_body(error))
+            spec.examples = [*(spec.examples or []), Example(summary=description, value=value)]
+            if description not in spec.description:
+                spec.description += f" {description}"
+    return specs
+
+
+def body_description(dialect: AnyDialect) -> dict[str, Provide]:
+    """Describe the body of a dialect's requests, by its types and their examples.
+
+    Litestar reads a body's description off the `data` parameter of a handler or of one of its dependencies, and would
+    decode the body for the former. So this is a dependency, which no handler names and nobody calls.
+    """
+
+    async def described(data: Any) -> None: ...
+
+    examples = [Example(value=_set_fields(choice.example)) for choice in dialect.choices]
+    request = _union(choice.request for choice in dialect.choices)
+    described.__annotations__["data"] = Annotated[request, Body(examples=examples)]
+    return {"body_description": Provide(described)}
+
+
+def _set_fields(example: msgspec.Struct) -> Mapping[str, Any]:
+    """Leave out what an example does not set."""
     set_fields = {name: value for name, value in msgspec.structs.asdict(example).items() if value is not None}
     builtins: dict[str, Any] = msgspec.to_builtins(set_fields)
     return builtins
 
 
-def documented(
-    dialect: Dialect, *others: Dialect, body: type | None = None, names_model: bool = True
-) -> dict[int, ResponseSpec]:
-    """Describe a ranking route's errors for the OpenAPI document: the samples, as the dialects of the route tell them.
-
-    Args:
-        dialect: of the route.
-        others: those that the route speaks besides.
-        body: the type of the error bodies, where they are not all of one.
-        names_model: can its requests name a model?
-    """
-    samples = [sample for sample in SAMPLES if names_model or not isinstance(sample[0], UnknownModel)]
-    specs: dict[int, ResponseSpec] = {}
-    for spoken in (dialect, *others):
-        for error, description in samples:
-            told = spoken.error_body(error)
-            spec = specs.setdefault(
-                spoken.status(error),
-                ResponseSpec(body or type(told), generate_examples=False, description=description, examples=[]),
-            )
-            spec.examples = [*(spec.examples or []), Example(summary=description, value=msgspec.to_builtins(told))]
-            if description not in spec.description:
-                spec.description += f" {description}"
-    return specs
+def _union(types: Iterable[type]) -> Any:
+    return Union[tuple(types)]  # noqa: UP007 - of types that are not known before

@@ -8,14 +8,14 @@ from litestar.params import FromPath
 
 from service.api.guard import ALWAYS, HEALTH, METRICS, MODELS, OPEN
 from service.api.info import ModelInfo, ServedModel
-from service.api.routes.described import documented
+from service.api.routes.described import error_responses
 from service.api.worker_metrics import WorkerMetrics
-from service.dialects import unified
+from service.dialects.unified import UNIFIED
 from service.dialects.xinference import ListedModel, ModelList, NeedsKey
 from service.engine.reranker import Reranker
 from service.errors import NotReady
 
-ERRORS = documented(unified)
+ERRORS = error_responses(UNIFIED)
 NOT_READY: dict[int, ResponseSpec] = {status: ERRORS[status] for status in (401, 503)}
 NOT_KNOWN: dict[int, ResponseSpec] = {status: ERRORS[status] for status in (400, 401, 404)}
 NO_KEY: dict[int, ResponseSpec] = {401: ERRORS[401]}
