@@ -1,6 +1,6 @@
 """The one place where an error becomes an answer: in the error body, and with the status, of the request's dialect.
 
-A route says by `opt` which dialect that is, a decoded body more exactly; a path that does not exist has none and is
+A route says by `opt` which dialect that is, and then the body where it may choose; a path that does not exist has none and is
 answered in the union's words. A bug is logged with its trace and told without.
 """
 

@@ -18,7 +18,7 @@ from service.errors import ClientDisconnected, InvalidRequest, NotReady
 
 T = TypeVar("T")
 DIALECT = "dialect"
-"""Key of a route's `opt`, and of a request's state once its body is decoded: the dialect that errors are told in."""
+"""Key of a route's `opt`, and of a request's state once its body has chosen: the dialect that errors are told in."""
 
 TIMEOUT_HEADERS = ("x-request-timeout-ms", "x-envoy-expected-rq-timeout-ms")
 """How long the client, or the gateway before us, waits for the answer."""
@@ -57,7 +57,7 @@ class JsonRequest(Request[Any, Any, Any]):
         return body
 
     def tell_errors_in(self, dialect: Dialect[Any]) -> None:
-        """From now on, tell an error of this request in the words of the dialect that its body is in."""
+        """From now on, tell an error of this request in the words of the dialect that its body chose."""
         self.scope["state"][DIALECT] = dialect
 
     async def body(self) -> bytes:

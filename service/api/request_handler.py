@@ -47,8 +47,10 @@ class RequestHandler:
             ClientDisconnected: the client hung up before its answer.
             NotReady, UnknownModel, Overloaded, DeadlineExceeded, ModelFailed: as `Reranker.rerank` raises.
         """
-        dialect, decoded = route.decode(await request.json_body())
+        body = await request.json_body()
+        dialect = route.choose(body)
         request.tell_errors_in(dialect)
+        decoded = dialect.decode(body)
         jobs = dialect.to_jobs(decoded, self._max_documents)
         ranking = await request.while_connected(self._work(request, dialect, jobs))
         self._metrics.observe(sum(len(job.documents) for job in jobs), ranking.usage, ranking.stages)

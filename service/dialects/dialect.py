@@ -2,12 +2,12 @@
 
 The HTTP side (`service/api/routes/ranking.py`) makes a route of every value in `catalogue.py`; a dialect knows neither
 it nor the engine. A `Dialect` has a request type of its own. A `Choice` has a URL that several dialects share: it looks
-into a body and picks one of them, which answers. `docs/extending.md` adds a dialect from beginning to end.
+into a body and chooses one of them, which does the rest. `docs/extending.md` adds a dialect from beginning to end.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -71,9 +71,14 @@ class Dialect(_Route, Generic[Request]):
         """The dialects in which a request on its routes may be: this one."""
         return (self,)
 
-    def decode(self, raw: bytes) -> "DecodedRequest":
+    def choose(self, _raw: bytes) -> "Dialect[Request]":
+        """Tell in which of its choices a body is."""
+        return self
+
+    def decode(self, raw: bytes) -> Request:
         """Read a body; raise MalformedBody or InvalidRequest."""
-        return DecodedRequest(self, body.decode(raw, self.request))
+        request: Request = body.decode(raw, self.request)
+        return request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,23 +88,12 @@ class Choice(_Route):
     choices: tuple[Dialect[Any], ...]
     """The dialects in which a request may be."""
     choose: Callable[[bytes], Dialect[Any]]
-    """Pick one of them by a body; raise MalformedBody or InvalidRequest."""
+    """Tell in which of its choices a body is; raise MalformedBody or InvalidRequest."""
 
     @property
     def names_model(self) -> bool:
         """Can a request name a model?"""
         return any(dialect.names_model for dialect in self.choices)
 
-    def decode(self, raw: bytes) -> "DecodedRequest":
-        """Pick a dialect and read a body in it; raise MalformedBody or InvalidRequest."""
-        return self.choose(raw).decode(raw)
-
 
 AnyDialect = Dialect[Any] | Choice
-
-
-class DecodedRequest(NamedTuple):
-    """A request, and the dialect that it is in."""
-
-    dialect: Dialect[Any]
-    request: Any

@@ -12,14 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.dialects.body import check_headers, decode
-from service.dialects.unified import RerankRequest, job
+from service.dialects.unified import UNIFIED, RerankRequest
 from service.errors import InvalidRequest, MalformedBody, RerankError, UnsupportedMediaType
 
 GOOD = b'{"query": "q", "documents": ["a", {"text": "b"}]'
 
 
 def read(body: bytes) -> Any:
-    return job(decode(body, RerankRequest), 99)
+    (job,) = UNIFIED.to_jobs(decode(body, RerankRequest), 99)
+    return job
 
 
 def test_strings_and_objects_are_documents() -> None:
@@ -205,7 +206,7 @@ def test_mending_keeps_everything_else() -> None:
     """A body with a half pair is read like any other."""
     body = json.dumps({"query": "q\ud800", "documents": ["a\udfff", {"text": "b"}], "top_n": "2", "raw_scores": "true"})
     request = decode(body.encode(), RerankRequest)
-    assert msgspec.to_builtins(job(request, 99)) == {
+    assert msgspec.to_builtins(UNIFIED.to_jobs(request, 99)[0]) == {
         "query": "q\ufffd",
         "documents": ["a\ufffd", "b"],
         "top_n": 2,

@@ -3,11 +3,21 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
-from service.dialects import cohere, either, infinity, nim, tei, unified, vllm, voyage
 from service.dialects.body import decode
+from service.dialects.cohere import COHERE
+from service.dialects.dialect import Dialect
+from service.dialects.either import EITHER
 from service.dialects.fields import Document, document_object, document_texts
+from service.dialects.infinity import INFINITY, InfinityRerankRequest
+from service.dialects.nim import NIM, NimText, RankingRequest
+from service.dialects.tei import TEI, TeiRerankRequest
+from service.dialects.tei_predict import TEI_PREDICT, Prediction, PredictRequest
+from service.dialects.unified import UNIFIED, RerankRequest
+from service.dialects.vllm import VLLM, ScoreRequest
+from service.dialects.voyage import VOYAGE, VoyageRerankRequest
 from service.errors import EmptyInput, InternalError, InvalidRequest, MalformedBody
 from service.job import Job, Ranked, Ranking, Stages, Usage
 
@@ -21,7 +31,13 @@ def ranking(usd: float | None = None) -> Ranking:
 
 def unified_job(**fields: Any) -> Job:
     body = {"query": "q", "documents": ["a"]} | fields
-    return unified.job(decode(json.dumps(body).encode(), unified.RerankRequest), 9)
+    return job(UNIFIED, decode(json.dumps(body).encode(), RerankRequest))
+
+
+def job(dialect: Dialect[Any], request: Any) -> Job:
+    """The one job of a ranking request."""
+    (only,) = dialect.to_jobs(request, 9)
+    return only
 
 
 def test_documents_are_strings_or_objects_with_text() -> None:
@@ -98,48 +114,47 @@ def test_numbers_and_texts_out_of_bounds_are_named(fields: dict[str, Any], messa
 
 def test_cost_is_told_where_the_model_has_a_price() -> None:
     """In dollars beside the tokens; without a price the field is left out."""
-    request = unified.RerankRequest(query="q", documents=["a", "b"])
-    priced = unified.answer(request, ranking(usd=0.000024), "m")
+    request = RerankRequest(query="q", documents=["a", "b"])
+    priced = UNIFIED.to_response(request, ranking(usd=0.000024), "m")
     assert (priced.usage.cost_usd, priced.meta.billed_units.search_units) == (0.000024, 2)
-    assert b"cost" not in json.dumps(str(unified.answer(request, ranking(), "m").usage.cost_usd)).encode()
+    assert b"cost" not in json.dumps(str(UNIFIED.to_response(request, ranking(), "m").usage.cost_usd)).encode()
 
 
 def test_without_a_name_the_served_models_is_told() -> None:
     """An empty one is none."""
     for name in (None, ""):
         assert (
-            unified.answer(unified.RerankRequest(query="q", documents=["a", "b"], model=name), ranking(), "m").model
-            == "m"
+            UNIFIED.to_response(RerankRequest(query="q", documents=["a", "b"], model=name), ranking(), "m").model == "m"
         )
 
 
 @pytest.mark.parametrize(
-    ("body", "shape"),
+    ("body", "dialect"),
     [
-        ('{"query": "q", "texts": ["a"]}', tei.TeiRerankRequest),
-        ('{"query": "q", "texts": ["a"], "documents": null}', tei.TeiRerankRequest),
-        ('{"query": "q", "documents": ["a"]}', unified.RerankRequest),
-        ('{"query": "q", "documents": ["a"], "texts": null}', unified.RerankRequest),
-        ('{"query": "q", "documents": ["a"], "texts": ["b"]}', unified.RerankRequest),
-        ('{"texts": 7}', tei.TeiRerankRequest),
-        ('{"documents": []}', unified.RerankRequest),
+        ('{"query": "q", "texts": ["a"]}', TEI),
+        ('{"query": "q", "texts": ["a"], "documents": null}', TEI),
+        ('{"query": "q", "documents": ["a"]}', UNIFIED),
+        ('{"query": "q", "documents": ["a"], "texts": null}', UNIFIED),
+        ('{"query": "q", "documents": ["a"], "texts": ["b"]}', UNIFIED),
+        ('{"texts": 7}', TEI),
+        ('{"documents": []}', UNIFIED),
     ],
 )
-def test_the_body_tells_the_dialect_of_rerank(body: str, shape: type) -> None:
+def test_the_body_tells_the_dialect_of_rerank(body: str, dialect: Dialect[Any]) -> None:
     """By the field that it has; null is none."""
-    assert either.shape(body.encode()) is shape
+    assert EITHER.choose(body.encode()) is dialect
 
 
 def test_a_body_of_neither_dialect_is_told_both() -> None:
     """And what is not JSON is no body at all."""
     with pytest.raises(InvalidRequest, match="send documents, or texts"):
-        either.shape(b'{"query": "q"}')
+        EITHER.choose(b'{"query": "q"}')
     with pytest.raises(MalformedBody):
-        either.shape(b"{")
+        EITHER.choose(b"{")
 
 
 def vllm_jobs(**fields: Any) -> list[tuple[str, list[str]]]:
-    jobs = vllm.jobs(decode(json.dumps(fields).encode(), vllm.ScoreRequest), 3)
+    jobs = VLLM.to_jobs(decode(json.dumps(fields).encode(), ScoreRequest), 3)
     return [(job.query, job.documents) for job in jobs]
 
 
@@ -178,16 +193,16 @@ def test_texts_that_cannot_be_paired_are_refused(fields: dict[str, Any], message
     assert told.value.message.startswith(message)
 
 
-def predict(inputs: Any) -> tei.PredictRequest:
-    request: tei.PredictRequest = decode(json.dumps({"inputs": inputs}).encode(), tei.PredictRequest)
+def predict(inputs: Any) -> PredictRequest:
+    request: PredictRequest = decode(json.dumps({"inputs": inputs}).encode(), PredictRequest)
     return request
 
 
 def test_a_lone_pair_is_answered_with_a_list_and_several_with_lists() -> None:
     """As text-embeddings-inference does."""
     one = Ranking(results=[Ranked(0, 0.5)], usage=Usage(tokens=1, search_units=1, usd=None), stages=STAGES)
-    assert tei.prediction(predict(["q", "a"]), one) == [tei.Prediction(score=0.5, label="LABEL_0")]
-    assert tei.prediction(predict([["q", "a"]]), one) == [[tei.Prediction(score=0.5, label="LABEL_0")]]
+    assert TEI_PREDICT.to_response(predict(["q", "a"]), one, "m") == [Prediction(score=0.5, label="LABEL_0")]
+    assert TEI_PREDICT.to_response(predict([["q", "a"]]), one, "m") == [[Prediction(score=0.5, label="LABEL_0")]]
 
 
 @pytest.mark.parametrize(
@@ -206,13 +221,13 @@ def test_a_lone_pair_is_answered_with_a_list_and_several_with_lists() -> None:
 def test_what_is_no_pair_is_refused(inputs: Any, message: str) -> None:
     """By its place."""
     with pytest.raises(InvalidRequest) as told:
-        tei.predict_jobs(predict(inputs), 3)
+        TEI_PREDICT.to_jobs(predict(inputs), 3)
     assert told.value.message.startswith(message)
 
 
 def test_stage_times_stand_in_teis_headers() -> None:
     """Whole milliseconds; characters count the query once for each text."""
-    headers = tei.headers([Job(query="ab", documents=["c", "défg"])], ranking(), "cuda")
+    headers = TEI.headers([Job(query="ab", documents=["c", "défg"])], ranking(), "cuda")
     assert headers == {
         "x-compute-type": "gpu",
         "x-compute-time": "7",
@@ -229,11 +244,11 @@ def test_only_an_explicit_no_forbids_to_cut() -> None:
     """Voyage's false, NIM's NONE, text-embeddings-inference's false; null and absent cut."""
     cut = {"query": "q", "documents": ["a"]}
     for value, truncate in ((None, True), (True, True), (False, False)):
-        assert voyage.job(voyage.VoyageRerankRequest(**cut, truncation=value), 9).truncate is truncate  # type: ignore[arg-type]
-        assert tei.job(tei.TeiRerankRequest(query="q", texts=["a"], truncate=value), 9).truncate is truncate
-    text = nim.NimText(text="a")
+        assert job(VOYAGE, VoyageRerankRequest(**cut, truncation=value)).truncate is truncate  # type: ignore[arg-type]
+        assert job(TEI, TeiRerankRequest(query="q", texts=["a"], truncate=value)).truncate is truncate
+    text = NimText(text="a")
     jobs = {
-        side: nim.job(nim.RankingRequest(query=text, passages=[text], truncate=side), 9)
+        side: job(NIM, RankingRequest(query=text, passages=[text], truncate=side))
         for side in (None, "END", "START", "NONE")
     }
     assert {side: (job.truncate, job.truncation_side) for side, job in jobs.items()} == {
@@ -244,24 +259,25 @@ def test_only_an_explicit_no_forbids_to_cut() -> None:
 def test_the_side_that_is_cut_is_read_in_either_case() -> None:
     """text-embeddings-inference's clients write it both ways."""
     for side in ("left", "Left", "right", "Right", None):
-        request: tei.TeiRerankRequest = decode(
-            json.dumps({"query": "q", "texts": ["a"], "truncation_direction": side}).encode(), tei.TeiRerankRequest
+        request: TeiRerankRequest = decode(
+            json.dumps({"query": "q", "texts": ["a"], "truncation_direction": side}).encode(), TeiRerankRequest
         )
-        assert tei.job(request, 9).truncation_side == (side or "right").lower()
+        assert job(TEI, request).truncation_side == (side or "right").lower()
 
 
 def test_a_count_is_named_as_the_dialect_names_it() -> None:
     """Voyage's is top_k."""
     with pytest.raises(InvalidRequest) as told:
-        voyage.job(voyage.VoyageRerankRequest(query="q", documents=["a"], top_k=-1), 9)
+        job(VOYAGE, VoyageRerankRequest(query="q", documents=["a"], top_k=-1))
     assert told.value.param == "top_k"
-    assert infinity.job(infinity.InfinityRerankRequest(query="q", documents=["a"], raw_scores=True), 9).raw_scores
+    assert job(INFINITY, InfinityRerankRequest(query="q", documents=["a"], raw_scores=True)).raw_scores
 
 
 def test_empty_input_is_told_apart_only_where_the_dialect_does() -> None:
     """400 for text-embeddings-inference and Cohere, 422 for the others."""
     empty, wrong = EmptyInput("e"), InvalidRequest("w")
-    assert [module.status(empty) for module in (tei, cohere, vllm, unified)] == [400, 400, 400, 422]
-    assert [module.status(wrong) for module in (tei, cohere, vllm, unified)] == [422, 400, 400, 422]
-    assert tei.error_body(wrong).error_type == "Validation"
-    assert tei.error_body(InternalError("bug")).error_type == "Backend"
+    dialects: tuple[Dialect[Any], ...] = (TEI, COHERE, VLLM, UNIFIED)
+    assert [dialect.status(empty) for dialect in dialects] == [400, 400, 400, 422]
+    assert [dialect.status(wrong) for dialect in dialects] == [422, 400, 400, 422]
+    assert msgspec.to_builtins(TEI.error_body(wrong))["error_type"] == "Validation"
+    assert msgspec.to_builtins(TEI.error_body(InternalError("bug")))["error_type"] == "Backend"
