@@ -1,7 +1,7 @@
 """The one place where an error becomes an answer: in the error body, and with the status, of the request's dialect.
 
-A route says by `opt` which dialect that is, and then the body where it may choose; a path that does not exist has none and is
-answered in the union's words. A bug is logged with its trace and told without.
+A route says by `opt` which dialect that is, and then its body, where it may choose; a path that does not exist has none
+and is answered in the union's words. A bug is logged with its trace and told without.
 """
 
 import logging
