@@ -15,7 +15,7 @@ from service.engine.score_cache import ScoreCache
 from service.engine.token_estimate import TokenEstimator
 from service.errors import ModelFailed
 from service.job import Job
-from tests.service.engine.test_spine import READ, model, tokenise
+from tests.service.engine.test_reranker_stand_ins import READ, model, tokenise
 from tests.support.tiny import make_tokenizer
 
 RAN: list[int] = []

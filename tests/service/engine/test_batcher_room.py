@@ -10,7 +10,7 @@ from models.pair import Logits, Pair
 from service.engine.entry import CallOptions
 from service.errors import DeadlineExceeded, ModelFailed, Overloaded
 from tests.service.engine.test_batcher import Gate, batcher, pair, run, until_running
-from tests.service.engine.test_overload import at_pace, within
+from tests.service.engine.test_batcher_overload import at_pace, within
 
 
 def test_a_key_has_its_part_of_a_queue_that_another_filled() -> None:

@@ -13,7 +13,7 @@ from service.engine.token_estimate import TokenEstimator
 from service.errors import DeadlineExceeded, Overloaded
 from service.job import Job
 from tests.service.engine.test_batcher import Gate, batcher, marks, pair, run, until_running
-from tests.service.engine.test_overload import at_pace, within
+from tests.service.engine.test_batcher_overload import at_pace, within
 
 
 @pytest.mark.parametrize("budget", [NO_BATCHING, 100])
