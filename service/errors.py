@@ -16,10 +16,12 @@
     ├── ModelFailed             500  the model failed on one of this request's pairs
     ├── DeadlineExceeded        504  its deadline passed in the queue
     ├── InternalError           500  a bug of ours; the trace is in the log, never in the answer
-    └── NotReady                503  warming up or shutting down; carries Retry-After
+    └── NotReady                503  carries Retry-After
+        ├── WarmingUp                the model has not run yet
+        └── ShuttingDown             the server is going down
 
-Where they live: keys are checked by `api/auth.py`, bodies by `dialects/`, limits by `engine/reranker.py`, the queue by
-`engine/admission.py`.
+Where they live: keys are checked by `api/auth.py`, bodies by `dialects/`, the size of a request by
+`engine/reranker.py`; whether there is room and time for it, by `engine/admission.py`.
 Input is checked before the queue, so a batch never fails for a neighbour's input. One handler, in
 `api/error_handler.py`, turns them into answers; a dialect frames them in its own body, some with another status.
 """
@@ -145,13 +147,34 @@ class DeadlineExceeded(RerankError):
     status = 504
     type = "deadline_exceeded"
 
+    def __init__(self) -> None:
+        super().__init__("the deadline of this request passes before the model can answer it")
+
 
 class InternalError(RerankError):
     """A bug: the message tells nothing of it, the log does."""
 
 
 class NotReady(RerankError):
-    """The model is not warmed up yet, or the server is going down."""
+    """The server does not answer rerank requests now: not yet, or not any more."""
 
     status = 503
     type = "not_ready"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after_s=1)
+
+
+class WarmingUp(NotReady):
+    """The model is not warmed up yet; `hint` says how to find out when it is."""
+
+    def __init__(self, hint: str | None = None) -> None:
+        message = "the model is still warming up"
+        super().__init__(f"{message}: {hint}" if hint else message)
+
+
+class ShuttingDown(NotReady):
+    """The server is going down."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down: send the request to another one")

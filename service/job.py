@@ -1,4 +1,4 @@
-"""What passes between the dialects and the spine: a Job in, a Ranking out. Every dialect speaks in these two."""
+"""What passes between the dialects and the engine: a Job in, a Ranking out. Every dialect speaks in these two."""
 
 from typing import Literal
 
@@ -14,19 +14,19 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """How many results to return, best first; None for all."""
     raw_scores: bool = False
     max_chunks_per_doc: int = 1
-    """Windows in which a long document is read at most, 1 or more; its best one counts. 1: its end is cut off."""
+    """Chunks of a long document that are scored at most, 1 or more; the best one counts. 1: its end is cut off."""
     overlap_tokens: int = 0
-    """Tokens that a window shares with the one before it, 0 or more (see `models.chunks`)."""
+    """Tokens that a chunk shares with the one before it, 0 or more (see `models.chunks`)."""
     max_tokens_per_doc: int | None = None
-    """Tokens of a document that are read at most, 1 or more; None for as many as its windows hold."""
+    """Tokens of a document that are scored at most, 1 or more; None for as many as its chunks hold."""
     truncate: bool = True
-    """Cut what is too long; False refuses it."""
+    """Cut what is too long; False refuses the request."""
     truncation_side: Literal["left", "right"] = "right"
     """Which end of a long document is cut off."""
     priority: int = 0
     """Lower goes first where requests wait."""
     model: str | None = None
-    """The model's name as the client wrote it; None: it named none."""
+    """The model's name as the client wrote it; None where it named none."""
 
 
 class Ranked(msgspec.Struct, frozen=True):
@@ -51,15 +51,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int
     """Tokens that the model was given, special tokens included, summed over all pairs."""
     search_units: int
-    """Cohere's measure: a query with up to 100 documents is one; each window of a long document counts as one."""
+    """Cohere's measure: a query with up to 100 documents is one; each chunk of a long document counts as a document."""
     usd: float | None
-    """The tokens at the model card's price; None where it has none."""
+    """The tokens at the price on the model's card; None where the card has none."""
 
 
 class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to a Job, or to several at once: results, what they cost, and the stage times."""
 
     results: list[Ranked]
-    """Best first; in the request's order where scores were asked for and no order."""
+    """Best first; in the request's order where the client asked for scores and not for a ranking."""
     usage: Usage
     stages: Stages

@@ -123,7 +123,11 @@ def _metrics(batcher: Batcher, reranker: Reranker, tokens: ByteCache[Any, Any]) 
     metrics.watch("rerank_queue_pairs", "Pairs that wait for the model.", lambda: batcher.queued_pairs)
     metrics.watch("rerank_requests_in_flight", "Rerank requests in the house.", lambda: reranker.in_flight)
     metrics.watch("rerank_tokens_per_second", "What all lanes together do, measured.", lambda: batcher.tokens_per_s)
-    metrics.watch("rerank_padding_ratio", "Padding among the tokens that were run.", lambda: batcher.padding_ratio)
+    metrics.watch(
+        "rerank_padding_ratio",
+        "Padding among the tokens that were run.",
+        lambda: batcher.padding_tokens / max(1, batcher.run_tokens),
+    )
     metrics.watch("rerank_token_cache_bytes", "What the cache of token ids holds.", lambda: tokens.bytes)
     metrics.watch("rerank_token_cache_hit_ratio", "Documents that it knew.", lambda: tokens.hit_ratio)
     metrics.watch("rerank_ready", "1 once the model is warmed up, else 0.", lambda: reranker.ready)

@@ -14,7 +14,7 @@ from litestar.exceptions import InternalServerException
 
 from service.dialects.body import check_headers
 from service.dialects.dialect import Dialect
-from service.errors import ClientDisconnected, InvalidRequest, NotReady
+from service.errors import ClientDisconnected, InvalidRequest, ShuttingDown
 
 T = TypeVar("T")
 DIALECT = "dialect"
@@ -93,4 +93,4 @@ def _cut_off_at_the_end_of_grace() -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        raise NotReady("the server is shutting down: send the request to another one", retry_after_s=1) from None
+        raise ShuttingDown from None

@@ -17,26 +17,27 @@ log = logging.getLogger(__name__)
 
 
 class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """On what terms a request is served: before whom, with whom, and by when."""
+    """How a request is to be served: its priority, whose it is, and by when."""
 
     priority: int = 0
     """Lower goes first."""
     key: str = ""
-    """Who asks; requests of one key share its turns."""
+    """Name of the API key; requests of one key share its turns."""
     share: float = 1.0
-    """Of the turns between keys, against other keys' shares."""
+    """Weight of the key in the fair share, relative to other keys."""
     deadline: float = math.inf
     """When the answer is of no use any more, in seconds of `time.perf_counter`."""
 
 
 class Scored(NamedTuple):
-    """A finished request: logits of shape [pairs], float32; seconds waited for the first run, and from there to the
-    end.
-    """
+    """A finished request."""
 
     logits: Logits
+    """Of shape [pairs], float32."""
     queue_s: float
+    """Seconds from admission to the start of the first run."""
     inference_s: float
+    """Seconds from there to the end of the last run."""
 
 
 class QueueEntry:
@@ -62,9 +63,9 @@ class QueueEntry:
         await self._future
         return Scored(self.logits, self.started - self.admitted, self.finished - self.started)
 
-    def deliver(self, place: int, logit: float, started: float, finished: float) -> bool:
+    def deliver(self, index: int, logit: float, started: float, finished: float) -> bool:
         """Note a pair's logit; True if it was the last."""
-        self.logits[place] = logit
+        self.logits[index] = logit
         self.started = min(self.started, started)
         self.finished = finished
         self.missing -= 1

@@ -1,4 +1,4 @@
-"""Runs of the model: what fails in a batch is found by halves, what is too large for the device halves the budget."""
+"""Runs of the model: a batch that fails, or does not fit the device, is halved until the guilty pair is found."""
 
 import logging
 import threading
@@ -12,30 +12,43 @@ from models.pair import Logits, Pair
 log = logging.getLogger(__name__)
 
 Run = Callable[[Sequence[Pair]], Logits]
-"""The model: pairs to logits of shape [pairs]; called from every lane's thread."""
+"""The model: pairs to logits of shape [pairs]; called from every inference thread."""
 
 
 class BatchExecutor:
-    """The model as the lanes call it, with the budget of a batch in padded tokens; `NO_BATCHING` for none."""
+    """The model as the inference threads call it, with the budget of a batch and counts of what was run."""
 
     def __init__(self, run: Run, run_single: Run, budget: int, length_multiple: int) -> None:
+        """Wrap a model.
+
+        Args:
+            run: the model.
+            run_single: the model with all CPUs on one batch.
+            budget: padded tokens of a batch, or `NO_BATCHING`.
+            length_multiple: a batch's length is padded to a multiple of this.
+        """
         self._run = run
-        self._run_alone = run_single
+        self._run_single = run_single
         self.budget = budget
         self._length_multiple = length_multiple
         self._lock = threading.Lock()
-        self._tokens = 0
-        self._padding = 0
+        self.tokens = 0
+        """Tokens that were run, padding included."""
+        self.padding_tokens = 0
+        """The padding among them."""
 
-    @property
-    def padding_ratio(self) -> float:
-        """Padding among the tokens that were run."""
-        return self._padding / max(1, self._tokens)
+    def run(self, pairs: list[Pair], *, single: bool = False) -> list[float | None]:
+        """Run a batch, halving what fails until the failure is one pair.
 
-    def outcomes(self, pairs: list[Pair], *, alone: bool = False) -> list[float | None]:
-        """Run pairs, halving what fails until what fails is one pair: a logit each, None for those that fail alone."""
+        Args:
+            pairs: the batch.
+            single: use all CPUs on it, since it is the only work.
+
+        Returns:
+            A logit for each pair, or None for a pair that fails by itself.
+        """
         try:
-            logits = self._run_alone(pairs) if alone else self._run(pairs)
+            logits = self._run_single(pairs) if single else self._run(pairs)
         except DeviceOutOfMemory:
             self._shrink(pairs)
         except Exception:
@@ -48,7 +61,7 @@ class BatchExecutor:
         if len(pairs) == 1:
             return [None]
         middle = len(pairs) // 2
-        return [*self.outcomes(pairs[:middle]), *self.outcomes(pairs[middle:])]
+        return [*self.run(pairs[:middle]), *self.run(pairs[middle:])]
 
     def _shrink(self, pairs: list[Pair]) -> None:
         """Halve the budget after a batch that did not fit the device's memory."""
@@ -64,5 +77,5 @@ class BatchExecutor:
         longest = max(map(len, pairs))
         padded = len(pairs) * (longest + -longest % self._length_multiple)
         with self._lock:
-            self._tokens += padded
-            self._padding += padded - sum(map(len, pairs))
+            self.tokens += padded
+            self.padding_tokens += padded - sum(map(len, pairs))

@@ -1,16 +1,15 @@
-"""The spine: a Job becomes tokens, logits, a Ranking. `Reranker.rerank` reads from top to bottom.
+"""The path of a request: a Job becomes tokens, logits, a Ranking. `Reranker._answer` reads from top to bottom.
 
 Tokenising runs in threads of its own, off the event loop and overlapped with the model. A document has the logit of its
-best window. Ranking is by logit, highest first, ties by the index in the request; scores are the sigmoid of the logit
-in float32 unless the client asked for raw. `score` is the same for pairs of several queries, which are not ordered.
+best chunk. Ranking is by logit, highest first, ties by the index in the request; scores are the sigmoid of the logit
+in float32 unless the client asked for logits. `score` is the same for pairs of several queries, which are not ordered.
 """
 
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,45 +18,46 @@ import numpy.typing as npt
 from models.chunks import ChunkedPairs, ChunkOptions, TooLong, TooManyChunks, best_chunks
 from models.pair import Logits, Pair
 from models.scorer import sigmoid
+from service.engine.admission import ConcurrencyLimit
 from service.engine.batcher import Batcher
 from service.engine.entry import CallOptions, Scored
 from service.engine.scheduler import QUANTUM_TOKENS
 from service.engine.score_cache import ScoreCache
 from service.engine.token_estimate import TokenEstimator
-from service.errors import InvalidRequest, ModelFailed, NotReady, Overloaded, TooManyDocuments, UnknownModel
+from service.errors import InvalidRequest, ModelFailed, TooManyDocuments, UnknownModel, WarmingUp
 from service.job import Job, Ranked, Ranking, Stages, Usage
 
 TOKENISE_THREADS = 2
-"""Requests tokenised at a time, of small ones and of large ones; the tokenizer itself spreads one over the cores."""
+"""Requests tokenised at a time, as many small and as many large ones; the tokenizer spreads each over the cores."""
 SMALL_TOKENS = QUANTUM_TOKENS
-"""What a small request has at most, by its estimate: it does not wait until large ones are tokenised."""
+"""The most tokens of a small request, by its estimate: it does not wait until large ones are tokenised."""
 PAIRS_PER_SEARCH_UNIT = 100
 """Cohere bills one search unit for a query with up to 100 documents, and counts a long document's chunks apart."""
 
 
-class Read(NamedTuple):
+class TokenizedRequest(NamedTuple):
     """A request after tokenising."""
 
-    windowed: ChunkedPairs
-    """Of its different documents."""
-    places: npt.NDArray[np.int64]
-    """Of each of its documents among those, [documents]."""
+    chunked: ChunkedPairs
+    """The pairs of its distinct documents: a document that occurs twice is scored once."""
+    distinct_index: npt.NDArray[np.int64]
+    """For each document of the request, its index among the distinct ones, [documents]."""
     tokens: int
-    """Of all its documents' windows, those that occur twice counted twice."""
+    """Length of all documents' pairs, repeated ones counted again."""
     search_units: int
 
 
 class Tokenise(Protocol):
-    """The tokeniser: a query and documents to pairs, or TooManyChunks."""
+    """The tokeniser: a query and documents to pairs."""
 
     def __call__(
-        self, query: str, documents: Sequence[str], windows: ChunkOptions, *, max_pairs: int | None
+        self, query: str, documents: Sequence[str], chunk_options: ChunkOptions, /, *, max_pairs: int | None
     ) -> ChunkedPairs:
-        """Pair the query with each window of each document."""
+        """Pair the query with each chunk of each document; raise TooManyChunks or TooLong."""
 
 
 class Reranker:
-    """One model behind one queue, with the limits on what a request may be."""
+    """One model behind one queue, with the limits on the size and the number of requests."""
 
     def __init__(
         self,
@@ -76,28 +76,32 @@ class Reranker:
         Args:
             tokenise: queries and documents to pairs.
             batcher: the queue, not yet started.
-            max_documents: windows of all documents that a request may have.
-            max_concurrent_requests: requests in the house at a time.
-            max_tokens: the window of a pair.
-            models: the names by which the model may be asked for; None for any.
-            usd_per_million_tokens: the price to tell; None for none.
-            scores: remembers logits; None for none.
+            max_documents: the most documents of a request, each chunk of a long one counted.
+            max_concurrent_requests: the most requests that are answered at a time.
+            max_tokens: the most tokens that a pair may have.
+            models: the names that a request may give the model; None for any.
+            usd_per_million_tokens: the price by which the cost is reported; None for no price.
+            scores: the cache of logits; None for none.
         """
         self._tokenise = tokenise
         self._batcher = batcher
         self._max_documents = max_documents
-        self._max_concurrent_requests = max_concurrent_requests
+        self._concurrency = ConcurrencyLimit(max_concurrent_requests)
         self._models = models
         self._usd_per_million_tokens = usd_per_million_tokens
         self._scores = scores
-        self._estimate = TokenEstimator(max_tokens)
+        self._estimator = TokenEstimator(max_tokens)
         self._for_small = ThreadPoolExecutor(TOKENISE_THREADS, thread_name_prefix="tokenise-small")
         self._for_large = ThreadPoolExecutor(TOKENISE_THREADS, thread_name_prefix="tokenise-large")
-        self.in_flight = 0
         self.ready = False
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being answered."""
+        return self._concurrency.in_flight
+
     def open(self) -> None:
-        """Start the lanes; requests are taken from now on."""
+        """Start the inference threads; requests are taken from now on."""
         self._batcher.start()
         self.ready = True
 
@@ -112,72 +116,86 @@ class Reranker:
         """Answer a job: its documents ranked, best first.
 
         Raises:
-            NotReady: the model is not warmed up, or the server is going down.
-            UnknownModel: another model is asked for, and this server is strict about that.
-            InvalidRequest: too many documents, or too many windows of them, or one too long where none may be cut.
+            WarmingUp, ShuttingDown: the model is not warmed up yet, or the server is going down.
+            UnknownModel: the request names another model, and this server is strict about that.
+            InvalidRequest: too many documents, or too many chunks of them, or one too long where none may be cut.
             Overloaded: too many requests in flight, no room in the queue, or no answer before the deadline.
             DeadlineExceeded: the deadline passed in the queue.
             ModelFailed: the model failed on one of the job's pairs.
         """
-        ranked = functools.partial(rank, top_n=job.top_n, raw_scores=job.raw_scores)
-        return await self._answer([job], options or CallOptions(), ranked)
+        to_results = functools.partial(rank, top_n=job.top_n, raw_scores=job.raw_scores)
+        return await self._answer([job], options or CallOptions(), to_results)
 
     async def score(self, jobs: Sequence[Job], options: CallOptions | None = None) -> Ranking:
         """Answer several jobs at once, all or none: a score for each document, in their order; raises as `rerank`."""
-        return await self._answer(
-            jobs, options or CallOptions(), functools.partial(in_order, raw_scores=jobs[0].raw_scores)
-        )
+        to_results = functools.partial(in_order, raw_scores=jobs[0].raw_scores)
+        return await self._answer(jobs, options or CallOptions(), to_results)
 
     async def _answer(
-        self, jobs: Sequence[Job], options: CallOptions, results: Callable[[Logits], list[Ranked]]
+        self, jobs: Sequence[Job], options: CallOptions, to_results: Callable[[Logits], list[Ranked]]
     ) -> Ranking:
-        with self._admitted(jobs):
+        self._check(jobs)
+        with self._concurrency:
             start = time.perf_counter()
-            estimate = self._estimate.tokens(jobs)
-            self._batcher.refuse_early(estimate, options)
+            estimate = self._estimator.tokens(jobs)
+            self._batcher.check_admission(estimate, options)  # before tokenising, which costs; `score` checks exactly
             threads = self._for_small if estimate <= SMALL_TOKENS else self._for_large
-            read = await asyncio.get_running_loop().run_in_executor(threads, self._read, jobs)
-            self._estimate.learn(jobs, read.tokens)
-            tokenised = time.perf_counter()
-            scored = await self._score(read, options)
-            ranked = results(best_chunks(scored.logits, read.windowed.counts)[read.places])
+            tokenized = await asyncio.get_running_loop().run_in_executor(threads, self._tokenise_jobs, jobs)
+            self._estimator.learn(jobs, tokenized.tokens)
+            tokenised_at = time.perf_counter()
+            scored = await self._score(tokenized, options)
+            logits = best_chunks(scored.logits, tokenized.chunked.counts)[tokenized.distinct_index]
+            results = to_results(logits)
             stages = Stages(
-                tokenise_s=tokenised - start,
+                tokenise_s=tokenised_at - start,
                 queue_s=scored.queue_s,
                 inference_s=scored.inference_s,
                 total_s=time.perf_counter() - start,
             )
-            usage = Usage(tokens=read.tokens, search_units=read.search_units, usd=self._price(read.tokens))
-            return Ranking(results=ranked, usage=usage, stages=stages)
+            tokens = tokenized.tokens
+            usage = Usage(tokens=tokens, search_units=tokenized.search_units, usd=self._price(tokens))
+            return Ranking(results=results, usage=usage, stages=stages)
 
-    def _read(self, jobs: Sequence[Job]) -> Read:
-        """Tokenise all jobs, a document that occurs twice once; a window costs what a document costs, so as many are
-        taken.
+    def _check(self, jobs: Sequence[Job]) -> None:
+        """Raise what a request is refused for whatever else is going on: WarmingUp, UnknownModel, TooManyDocuments."""
+        if not self.ready:
+            raise WarmingUp("GET /ready tells when it is not")
+        model = jobs[0].model
+        if model and self._models is not None and model not in self._models:
+            raise UnknownModel(model, self._models)
+        documents = sum(len(job.documents) for job in jobs)
+        if documents > self._max_documents:
+            raise TooManyDocuments(documents, self._max_documents)
+
+    def _tokenise_jobs(self, jobs: Sequence[Job]) -> TokenizedRequest:
+        """Tokenise the distinct documents of each job; raise InvalidRequest where the limits do not allow them.
+
+        A chunk costs what a document costs, so `max_documents` is the limit on chunks.
         """
         pairs: list[Pair] = []
         counts: list[int] = []
-        places: list[int] = []
-        tokens = search_units = windows = 0
+        distinct_index: list[int] = []
+        tokens = search_units = chunks = 0
         for job in jobs:
-            different = dict.fromkeys(job.documents)
-            made = self._windows_of(job, list(different), max_pairs=self._max_documents - windows, first=len(places))
-            costs = [sum(map(len, of_document)) for of_document in made.by_document()]
-            at = {document: number for number, document in enumerate(different)}
-            own = [at[document] for document in job.documents]
-            of_job = sum(made.counts[place] for place in own)
-            windows += of_job
-            if windows > self._max_documents:
-                raise self._too_many_windows(windows, job)
-            tokens += sum(costs[place] for place in own)
-            search_units += -(-of_job // PAIRS_PER_SEARCH_UNIT)
-            places += [len(counts) + place for place in own]
-            pairs += made.pairs
-            counts += made.counts
-        return Read(ChunkedPairs(pairs, counts), np.array(places, np.int64), tokens, search_units)
+            index_of = {document: index for index, document in enumerate(dict.fromkeys(job.documents))}
+            max_pairs = self._max_documents - chunks
+            chunked = self._tokenise_job(job, list(index_of), max_pairs=max_pairs, first=len(distinct_index))
+            lengths = [sum(map(len, document_pairs)) for document_pairs in chunked.by_document()]
+            indexes = [index_of[document] for document in job.documents]
+            job_chunks = sum(chunked.counts[index] for index in indexes)
+            chunks += job_chunks
+            if chunks > self._max_documents:
+                raise self._too_many_chunks(chunks, job)
+            tokens += sum(lengths[index] for index in indexes)
+            search_units += -(-job_chunks // PAIRS_PER_SEARCH_UNIT)
+            distinct_index += [len(counts) + index for index in indexes]
+            pairs += chunked.pairs
+            counts += chunked.counts
+        return TokenizedRequest(ChunkedPairs(pairs, counts), np.array(distinct_index, np.int64), tokens, search_units)
 
-    def _windows_of(self, job: Job, documents: list[str], *, max_pairs: int, first: int) -> ChunkedPairs:
-        """Tokenise one job's different documents; `first` is the index of its first document in the request."""
-        windows = ChunkOptions(
+    def _tokenise_job(self, job: Job, documents: list[str], *, max_pairs: int, first: int) -> ChunkedPairs:
+        """Tokenise one job's distinct documents; `first` is the index of its first document in the request."""
+        chunk_options = ChunkOptions(
             max_chunks_per_doc=job.max_chunks_per_doc,
             overlap_tokens=job.overlap_tokens,
             max_tokens_per_doc=job.max_tokens_per_doc,
@@ -185,17 +203,17 @@ class Reranker:
             truncate=job.truncate,
         )
         try:
-            return self._tokenise(job.query, documents, windows, max_pairs=max_pairs)
+            return self._tokenise(job.query, documents, chunk_options, max_pairs=max_pairs)
         except TooManyChunks as error:
-            raise self._too_many_windows(error.count, job) from None
+            raise self._too_many_chunks(error.count, job) from None
         except TooLong as error:
-            place = None if error.document is None else first + job.documents.index(documents[error.document])
-            which = "the query" if place is None else f"the document with index {place}"
+            index = None if error.document is None else first + job.documents.index(documents[error.document])
+            text = "the query" if index is None else f"the document with index {index}"
             raise InvalidRequest(
-                f"{which} does not fit the model's window beside the other text, and the request forbids to cut it"
+                f"{text} does not fit the model's window beside the other text, and the request forbids to cut it"
             ) from None
 
-    def _too_many_windows(self, count: int, job: Job) -> InvalidRequest:
+    def _too_many_chunks(self, count: int, job: Job) -> InvalidRequest:
         return InvalidRequest(
             f"documents come to {count} windows or more with max_chunks_per_doc {job.max_chunks_per_doc}, "
             f"more than the {self._max_documents} that this server takes in one request: lower "
@@ -203,42 +221,20 @@ class Reranker:
             param="max_chunks_per_doc",
         )
 
-    async def _score(self, read: Read, options: CallOptions) -> Scored:
-        """Score all windows that the cache does not know; tell a failure by its document."""
+    async def _score(self, tokenized: TokenizedRequest, options: CallOptions) -> Scored:
+        """Score all pairs that are not in the cache; raise ModelFailed with the index of the document."""
+        chunked = tokenized.chunked
         try:
             if self._scores is None:
-                return await self._batcher.score(read.windowed.pairs, options)
-            return await self._scores.score(read.windowed.pairs, lambda pairs: self._batcher.score(pairs, options))
+                return await self._batcher.score(chunked.pairs, options)
+            return await self._scores.score(chunked.pairs, lambda pairs: self._batcher.score(pairs, options))
         except ModelFailed as error:
-            document = int(np.flatnonzero(read.places == read.windowed.document(error.pair))[0])
+            document = int(np.flatnonzero(tokenized.distinct_index == chunked.document(error.pair))[0])
             raise ModelFailed(f"the model failed on the document with index {document}", pair=error.pair) from None
 
     def _price(self, tokens: int) -> float | None:
         price = self._usd_per_million_tokens
         return None if price is None else tokens * price / 1_000_000
-
-    @contextmanager
-    def _admitted(self, jobs: Sequence[Job]) -> Iterator[None]:
-        if not self.ready:
-            raise NotReady("the model is still warming up: GET /ready tells when it is not", retry_after_s=1)
-        self._check_model(jobs[0].model)
-        documents = sum(len(job.documents) for job in jobs)
-        if documents > self._max_documents:
-            raise TooManyDocuments(documents, self._max_documents)
-        if self.in_flight >= self._max_concurrent_requests:
-            raise Overloaded(
-                f"{self.in_flight} requests are being answered, as many as this server takes at a time: try later",
-                retry_after_s=1,
-            )
-        self.in_flight += 1
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
-
-    def _check_model(self, model: str | None) -> None:
-        if model and self._models is not None and model not in self._models:
-            raise UnknownModel(model, self._models)
 
 
 def rank(logits: Logits, *, top_n: int | None, raw_scores: bool) -> list[Ranked]:

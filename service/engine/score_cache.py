@@ -1,8 +1,7 @@
-"""Logits of pairs that were scored before, where the operator wants them remembered.
+"""A cache of logits, by pair; off unless the operator turns it on, since it makes a benchmark lie.
 
-A pair is known by its token and segment ids, so the same texts cut in another way are another pair, and so are those
-between which a separator is moved that somebody wrote into them. Off unless it is asked for: it
-makes a benchmark lie, and a model's answer to a pair never changes.
+The key is a pair's token and segment ids, so the same texts cut in another way are another pair, and so are texts with
+a separator written into them at another point. An entry never expires: a model's logit for a pair never changes.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,29 +13,29 @@ from models.pair import Pair
 from service.engine.entry import Scored
 from service.errors import ModelFailed
 
+Score = Callable[[Sequence[Pair]], Awaitable[Scored]]
+
 
 class ScoreCache:
-    """Asks for what it does not know, and remembers it."""
+    """Looks pairs up, has the missing ones scored, and keeps their logits."""
 
     def __init__(self, max_bytes: int) -> None:
         self.cache = ByteCache[bytes, float](max_bytes)
 
-    async def score(self, pairs: Sequence[Pair], entry: Callable[[Sequence[Pair]], Awaitable[Scored]]) -> Scored:
-        """Score pairs; raise what `ask` raises, its pair counted among all."""
+    async def score(self, pairs: Sequence[Pair], score: Score) -> Scored:
+        """Score pairs, those that are not in the cache by `score`; raise what that raises, its pair counted here."""
         keys = [pair.ids.astype(np.int32).tobytes() + pair.types.astype(np.int8).tobytes() for pair in pairs]
-        known = [self.cache.get(key) for key in keys]
-        missing = [place for place, logit in enumerate(known) if logit is None]
-        scored = await self._ask(pairs, missing, entry)
-        logits = np.array([np.nan if logit is None else logit for logit in known], np.float32)
-        for place, logit in zip(missing, scored.logits.tolist(), strict=True):
-            logits[place] = logit
-            self.cache.put(keys[place], logit, len(keys[place]))
+        cached = [self.cache.get(key) for key in keys]
+        missing = [index for index, logit in enumerate(cached) if logit is None]
+        scored = await self._score_missing(pairs, missing, score)
+        logits = np.array([np.nan if logit is None else logit for logit in cached], np.float32)
+        for index, logit in zip(missing, scored.logits.tolist(), strict=True):
+            logits[index] = logit
+            self.cache.put(keys[index], logit, len(keys[index]))
         return scored._replace(logits=logits)
 
-    async def _ask(
-        self, pairs: Sequence[Pair], missing: Sequence[int], entry: Callable[[Sequence[Pair]], Awaitable[Scored]]
-    ) -> Scored:
+    async def _score_missing(self, pairs: Sequence[Pair], missing: Sequence[int], score: Score) -> Scored:
         try:
-            return await entry([pairs[place] for place in missing])
+            return await score([pairs[index] for index in missing])
         except ModelFailed as error:
             raise ModelFailed(error.message, pair=missing[error.pair]) from None

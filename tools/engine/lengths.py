@@ -119,7 +119,7 @@ async def gpu_padding(pairs: Sequence[Pair], documents: int) -> float:
 
     await asyncio.gather(*(client() for _ in range(8)))
     batcher.close()
-    return batcher.padding_ratio
+    return batcher.padding_tokens / batcher.run_tokens
 
 
 def _engine(session: Session, pairs: Sequence[Pair]) -> float:

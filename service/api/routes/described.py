@@ -20,13 +20,13 @@ from service.errors import (
     InvalidRequest,
     MalformedBody,
     ModelFailed,
-    NotReady,
     Overloaded,
     PayloadTooLarge,
     RerankError,
     Unauthorized,
     UnknownModel,
     UnsupportedMediaType,
+    WarmingUp,
 )
 from service.job import Ranked, Ranking, Stages, Usage
 
@@ -41,11 +41,8 @@ SAMPLES: tuple[tuple[RerankError, str], ...] = (
     (Overloaded("100000 tokens wait for the model", retry_after_s=3), "No room now; come back after `Retry-After`."),
     (ModelFailed("the model failed on the document with index 3", pair=3), "The model failed on this request."),
     (InternalError("the server failed on this request; its log tells why"), "A bug of the server."),
-    (
-        DeadlineExceeded("the deadline of this request passes before the model can answer it"),
-        "Its deadline passed.",
-    ),
-    (NotReady("the model is still warming up", retry_after_s=1), "Warming up, or shutting down; `Retry-After` tells."),
+    (DeadlineExceeded(), "Its deadline passed."),
+    (WarmingUp(), "Warming up, or shutting down; `Retry-After` tells."),
 )
 """What a ranking route may answer besides a ranking, by an example of each, for the OpenAPI document."""
 

@@ -13,7 +13,7 @@ from service.api.worker_metrics import WorkerMetrics
 from service.dialects.unified import UNIFIED
 from service.dialects.xinference import ListedModel, ModelList, NeedsKey
 from service.engine.reranker import Reranker
-from service.errors import NotReady
+from service.errors import WarmingUp
 
 ERRORS = error_responses(UNIFIED)
 NOT_READY: dict[int, ResponseSpec] = {status: ERRORS[status] for status in (401, 503)}
@@ -53,7 +53,7 @@ async def ready_without_body(reranker: NamedDependency[Reranker]) -> None:
 
 def _check_ready(reranker: Reranker) -> None:
     if not reranker.ready:
-        raise NotReady("the model is still warming up", retry_after_s=1)
+        raise WarmingUp
 
 
 @get("/info", summary="The served model and the limits", responses=NO_KEY)

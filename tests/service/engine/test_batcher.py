@@ -1,77 +1,20 @@
-"""The queue: all or none, oldest first, nobody pays for a neighbour.
+"""The queue: all or none, every answer to its own request, nothing lost when it closes.
 
-The model is a function of the test's own here, because the tests decide when a run ends and which one fails.
+The tests decide when a run of the model ends.
 """
 
 import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+import time
+from collections.abc import Sequence
 
-import numpy as np
 import pytest
 
 from models.batching import NO_BATCHING
 from models.pair import Logits, Pair
 from service.engine.batcher import Batcher
-from service.engine.executor import Run
-from service.errors import ModelFailed, NotReady, Overloaded
-
-
-def pair(mark: int, length: int = 3) -> Pair:
-    """A pair that is known by its first token."""
-    return Pair(np.array([mark] + [0] * (length - 1)), np.zeros(length, np.int64))
-
-
-def marks(batch: Sequence[Pair]) -> Logits:
-    """A model whose logit is the pair's mark."""
-    return np.array([pair.ids[0] for pair in batch], np.float32)
-
-
-@contextmanager
-def batcher(
-    run: Run = marks, *, inference_threads: int = 1, max_batch_tokens: int = NO_BATCHING, max_queue_tokens: int = 1000
-) -> Iterator[Batcher]:
-    """A started batcher that is closed at the end."""
-    made = Batcher(
-        run, inference_threads=inference_threads, max_batch_tokens=max_batch_tokens, max_queue_tokens=max_queue_tokens
-    )
-    made.start()
-    try:
-        yield made
-    finally:
-        made.close()
-
-
-class Gate:
-    """A model that waits at each run until the test lets it go on, and notes what it ran."""
-
-    def __init__(self) -> None:
-        self.ran: list[list[int]] = []
-        self.entered = threading.Semaphore(0)
-        self.open = threading.Semaphore(0)
-
-    def __call__(self, batch: Sequence[Pair]) -> Logits:
-        self.ran.append([int(pair.ids[0]) for pair in batch])
-        self.entered.release()
-        if not self.open.acquire(timeout=10):
-            raise TimeoutError
-        return marks(batch)
-
-
-def run(test: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine to its end within ten seconds."""
-
-    async def bounded() -> None:
-        await asyncio.wait_for(test(), 10)
-
-    asyncio.run(bounded())
-
-
-async def until_running(gate: Gate) -> None:
-    """Wait until the model has been entered once more."""
-    assert await asyncio.to_thread(gate.entered.acquire, timeout=10)
+from service.engine.entry import CallOptions
+from service.errors import Overloaded, ShuttingDown
+from tests.support.engine import FixedThroughput, Gate, batcher, marks, pair, run, until_running, within
 
 
 def test_logits_come_back_in_the_requests_order() -> None:
@@ -89,7 +32,7 @@ def test_logits_come_back_in_the_requests_order() -> None:
 
 
 def test_concurrent_requests_each_get_their_own() -> None:
-    """Pairs of many requests pass the same lanes, in batches too, and find their way home."""
+    """Pairs of many requests pass the same inference threads, in batches too, and find their way home."""
 
     async def test() -> None:
         for budget in (NO_BATCHING, 20):
@@ -138,58 +81,6 @@ def test_a_request_alone_always_fits() -> None:
     run(test)
 
 
-def test_a_failing_pair_fails_its_own_request_only() -> None:
-    """A batch that raises is run again pair by pair; the lane lives on."""
-
-    def model(batch: Sequence[Pair]) -> Logits:
-        if any(pair.ids[0] == 13 for pair in batch):
-            raise RuntimeError("bad pair")
-        return marks(batch)
-
-    async def test() -> None:
-        for budget in (NO_BATCHING, 100):
-            with batcher(model, max_batch_tokens=budget) as queue:
-                answers = await asyncio.gather(
-                    queue.score([pair(1), pair(2)]),
-                    queue.score([pair(3), pair(13)]),
-                    queue.score([pair(4)]),
-                    return_exceptions=True,
-                )
-                assert answers[0].logits.tolist() == [1, 2]  # type: ignore[union-attr]
-                assert isinstance(answers[1], ModelFailed)
-                assert answers[1].pair == 1
-                assert answers[2].logits.tolist() == [4]  # type: ignore[union-attr]
-                assert (await queue.score([pair(5)])).logits.tolist() == [5]
-
-    run(test)
-
-
-def test_a_failed_requests_other_pairs_are_not_run() -> None:
-    """After its first failure the rest of a request would be work for nobody."""
-    ran: list[int] = []
-
-    def model(batch: Sequence[Pair]) -> Logits:
-        ran.extend(int(pair.ids[0]) for pair in batch)
-        raise RuntimeError("always")
-
-    async def test() -> None:
-        with batcher(model) as queue, pytest.raises(ModelFailed):
-            await queue.score([pair(mark) for mark in range(50)])
-
-    run(test)
-    assert len(ran) < 50
-
-
-def test_a_logit_that_is_not_finite_is_a_failure() -> None:
-    """NaN would be ranked somewhere and sent as null: it is told instead."""
-
-    async def test() -> None:
-        with batcher(lambda batch: np.full(len(batch), np.nan, np.float32)) as queue, pytest.raises(ModelFailed):
-            await queue.score([pair(1)])
-
-    run(test)
-
-
 def test_a_cancelled_request_leaves_the_queue() -> None:
     """Its waiting pairs are dropped, not run; those behind it go on."""
 
@@ -215,8 +106,8 @@ def test_a_cancelled_request_leaves_the_queue() -> None:
     run(test)
 
 
-def test_every_lane_runs_at_the_same_time() -> None:
-    """Two lanes hold two pairs in flight: neither waits while a lane is free."""
+def test_every_inference_thread_runs_at_the_same_time() -> None:
+    """Two threads hold two pairs in flight: no pair waits while a thread is free."""
 
     async def test() -> None:
         gate = Gate()
@@ -232,41 +123,120 @@ def test_every_lane_runs_at_the_same_time() -> None:
     run(test)
 
 
-def test_what_gathered_while_the_device_was_busy_runs_as_one_batch() -> None:
-    """With a budget, waiting pairs of several requests share a run; nothing waits for a timer."""
+def test_a_pair_is_run_by_all_cpus_only_while_nothing_else_is_to_be_done() -> None:
+    """Not beside a running one, and not while another waits."""
+    single: list[int] = []
+
+    def run_single(batch: Sequence[Pair]) -> Logits:
+        single.extend(int(one.ids[0]) for one in batch)
+        return gate(batch)
+
+    gate = Gate()
 
     async def test() -> None:
-        gate = Gate()
-        with batcher(gate, max_batch_tokens=12) as queue:
-            requests = [asyncio.create_task(queue.score([pair(1)]))]
-            await until_running(gate)
-            requests += [asyncio.create_task(queue.score([pair(mark)])) for mark in (2, 3, 4, 5, 6)]
-            await asyncio.sleep(0)
-            for _ in range(3):
-                gate.open.release()
-            await asyncio.gather(*requests)
-            assert gate.ran == [[1], [2, 3, 4, 5], [6]]
+        queue = Batcher(gate, inference_threads=2, max_batch_tokens=0, max_queue_tokens=1000, run_single=run_single)
+        queue.start()
+        first = asyncio.create_task(queue.score([pair(1)]))
+        await until_running(gate)
+        second = asyncio.create_task(queue.score([pair(2), pair(3)]))
+        await until_running(gate)
+        for _ in range(3):
+            gate.open.release()
+        await asyncio.gather(first, second)
+        gate.open.release()
+        await queue.score([pair(4)])
+        queue.close()
+        assert 1 in single
+        assert 4 in single
+        assert 2 not in single
 
     run(test)
 
 
-def test_the_oldest_pair_is_never_overtaken_for_ever() -> None:
-    """The batch that runs is the one with the oldest waiting pair, though its length fits badly with the others."""
+def test_waiting_ends_with_the_first_run() -> None:
+    """Though the last pair is begun much later."""
 
     async def test() -> None:
         gate = Gate()
-        with batcher(gate, max_batch_tokens=20) as queue:
-            requests = [asyncio.create_task(queue.score([pair(1)]))]
+        with batcher(gate) as queue:
+            request = asyncio.create_task(queue.score([pair(1)] * 2))
             await until_running(gate)
-            requests += [asyncio.create_task(queue.score([pair(2, length=2)]))]
-            requests += [asyncio.create_task(queue.score([pair(3, length=20), pair(4, length=19), pair(5, length=2)]))]
-            await asyncio.sleep(0)
-            for _ in range(4):
+            await asyncio.sleep(0.2)
+            for _ in range(2):
                 gate.open.release()
-            await asyncio.gather(*requests)
-            assert gate.ran == [[1], [2, 5], [3], [4]]
+            scored = await request
+            assert scored.queue_s < 0.2 <= scored.inference_s
 
     run(test)
+
+
+def test_every_run_is_timed() -> None:
+    """One by all CPUs counts once, one beside others as that of one thread of several."""
+
+    async def test() -> None:
+        gate = Gate()
+        with batcher(gate, inference_threads=2) as queue:
+            request = asyncio.create_task(queue.score([pair(1, 10)]))
+            await until_running(gate)
+            start = time.perf_counter()
+            await asyncio.sleep(0.1)
+            gate.open.release()
+            await request
+            assert queue.tokens_per_s <= 10 / 0.1
+            assert queue.tokens_per_s >= 10 / (time.perf_counter() - start + 0.1)
+
+    run(test)
+
+
+def test_what_was_run_is_not_counted_any_more() -> None:
+    """After a run of 100 tokens there are 6 tokens before a request, not 56: at 1 a second 20 s are enough for its 3.
+
+    Nor does a later batch share the CPUs with it: it is the only work again.
+    """
+    single: list[int] = []
+
+    def run_single(batch: Sequence[Pair]) -> Logits:
+        single.append(len(batch))
+        return gate(batch)
+
+    gate = Gate()
+
+    async def test() -> None:
+        throughput = FixedThroughput(1)
+        queue = Batcher(
+            gate,
+            inference_threads=1,
+            max_batch_tokens=0,
+            max_queue_tokens=1000,
+            run_single=run_single,
+            throughput=throughput,
+        )
+        queue.start()
+        gate.open.release()
+        await queue.score([pair(1, 100)])
+        await until_running(gate)
+        request = asyncio.create_task(queue.score([pair(2)]))
+        await until_running(gate)
+        assert single == [1, 1]
+        waiting = asyncio.create_task(queue.score([pair(3)] * 2))
+        await asyncio.sleep(0)
+        queue.check_admission(3, within(20))
+        with pytest.raises(Overloaded, match="6 tokens are before this request's 3"):
+            queue.check_admission(3, within(10))
+        for _ in range(3):
+            gate.open.release()
+        await asyncio.gather(request, waiting)
+        queue.close()
+
+    run(test)
+
+
+def admits(queue: Batcher) -> bool:
+    try:
+        queue.check_admission(1, CallOptions())
+    except ShuttingDown:
+        return False
+    return True
 
 
 def test_closing_finishes_what_is_queued_and_lets_nobody_in() -> None:
@@ -278,9 +248,9 @@ def test_closing_finishes_what_is_queued_and_lets_nobody_in() -> None:
             request = asyncio.create_task(queue.score([pair(1), pair(2)]))
             await until_running(gate)
             closing = asyncio.create_task(asyncio.to_thread(queue.close))
-            while queue._open:
+            while admits(queue):
                 await asyncio.sleep(0.001)
-            with pytest.raises(NotReady):
+            with pytest.raises(ShuttingDown, match="send the request to another one"):
                 await queue.score([pair(3)])
             gate.open.release()
             gate.open.release()

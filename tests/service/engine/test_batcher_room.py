@@ -1,16 +1,12 @@
-"""Who has room in a full queue, who gives way there, and what of a batch is begun first."""
+"""Who has room in a full queue, who gives way there, and how keys share the model."""
 
 import asyncio
-import time
-from collections.abc import Sequence
 
 import pytest
 
-from models.pair import Logits, Pair
 from service.engine.entry import CallOptions
-from service.errors import DeadlineExceeded, ModelFailed, Overloaded
-from tests.service.engine.test_batcher import Gate, batcher, pair, run, until_running
-from tests.service.engine.test_batcher_overload import at_pace, within
+from service.errors import Overloaded
+from tests.support.engine import FixedThroughput, Gate, batcher, pair, run, until_running
 
 
 def test_a_key_has_its_part_of_a_queue_that_another_filled() -> None:
@@ -19,7 +15,7 @@ def test_a_key_has_its_part_of_a_queue_that_another_filled() -> None:
     async def test() -> None:
         gate = Gate()
         with batcher(gate, max_queue_tokens=120) as queue:
-            asked = [asyncio.create_task(queue.score([pair(1)] * 41, CallOptions(key="flood")))]
+            requests = [asyncio.create_task(queue.score([pair(1)] * 41, CallOptions(key="flood")))]
             await until_running(gate)
             with pytest.raises(Overloaded):
                 await queue.score([pair(1)], CallOptions(key="flood"))
@@ -27,13 +23,38 @@ def test_a_key_has_its_part_of_a_queue_that_another_filled() -> None:
                 await queue.score([pair(2)] * 21, CallOptions(key="mine"))
             with pytest.raises(Overloaded):
                 await queue.score([pair(2)] * 20, CallOptions(key="mine", share=0.5))
-            asked.append(asyncio.create_task(queue.score([pair(2)] * 20, CallOptions(key="mine"))))
+            requests.append(asyncio.create_task(queue.score([pair(2)] * 20, CallOptions(key="mine"))))
             await asyncio.sleep(0)
             with pytest.raises(Overloaded):
                 await queue.score([pair(2)], CallOptions(key="mine"))
             for _ in range(61):
                 gate.open.release()
-            await asyncio.gather(*asked)
+            await asyncio.gather(*requests)
+
+    run(test)
+
+
+def test_a_full_queue_makes_room_for_a_higher_priority() -> None:
+    """The lowest that has not begun goes, with a time to come back; one that has begun stays."""
+
+    async def test() -> None:
+        gate = Gate()
+        with batcher(gate, max_queue_tokens=12) as queue:
+            begun = asyncio.create_task(queue.score([pair(1), pair(1)], CallOptions(priority=9)))
+            await until_running(gate)
+            lowest = asyncio.create_task(queue.score([pair(2)], CallOptions(priority=9)))
+            low = asyncio.create_task(queue.score([pair(3)], CallOptions(priority=5)))
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded, match="do not fit beside them"):
+                await queue.score([pair(4)] * 2, CallOptions(priority=9))
+            urgent = asyncio.create_task(queue.score([pair(5)] * 2, CallOptions(priority=0)))
+            with pytest.raises(Overloaded, match="higher priority") as refused:
+                await lowest
+            assert refused.value.retry_after_s is not None
+            for _ in range(5):
+                gate.open.release()
+            await asyncio.gather(begun, low, urgent)
+            assert gate.ran == [[1], [5], [5], [3], [1]]
 
     run(test)
 
@@ -60,19 +81,18 @@ def test_when_to_come_back_is_when_there_is_room() -> None:
 
     async def test() -> None:
         gate = Gate()
-        with batcher(gate, max_queue_tokens=30) as queue:
-            at_pace(queue, 1)
+        with batcher(gate, max_queue_tokens=30, throughput=FixedThroughput(1)) as queue:
             first = asyncio.create_task(queue.score([pair(1)] * 6))
             await until_running(gate)
             low = asyncio.create_task(queue.score([pair(1)], CallOptions(priority=9)))
             await asyncio.sleep(0)
             for pairs, retry_after_s in ((5, 3), (9, 15), (100, 18)):
-                with pytest.raises(Overloaded, match="18 tokens wait") as told:
+                with pytest.raises(Overloaded, match="18 tokens wait") as refused:
                     await queue.score([pair(2)] * pairs, CallOptions(priority=9))
-                assert told.value.retry_after_s == retry_after_s
-            with pytest.raises(Overloaded) as told:
+                assert refused.value.retry_after_s == retry_after_s
+            with pytest.raises(Overloaded) as refused:
                 await queue.score([pair(2)] * 9, CallOptions(priority=5))
-            assert told.value.retry_after_s == 15
+            assert refused.value.retry_after_s == 15
             for _ in range(7):
                 gate.open.release()
             await asyncio.gather(first, low)
@@ -80,81 +100,42 @@ def test_when_to_come_back_is_when_there_is_room() -> None:
     run(test)
 
 
-def test_a_higher_priority_goes_first_into_a_batch_too() -> None:
-    """Before pairs that were staged when it came, which are of another length."""
+def test_a_request_without_a_chance_is_refused_before_it_is_tokenised() -> None:
+    """By an estimate of its tokens."""
 
     async def test() -> None:
         gate = Gate()
-        with batcher(gate, max_batch_tokens=20, max_queue_tokens=1000) as queue:
-            asked = [asyncio.create_task(queue.score([pair(1)]))]
+        with batcher(gate, max_queue_tokens=10) as queue:
+            first = asyncio.create_task(queue.score([pair(1)] * 4))
             await until_running(gate)
-            asked += [asyncio.create_task(queue.score([pair(2, 20)] * 4, CallOptions(priority=5)))]
-            await asyncio.sleep(0)
-            gate.open.release()
-            await until_running(gate)
-            assert gate.ran == [[1], [2]]
-            asked += [asyncio.create_task(queue.score([pair(3, 2)], CallOptions(priority=0)))]
-            await asyncio.sleep(0)
-            for _ in range(5):
+            queue.check_admission(1, CallOptions())
+            with pytest.raises(Overloaded):
+                queue.check_admission(100, CallOptions())
+            for _ in range(4):
                 gate.open.release()
-            await asyncio.gather(*asked)
-            assert gate.ran == [[1], [2], [3], [2], [2], [2]]
-
-    run(test)
-
-
-def test_a_staged_request_that_became_late_is_not_run() -> None:
-    """On a GPU too, whose next batches are chosen from pairs that have left the turns."""
-
-    async def test() -> None:
-        gate = Gate()
-        with batcher(gate, max_batch_tokens=20, max_queue_tokens=1000) as queue:
-            first = asyncio.create_task(queue.score([pair(1, 20)] * 2))
-            late = asyncio.create_task(queue.score([pair(2, 10)], within(0.1)))
-            await until_running(gate)
-            assert queue.queued_pairs == 2
-            await asyncio.sleep(0.15)
-            gate.open.release()
-            gate.open.release()
-            with pytest.raises(DeadlineExceeded, match="deadline of this request passes"):
-                await late
             await first
-            assert gate.ran == [[1], [1]]
-            assert queue.queued_tokens == 0
+            queue.check_admission(10**9, CallOptions())
 
     run(test)
 
 
-def test_a_run_that_failed_says_nothing_of_the_pace() -> None:
-    """Or a model that fails at once would seem to be a fast one."""
-
-    def model(batch: Sequence[Pair]) -> Logits:
-        raise RuntimeError("at once")
-
-    async def test() -> None:
-        with batcher(model) as queue:
-            for _ in range(3):
-                with pytest.raises(ModelFailed):
-                    await queue.score([pair(1)])
-            assert queue.tokens_per_s == 0
-
-    run(test)
-
-
-def test_every_run_is_timed_and_leaves_nothing_behind() -> None:
-    """One by all CPUs counts once, one beside others as that of one lane of several."""
+def test_keys_take_turns_by_their_shares() -> None:
+    """One key's many requests do not outrun another's one."""
 
     async def test() -> None:
         gate = Gate()
-        with batcher(gate, inference_threads=2) as queue:
-            alone = asyncio.create_task(queue.score([pair(1, 10)]))
+        with batcher(gate, max_queue_tokens=10**6) as queue:
+            first = asyncio.create_task(queue.score([pair(9)]))
             await until_running(gate)
-            start = time.perf_counter()
-            await asyncio.sleep(0.1)
-            gate.open.release()
-            await alone
-            assert queue.tokens_per_s <= 10 / 0.1
-            assert queue.tokens_per_s >= 10 / (time.perf_counter() - start + 0.1)
-            assert queue._running_tokens == queue._running == 0
+            many = [asyncio.create_task(queue.score([pair(1, 600)] * 4, CallOptions(key="many"))) for _ in range(4)]
+            await asyncio.sleep(0)
+            one = asyncio.create_task(queue.score([pair(2, 600)] * 4, CallOptions(key="one")))
+            await asyncio.sleep(0)
+            for _ in range(21):
+                gate.open.release()
+            await asyncio.gather(first, one, *many)
+            order = [mark for (mark,) in gate.ran]
+            assert order.index(2) <= 1 + 4
+            assert max(index for index, mark in enumerate(order) if mark == 2) < 12
 
     run(test)

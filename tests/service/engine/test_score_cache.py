@@ -12,49 +12,63 @@ from service.engine.batcher import Batcher
 from service.engine.entry import Scored
 from service.engine.reranker import Reranker
 from service.engine.score_cache import ScoreCache
-from service.engine.token_estimate import TokenEstimator
 from service.errors import ModelFailed
 from service.job import Job
-from tests.service.engine.test_reranker_stand_ins import READ, model, tokenise
+from tests.support.engine import WordTokeniser, count_words
 from tests.support.tiny import make_tokenizer
 
-RAN: list[int] = []
+
+class NotedModel:
+    """A model that notes the length of every pair that it ran, and fails on pairs of 14 tokens."""
+
+    def __init__(self) -> None:
+        self.lengths: list[int] = []
+
+    def __call__(self, batch: Sequence[Pair]) -> Logits:
+        self.lengths.extend(len(pair) for pair in batch)
+        if any(len(pair) == 14 for pair in batch):
+            raise RuntimeError("bad pair")
+        return count_words(batch)
 
 
-def counting(batch: Sequence[Pair]) -> Logits:
-    RAN.extend(len(pair) for pair in batch)
-    if any(len(pair) == 14 for pair in batch):
-        raise RuntimeError("bad pair")
-    return model(batch)
-
-
-def made(scores: ScoreCache | None = None) -> Reranker:
-    queue = Batcher(counting, inference_threads=1, max_batch_tokens=0, max_queue_tokens=10_000)
+def opened(model: NotedModel, tokenise: WordTokeniser, scores: ScoreCache | None = None) -> Reranker:
+    queue = Batcher(model, inference_threads=1, max_batch_tokens=0, max_queue_tokens=10_000)
     reranker = Reranker(tokenise, queue, max_documents=99, max_concurrent_requests=9, scores=scores)
     reranker.open()
     return reranker
 
 
 @pytest.fixture
-def reranker() -> Iterator[Reranker]:
-    READ.clear()
-    RAN.clear()
-    opened = made()
-    yield opened
-    opened.close()
+def model() -> NotedModel:
+    return NotedModel()
 
 
-def entry(reranker: Reranker, documents: list[str]) -> list[tuple[int, float]]:
+@pytest.fixture
+def tokenise() -> WordTokeniser:
+    return WordTokeniser()
+
+
+@pytest.fixture
+def reranker(model: NotedModel, tokenise: WordTokeniser) -> Iterator[Reranker]:
+    """Without a cache."""
+    without_cache = opened(model, tokenise)
+    yield without_cache
+    without_cache.close()
+
+
+def ranked(reranker: Reranker, documents: list[str]) -> list[tuple[int, float]]:
     ranking = asyncio.run(reranker.rerank(Job(query="q", documents=documents, raw_scores=True)))
-    return [(place.index, place.score) for place in ranking.results]
+    return [(document.index, document.score) for document in ranking.results]
 
 
-def test_a_document_that_occurs_twice_is_computed_once_and_counted_twice(reranker: Reranker) -> None:
-    """Each place has its score, ties in the request's order; usage counts what was asked."""
+def test_a_document_that_occurs_twice_is_computed_once_and_counted_twice(
+    reranker: Reranker, model: NotedModel, tokenise: WordTokeniser
+) -> None:
+    """Each occurrence has its score, ties in the request's order; usage counts every document of the request."""
     documents = ["a b", "a", "a b", "c d e", "a"]
-    assert entry(reranker, documents) == [(3, 3.0), (0, 2.0), (2, 2.0), (1, 1.0), (4, 1.0)]
-    assert sorted(RAN) == [2, 3, 4]
-    assert READ[0][1] == ["a b", "a", "c d e"]
+    assert ranked(reranker, documents) == [(3, 3.0), (0, 2.0), (2, 2.0), (1, 1.0), (4, 1.0)]
+    assert sorted(model.lengths) == [2, 3, 4]
+    assert tokenise.calls[0][1] == ["a b", "a", "c d e"]
     usage = asyncio.run(reranker.rerank(Job(query="q", documents=documents))).usage
     assert usage.tokens == 3 + 2 + 3 + 4 + 2
 
@@ -63,23 +77,25 @@ def test_a_failure_is_told_by_the_first_of_the_same_documents(reranker: Reranker
     """Its index in the request, not among the different ones."""
     bad = " ".join("x" * 13)
     with pytest.raises(ModelFailed, match="the document with index 3"):
-        entry(reranker, ["a", "a", "a b", bad, bad])
+        ranked(reranker, ["a", "a", "a b", bad, bad])
 
 
-def test_scores_are_remembered_only_where_they_are_to_be(reranker: Reranker) -> None:
+def test_scores_are_cached_only_where_they_are_to_be(
+    reranker: Reranker, model: NotedModel, tokenise: WordTokeniser
+) -> None:
     """Off: computed again. On: not, also in another request, and another document still is."""
     for _ in range(2):
-        entry(reranker, ["a b"])
-    assert RAN == [3, 3]
-    RAN.clear()
-    remembering = made(ScoreCache(10_000))
-    first = entry(remembering, ["a b", "a"])
-    assert entry(remembering, ["a b", "a", "a b c"]) == [(2, 3.0), *first]
-    assert RAN == [3, 2, 4]
-    assert entry(remembering, ["a"]) == [(0, 1.0)]
+        ranked(reranker, ["a b"])
+    assert model.lengths == [3, 3]
+    model.lengths.clear()
+    with_cache = opened(model, tokenise, ScoreCache(10_000))
+    first = ranked(with_cache, ["a b", "a"])
+    assert ranked(with_cache, ["a b", "a", "a b c"]) == [(2, 3.0), *first]
+    assert model.lengths == [3, 2, 4]
+    assert ranked(with_cache, ["a"]) == [(0, 1.0)]
     with pytest.raises(ModelFailed, match="the document with index 2"):
-        entry(remembering, ["a", "a b", " ".join("x" * 13)])
-    remembering.close()
+        ranked(with_cache, ["a", "a b", " ".join("x" * 13)])
+    with_cache.close()
 
 
 def test_a_separator_in_a_text_does_not_give_another_pairs_score() -> None:
@@ -101,23 +117,3 @@ def test_a_separator_in_a_text_does_not_give_another_pairs_score() -> None:
         assert cache.cache.hits == 1
 
     asyncio.run(test())
-
-
-def test_an_estimate_is_of_what_will_be_read() -> None:
-    """A document that occurs twice once, and no more of one than the client wants to be read."""
-    estimate = TokenEstimator(512)
-    one = estimate.tokens([Job(query="q", documents=["a" * 1000])])
-    assert estimate.tokens([Job(query="q", documents=["a" * 1000] * 50)]) == one > 90
-    assert estimate.tokens([Job(query="q", documents=["a" * 1000], max_tokens_per_doc=10)]) == 10
-
-
-def test_an_estimate_learns_and_stays_below() -> None:
-    """Of texts of four characters a token it comes near that, from below."""
-    estimate, job = TokenEstimator(64), Job(query="abcd", documents=["abcd" * 8 + f"{n:4}" for n in range(10)])
-    true = (4 + 36) * 10 // 4
-    assert estimate.tokens([job]) < true
-    for _ in range(60):
-        estimate.learn([job], true)
-    assert 0.85 * true < estimate.tokens([job]) < true
-    assert estimate.tokens([]) == 0
-    assert estimate.tokens([Job(query="q", documents=["a" * 10**6, "b"])]) == 64, "a long document is cut"
