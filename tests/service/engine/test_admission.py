@@ -59,6 +59,13 @@ def test_what_fits_is_admitted_and_one_token_more_is_not() -> None:
     )
 
 
+def test_a_key_may_fill_what_others_leave() -> None:
+    """Its part is what it has at least: where there is room it gets more."""
+    rules = admission(Request(80, key="mine"), Request(10, key="other"))
+    assert rules.check(10, CallOptions(key="mine"), NOW) == []
+    refusal(rules, 11, CallOptions(key="mine"))
+
+
 def test_a_request_larger_than_the_queue_is_admitted_to_an_empty_one_only() -> None:
     """However much is running; and when to come back is when those that wait are done."""
     assert admission().check(10**6, CallOptions(), NOW, TakenTokens(running=10**6)) == []

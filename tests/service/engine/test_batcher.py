@@ -123,32 +123,41 @@ def test_every_inference_thread_runs_at_the_same_time() -> None:
     run(test)
 
 
-def test_a_pair_is_run_by_all_cpus_only_while_nothing_else_is_to_be_done() -> None:
-    """Not beside a running one, and not while another waits."""
-    single: list[int] = []
+@pytest.mark.parametrize(
+    ("inference_threads", "single"), [(1, [1, 3, 4]), (2, [1, 4])], ids=["while another waits", "beside another run"]
+)
+def test_a_pair_is_run_by_all_cpus_only_while_nothing_else_is_to_be_done(
+    inference_threads: int, single: list[int]
+) -> None:
+    """The first of two does not have them while the second waits, and the second not beside the first."""
+    ran_single: list[int] = []
 
     def run_single(batch: Sequence[Pair]) -> Logits:
-        single.extend(int(one.ids[0]) for one in batch)
+        ran_single.extend(int(one.ids[0]) for one in batch)
         return gate(batch)
 
     gate = Gate()
 
     async def test() -> None:
-        queue = Batcher(gate, inference_threads=2, max_batch_tokens=0, max_queue_tokens=1000, run_single=run_single)
+        queue = Batcher(
+            gate, inference_threads=inference_threads, max_batch_tokens=0, max_queue_tokens=1000, run_single=run_single
+        )
         queue.start()
-        first = asyncio.create_task(queue.score([pair(1)]))
-        await until_running(gate)
-        second = asyncio.create_task(queue.score([pair(2), pair(3)]))
-        await until_running(gate)
-        for _ in range(3):
-            gate.open.release()
-        await asyncio.gather(first, second)
         gate.open.release()
+        await queue.score([pair(1)])
+        await until_running(gate)
+        two = asyncio.create_task(queue.score([pair(2), pair(3)]))
+        await until_running(gate)
+        if inference_threads == 1:
+            gate.open.release()
+        await until_running(gate)
+        assert ran_single == single[:-1]
+        for _ in range(inference_threads + 1):
+            gate.open.release()
+        await two
         await queue.score([pair(4)])
         queue.close()
-        assert 1 in single
-        assert 4 in single
-        assert 2 not in single
+        assert ran_single == single
 
     run(test)
 
