@@ -23,11 +23,6 @@ class ByteCache(Generic[K, V]):
         self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    @property
-    def hit_ratio(self) -> float:
-        """Look-ups that found something; 0 before the first."""
-        return self.hits / max(1, self.hits + self.misses)
-
     def get(self, key: K) -> V | None:
         """Look a key up; None if it is not there."""
         with self._lock:

@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
@@ -19,13 +18,12 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 
 from models.artefact import ArtefactError
-from models.cache import ByteCache
 from models.scorer import Scorer
 from service.api.auth import ApiKeys
 from service.api.error_handler import on_error
 from service.api.guard import key_guard
-from service.api.info import ServedModel, describe
-from service.api.metrics import Metrics
+from service.api.info import ServedModel, describe, own_version
+from service.api.metrics import Engine, Metrics
 from service.api.middleware import MetricsMiddleware
 from service.api.openapi import BodyChoiceSchema, openapi
 from service.api.pages.playground import playground
@@ -86,10 +84,11 @@ def create_app(
         usd_per_million_tokens=served.usd_per_million_tokens,
         scores=ScoreCache(settings.score_cache_mb * 2**20) if settings.score_cache_mb else None,
     )
-    metrics = _metrics(batcher, reranker, scorer.tokeniser.cache)
+    metrics = Metrics(own_version())
+    model_metrics = metrics.of_model(served.name, Engine(reranker, batcher, scorer.tokeniser.cache))
     worker_metrics = WorkerMetrics(worker, metrics.text)
     handler = RequestHandler(
-        reranker, metrics, served, max_documents=settings.max_documents, deadline_ms=settings.deadline_ms
+        reranker, model_metrics, served, max_documents=settings.max_documents, deadline_ms=settings.deadline_ms
     )
     guard = key_guard(
         keys,
@@ -115,23 +114,6 @@ def create_app(
         logging_config=None,
     )
     return MetricsMiddleware(litestar, metrics)
-
-
-def _metrics(batcher: Batcher, reranker: Reranker, tokens: ByteCache[Any, Any]) -> Metrics:
-    metrics = Metrics()
-    metrics.watch("rerank_queue_tokens", "Tokens that wait for the model.", lambda: batcher.queued_tokens)
-    metrics.watch("rerank_queue_pairs", "Pairs that wait for the model.", lambda: batcher.queued_pairs)
-    metrics.watch("rerank_requests_in_flight", "Rerank requests in the house.", lambda: reranker.in_flight)
-    metrics.watch("rerank_tokens_per_second", "What all lanes together do, measured.", lambda: batcher.tokens_per_s)
-    metrics.watch(
-        "rerank_padding_ratio",
-        "Padding among the tokens that were run.",
-        lambda: batcher.padding_tokens / max(1, batcher.run_tokens),
-    )
-    metrics.watch("rerank_token_cache_bytes", "What the cache of token ids holds.", lambda: tokens.bytes)
-    metrics.watch("rerank_token_cache_hit_ratio", "Documents that it knew.", lambda: tokens.hit_ratio)
-    metrics.watch("rerank_ready", "1 once the model is warmed up, else 0.", lambda: reranker.ready)
-    return metrics
 
 
 def _provide(reranker: Reranker, served: ServedModel, worker_metrics: WorkerMetrics) -> dict[str, Provide]:

@@ -1,78 +1,106 @@
-"""What operators see: Prometheus metrics, `Server-Timing`, and the log's shape.
+"""The Prometheus metrics: every name, unit, label and help text.
 
-The registry is an object of its own, made per app, so that tests and several apps in one process do not share counts.
-Names follow Prometheus' conventions: base units (seconds, tokens), `_total` for counters.
+Names follow Prometheus' conventions (https://prometheus.io/docs/practices/naming): base units, `_total` for counters,
+and two counters in place of a ratio, since their rates can be divided over any time and summed over any workers. What
+belongs to a model has the label `model`, the served model's name, never a client's words; several models can share one
+registry. The registry is an object of its own, so that tests and several apps in a process do not share counts.
 """
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
     Counter,
-    Gauge,
     GCCollector,
     Histogram,
+    Info,
     PlatformCollector,
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
+from models.cache import ByteCache
+from service.engine.batcher import Batcher
+from service.engine.reranker import Reranker
 from service.job import Stages, Usage
 
+MODEL = "model"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 DOCUMENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
-class Metrics:
-    """Every metric of the service, in a registry of its own."""
+class Engine(NamedTuple):
+    """The objects of one model whose state is read at every scrape."""
 
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self._registry)
-        self.requests = Counter(
-            "rerank_requests_total", "HTTP requests by route and status.", ["route", "status"], registry=self._registry
-        )
-        self.request_seconds = Histogram(
-            "rerank_request_seconds",
-            "Seconds from the end of a request's headers to the end of its answer.",
-            ["route"],
-            buckets=SECONDS,
-            registry=self._registry,
-        )
-        self.stage_seconds = Histogram(
-            "rerank_stage_seconds",
-            "Seconds that a rerank request spent in a stage: tokenise (its wait for a thread too), queue, inference.",
-            ["stage"],
-            buckets=SECONDS,
-            registry=self._registry,
-        )
-        self.documents = Histogram(
-            "rerank_documents", "Documents of a rerank request.", buckets=DOCUMENTS, registry=self._registry
-        )
-        self.tokens = Counter(
-            "rerank_tokens_total", "Tokens given to the model, special tokens included.", registry=self._registry
-        )
-        self.search_units = Counter(
-            "rerank_search_units_total",
-            "Queries with up to 100 documents each, as Cohere bills them.",
-            registry=self._registry,
-        )
-        self.cost_usd = Counter(
-            "rerank_cost_usd_total",
-            "The tokens at the price of the model's card; 0 where it has none.",
-            registry=self._registry,
-        )
+    reranker: Reranker
+    batcher: Batcher
+    token_cache: ByteCache[Any, Any]
 
-    def watch(self, name: str, title: str, read: Callable[[], float]) -> None:
-        """Read a gauge off the object that it describes whenever somebody scrapes."""
-        Gauge(name, title, registry=self._registry).set_function(read)
 
-    def count(self, route: str, status: int, seconds: float) -> None:
-        """Count one HTTP answer."""
-        self.requests.labels(route, str(status)).inc()
-        self.request_seconds.labels(route).observe(seconds)
+class Reading(NamedTuple):
+    """A metric that is read off the engine when somebody scrapes."""
+
+    name: str
+    help: str
+    read: Callable[[Engine], float]
+
+    def family(self) -> GaugeMetricFamily | CounterMetricFamily:
+        """Make the metric without samples: a counter by its suffix `_total`, else a gauge."""
+        kind = CounterMetricFamily if self.name.endswith("_total") else GaugeMetricFamily
+        return kind(self.name, self.help, labels=[MODEL])
+
+
+READINGS = (
+    Reading("rerank_ready", "1 once the model is warmed up, otherwise 0.", lambda engine: engine.reranker.ready),
+    Reading(
+        "rerank_requests_in_flight",
+        "Rerank requests that are being answered.",
+        lambda engine: engine.reranker.in_flight,
+    ),
+    Reading("rerank_queue_tokens", "Tokens waiting for the model.", lambda engine: engine.batcher.queued_tokens),
+    Reading(
+        "rerank_queue_pairs", "Query-document pairs waiting for the model.", lambda engine: engine.batcher.queued_pairs
+    ),
+    Reading(
+        "rerank_throughput_tokens_per_second",
+        "Measured throughput in tokens per second.",
+        lambda engine: engine.batcher.tokens_per_s,
+    ),
+    Reading(
+        "rerank_inference_tokens_total",
+        "Tokens that the model has run, padding included.",
+        lambda engine: engine.batcher.run_tokens,
+    ),
+    Reading(
+        "rerank_inference_padding_tokens_total",
+        "Padding tokens that the model has run.",
+        lambda engine: engine.batcher.padding_tokens,
+    ),
+    Reading("rerank_token_cache_bytes", "Memory that the token cache uses.", lambda engine: engine.token_cache.bytes),
+    Reading(
+        "rerank_token_cache_lookups_total",
+        "Documents looked up in the token cache.",
+        lambda engine: engine.token_cache.hits + engine.token_cache.misses,
+    ),
+    Reading(
+        "rerank_token_cache_hits_total", "Documents found in the token cache.", lambda engine: engine.token_cache.hits
+    ),
+)
+
+
+class ModelMetrics(NamedTuple):
+    """What is counted of one model's answered requests."""
+
+    documents: Histogram
+    tokens: Counter
+    search_units: Counter
+    cost_usd: Counter
+    tokenise_seconds: Histogram
+    queue_seconds: Histogram
+    inference_seconds: Histogram
 
     def observe(self, documents: int, usage: Usage, stages: Stages) -> None:
         """Count one answered rerank request."""
@@ -80,26 +108,91 @@ class Metrics:
         self.tokens.inc(usage.tokens)
         self.search_units.inc(usage.search_units)
         self.cost_usd.inc(usage.usd or 0)
-        self.stage_seconds.labels("tokenise").observe(stages.tokenise_s)
-        self.stage_seconds.labels("queue").observe(stages.queue_s)
-        self.stage_seconds.labels("inference").observe(stages.inference_s)
+        self.tokenise_seconds.observe(stages.tokenise_s)
+        self.queue_seconds.observe(stages.queue_s)
+        self.inference_seconds.observe(stages.inference_s)
+
+
+class _Engines(Collector):
+    """The readings of every model's engine."""
+
+    def __init__(self) -> None:
+        self.by_model: dict[str, Engine] = {}
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        for reading in READINGS:
+            family = reading.family()
+            for model, engine in self.by_model.items():
+                family.add_metric([model], reading.read(engine))
+            yield family
+
+
+class Metrics:
+    """Every metric of a process, in a registry of its own."""
+
+    def __init__(self, version: str) -> None:
+        """Make the metrics; `version` is this server's."""
+        self._registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._registry)
+        Info("rerank_build", "Version of the server.", registry=self._registry).info({"version": version})
+        self._engines = _Engines()
+        self._registry.register(self._engines)
+        self._http_requests = self._counter("rerank_http_requests_total", "HTTP requests.", "route", "status")
+        self._http_seconds = self._histogram(
+            "rerank_http_request_duration_seconds",
+            "Time from the end of a request's headers to the end of its answer.",
+            SECONDS,
+            "route",
+        )
+        self._documents = self._histogram(
+            "rerank_request_documents", "Documents in a rerank request.", DOCUMENTS, MODEL
+        )
+        self._stage_seconds = self._histogram(
+            "rerank_stage_duration_seconds",
+            "Time that a rerank request spent in a stage: tokenise (with its wait for a thread), queue, inference.",
+            SECONDS,
+            MODEL,
+            "stage",
+        )
+        self._tokens = self._counter(
+            "rerank_tokens_total", "Tokens of answered rerank requests, special tokens included.", MODEL
+        )
+        self._search_units = self._counter(
+            "rerank_search_units_total",
+            "Search units of answered rerank requests: as Cohere bills, one for a query with up to 100 documents.",
+            MODEL,
+        )
+        self._cost_usd = self._counter(
+            "rerank_cost_usd_total",
+            "Cost of answered rerank requests in US dollars, at the price on the model's card; 0 without a price.",
+            MODEL,
+        )
+
+    def _counter(self, name: str, help_text: str, *labels: str) -> Counter:
+        return Counter(name, help_text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, help_text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, help_text, labels, buckets=buckets, registry=self._registry)
+
+    def of_model(self, model: str, engine: Engine) -> ModelMetrics:
+        """Start the metrics of a model: its counters at 0, and its engine's state at every scrape."""
+        self._engines.by_model[model] = engine
+        return ModelMetrics(
+            documents=self._documents.labels(model),
+            tokens=self._tokens.labels(model),
+            search_units=self._search_units.labels(model),
+            cost_usd=self._cost_usd.labels(model),
+            tokenise_seconds=self._stage_seconds.labels(model, "tokenise"),
+            queue_seconds=self._stage_seconds.labels(model, "queue"),
+            inference_seconds=self._stage_seconds.labels(model, "inference"),
+        )
+
+    def count(self, route: str, status: int, seconds: float) -> None:
+        """Count one HTTP answer."""
+        self._http_requests.labels(route, str(status)).inc()
+        self._http_seconds.labels(route).observe(seconds)
 
     def text(self) -> bytes:
         """Every metric in Prometheus' text format."""
         return generate_latest(self._registry)
-
-
-def server_timing(stages: Stages) -> str:
-    """The `Server-Timing` header: milliseconds by stage (W3C Server Timing, `dur`)."""
-    parts = {
-        "tokenise": stages.tokenise_s,
-        "queue": stages.queue_s,
-        "inference": stages.inference_s,
-        "total": stages.total_s,
-    }
-    return ", ".join(f"{name};dur={seconds * 1000:.3f}" for name, seconds in parts.items())
-
-
-def configure_logging(level: str) -> None:
-    """Log to stderr, one line an event, from `level` up."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=level.upper(), force=True)

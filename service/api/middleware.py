@@ -29,14 +29,14 @@ class MetricsMiddleware:
         start = time.perf_counter()
         status = 500
 
-        async def noting(message: Message) -> None:
+        async def send_noting_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, send_noting_status)
         finally:
             route = scope.get("path_template") or OTHER
             self._metrics.count(route, status, time.perf_counter() - start)

@@ -10,8 +10,9 @@ from litestar import Response
 from service.api.auth import ANYBODY, Caller
 from service.api.guard import CALLER
 from service.api.info import ServedModel
-from service.api.metrics import Metrics, server_timing
+from service.api.metrics import ModelMetrics
 from service.api.request import JsonRequest
+from service.api.server_timing import server_timing
 from service.dialects.dialect import AnyDialect, Dialect
 from service.engine.entry import CallOptions
 from service.engine.reranker import Reranker
@@ -22,7 +23,7 @@ class RequestHandler:
     """Answers requests in any dialect: decoded, ranked while the client is connected, counted, framed."""
 
     def __init__(
-        self, reranker: Reranker, metrics: Metrics, served: ServedModel, *, max_documents: int, deadline_ms: int
+        self, reranker: Reranker, metrics: ModelMetrics, served: ServedModel, *, max_documents: int, deadline_ms: int
     ) -> None:
         """Put a reranker behind the routes.
 

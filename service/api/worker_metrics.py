@@ -1,7 +1,7 @@
-"""The metrics of all workers, whichever of them is asked: each gives its own to the others over a Unix socket.
+"""The metrics of all workers, whichever of them is scraped: each gives its own to the others over a Unix socket.
 
 The samples of every worker stand side by side, told apart by the label `worker`, so that nothing is added up that
-cannot be (a ratio, a rate); one that does not answer, because it is being replaced, is left out.
+cannot be (a throughput); one that does not answer, because it is being replaced, is left out.
 """
 
 import asyncio
@@ -20,50 +20,50 @@ TIMEOUT_S = 2.0
 
 @dataclass(frozen=True)
 class Worker:
-    """Which of several a process is."""
+    """One of several worker processes."""
 
     number: int
     folder: Path
-    """Of the workers' sockets, the same for all."""
+    """The folder of all workers' sockets."""
 
 
 class WorkerMetrics:
-    """One worker's place among the others; a server that has none is its only one, and its metrics have no label."""
+    """One worker's metrics with those of the others; those of a server without workers have no label `worker`."""
 
     def __init__(self, worker: Worker | None, own: Callable[[], bytes]) -> None:
-        """Take a worker's place; `own` gives its metrics in Prometheus' text format."""
-        self._place = None if worker is None else worker.folder / str(worker.number)
+        """Make the metrics of a worker, None for a lone server; `own` gives its metrics in Prometheus' text format."""
+        self._socket = None if worker is None else worker.folder / str(worker.number)
         self._own = own
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Answer the others meanwhile."""
-        if self._place is None:
+        """Give the others its own metrics meanwhile."""
+        if self._socket is None:
             yield
             return
-        self._place.unlink(missing_ok=True)  # of a worker that died
-        server = await asyncio.start_unix_server(self._answer, self._place)
+        self._socket.unlink(missing_ok=True)  # left by a worker that died
+        server = await asyncio.start_unix_server(self._answer, self._socket)
         try:
             yield
         finally:
             server.close()
-            self._place.unlink(missing_ok=True)
+            self._socket.unlink(missing_ok=True)
 
     async def metrics(self) -> bytes:
         """Every worker's metrics in Prometheus' text format."""
-        if self._place is None:
+        if self._socket is None:
             return self._own()
-        places = sorted(self._place.parent.iterdir())
-        texts = await asyncio.gather(*(self._ask(place) for place in places))
-        return merged({place.name: text for place, text in zip(places, texts, strict=True) if text})
+        sockets = sorted(self._socket.parent.iterdir())
+        texts = await asyncio.gather(*(self._fetch(socket) for socket in sockets))
+        return merged({socket.name: text for socket, text in zip(sockets, texts, strict=True) if text})
 
-    async def _ask(self, place: Path) -> str:
+    async def _fetch(self, socket: Path) -> str:
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(TIMEOUT_S):
-                reader, writer = await asyncio.open_unix_connection(place)
+                reader, writer = await asyncio.open_unix_connection(socket)
                 try:
                     text = (await reader.read(-1)).decode()
-                    return text if text.endswith("\n") else ""  # half of it, of one that died
+                    return text if text.endswith("\n") else ""  # a worker that died wrote only half
                 finally:
                     writer.close()
         return ""

@@ -27,8 +27,8 @@ from models.cpus import usable_cpus
 from models.scorer import Scorer
 from service.api.app import DOCS, create_app
 from service.api.auth import ApiKeys, ApiKeysError
-from service.api.metrics import configure_logging
 from service.api.worker_metrics import Worker
+from service.commands.log_format import configure_logging
 from service.commands.prepare import find_or_prepare
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags

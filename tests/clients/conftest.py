@@ -100,7 +100,7 @@ def _occupy(server: Server) -> Iterator[Server]:
     with socket.create_connection(("127.0.0.1", server.port)) as guest:
         guest.sendall("\r\n".join([*head, "", ""]).encode() + body)
         deadline = time.monotonic() + OCCUPIED_WITHIN_S
-        while "rerank_requests_in_flight 1" not in server.client.get("/metrics").text:
+        while 'rerank_requests_in_flight{model="embedded"} 1' not in server.client.get("/metrics").text:
             assert time.monotonic() < deadline, "the server never took the request that should occupy it"
             time.sleep(0.02)
         yield server

@@ -1,5 +1,6 @@
 """The dialects over HTTP: one ranking in every one of them, errors with their own status and body, usage and cost."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -186,7 +187,7 @@ def test_a_model_with_a_price_tells_the_cost(tmp_path: Path) -> None:
         metrics = priced.client.get("/metrics").text
     for answer in answers:
         assert answer["usage"]["cost_usd"] == pytest.approx(answer["usage"]["total_tokens"] * 0.020 / 1e6)
-    read = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
+    read = dict(re.findall(r"^(\w+){model=.*} (\S+)$", metrics, re.MULTILINE))
     assert float(read["rerank_tokens_total"]) == sum(answer["usage"]["total_tokens"] for answer in answers)
     assert float(read["rerank_cost_usd_total"]) == pytest.approx(sum(answer["usage"]["cost_usd"] for answer in answers))
     units = [answer["meta"]["billed_units"]["search_units"] for answer in answers]
@@ -276,8 +277,8 @@ def test_metrics_count_every_pair_and_label_by_template(server: Server) -> None:
         lines = server.client.get("/metrics").text.splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
-    documents, units = value("rerank_documents_sum"), value("rerank_search_units_total")
+    documents, units = value("rerank_request_documents_sum"), value("rerank_search_units_total")
     server.client.post("/predict", json={"inputs": [["q", "a"], ["q", "b"], ["r", "c"]]})
     server.client.get("/v1/models/any-name")
-    assert (value("rerank_documents_sum") - documents, value("rerank_search_units_total") - units) == (3, 2)
+    assert (value("rerank_request_documents_sum") - documents, value("rerank_search_units_total") - units) == (3, 2)
     assert "any-name" not in server.client.get("/metrics").text

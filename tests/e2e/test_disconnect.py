@@ -40,13 +40,13 @@ def test_the_work_of_a_client_that_hung_up_is_dropped() -> None:
     body = json.dumps({"query": QUERY, "documents": [f"{n} " + "bamboo " * 400 for n in range(1000)]}).encode()
     with Server("--max-queue-tokens", "10000000") as server:
         connections = [send(server, body) for _ in range(5)]
-        wait_for(server, "rerank_requests_in_flight", 5)
+        wait_for(server, 'rerank_requests_in_flight{model="embedded"}', 5)
         for connection in connections:
             connection.close()
-        wait_for(server, "rerank_requests_in_flight", 0)
-        assert metric(server, "rerank_queue_pairs") == 0
-        assert metric(server, 'rerank_requests_total{route="/v1/rerank",status="499"}') == 5
-        assert metric(server, "rerank_tokens_total") == 0
+        wait_for(server, 'rerank_requests_in_flight{model="embedded"}', 0)
+        assert metric(server, 'rerank_queue_pairs{model="embedded"}') == 0
+        assert metric(server, 'rerank_http_requests_total{route="/v1/rerank",status="499"}') == 5
+        assert metric(server, 'rerank_tokens_total{model="embedded"}') == 0
         assert server.rerank(QUERY, PASSAGES).status_code == 200
 
 
@@ -55,6 +55,6 @@ def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error_of_ours() ->
     with Server() as server:
         for _ in range(3):
             send(server, b'{"query": "', announced=1000).close()
-        wait_for(server, 'rerank_requests_total{route="/v1/rerank",status="499"}', 3)
+        wait_for(server, 'rerank_http_requests_total{route="/v1/rerank",status="499"}', 3)
         assert "Traceback" not in server.log()
         assert "ERROR" not in server.log()

@@ -1,12 +1,12 @@
 """Under load, on the real server: small before large, deadlines, and what the metrics tell of it."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import pytest
 
 from tests.support.server import Server
 from tests.support.texts import PASSAGES, QUERY
@@ -28,7 +28,7 @@ def large_request(server: Server) -> Iterator[threading.Thread]:
     answers: list[httpx.Response] = []
     thread = threading.Thread(target=lambda: answers.append(ask(LARGE)))
     thread.start()
-    while "rerank_queue_pairs 0.0" in server.client.get("/metrics").text:
+    while 'rerank_queue_pairs{model="embedded"} 0.0' in server.client.get("/metrics").text:
         time.sleep(0.005)
     yield thread
     thread.join()
@@ -70,8 +70,10 @@ def test_the_caches_and_the_pace_are_told() -> None:
         first, second = (fresh.scores(QUERY, PASSAGES) for _ in range(2))
         metrics = fresh.client.get("/metrics").text
     assert first == second
-    read = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
-    assert float(read["rerank_token_cache_hit_ratio"]) == pytest.approx(len(PASSAGES) / (2 * len(PASSAGES) + 1))
-    assert float(read["rerank_token_cache_bytes"]) > 0
-    assert float(read["rerank_tokens_per_second"]) > 0
-    assert float(read["rerank_padding_ratio"]) == 0
+    values = dict(re.findall(r'^(\w+){model="embedded"} (\S+)$', metrics, re.MULTILINE))
+    assert float(values["rerank_token_cache_hits_total"]) == len(PASSAGES)
+    assert float(values["rerank_token_cache_lookups_total"]) == 2 * len(PASSAGES) + 1
+    assert float(values["rerank_token_cache_bytes"]) > 0
+    assert float(values["rerank_throughput_tokens_per_second"]) > 0
+    assert float(values["rerank_inference_tokens_total"]) > 0
+    assert float(values["rerank_inference_padding_tokens_total"]) == 0

@@ -94,7 +94,7 @@ def test_a_second_ctrl_c_ends_it_while_the_model_runs() -> None:
 
     with Server() as server, ThreadPoolExecutor(1) as threads:
         asked = threads.submit(server.rerank, QUERY, DIFFERENT)
-        while "rerank_requests_in_flight 1" not in server.client.get("/metrics").text:
+        while 'rerank_requests_in_flight{model="embedded"} 1' not in server.client.get("/metrics").text:
             time.sleep(0.005)
         server.process.send_signal(signal.SIGINT)
         time.sleep(0.5)
@@ -161,10 +161,10 @@ def test_metrics_count_what_was_asked(server: Server) -> None:
         return after[name, label] - before.get((name, label), 0)
 
     assert grown("rerank_tokens_total") == tokens
-    assert grown("rerank_documents_sum") == len(PASSAGES)
-    assert grown("rerank_requests_total", "/v1/rerank200") == 1
-    assert grown("rerank_requests_total", "/v1/rerank422") == 1
-    assert grown("rerank_requests_total", "other404") == 1
+    assert grown("rerank_request_documents_sum") == len(PASSAGES)
+    assert grown("rerank_http_requests_total", "/v1/rerank200") == 1
+    assert grown("rerank_http_requests_total", "/v1/rerank422") == 1
+    assert grown("rerank_http_requests_total", "other404") == 1
     assert after["rerank_ready", ""] == 1
     assert after["rerank_queue_tokens", ""] == 0
 
@@ -180,7 +180,7 @@ def test_sigterm_lets_requests_in_flight_finish_and_exits_with_0() -> None:
         clients = [threading.Thread(target=ask) for _ in range(4)]
         for client in clients:
             client.start()
-        while "rerank_requests_in_flight 4" not in server.client.get("/metrics").text:
+        while 'rerank_requests_in_flight{model="embedded"} 4' not in server.client.get("/metrics").text:
             time.sleep(0.005)
         code = server.stop()
         for client in clients:
@@ -196,7 +196,7 @@ def test_requests_beyond_the_grace_period_get_503_in_json() -> None:
     with Server("--shutdown-grace-s", "1") as server:
         with ThreadPoolExecutor(3) as threads:
             asked = [threads.submit(server.rerank, QUERY, DIFFERENT[:200]) for _ in range(3)]
-            while "rerank_requests_in_flight 3" not in server.client.get("/metrics").text:
+            while 'rerank_requests_in_flight{model="embedded"} 3' not in server.client.get("/metrics").text:
                 time.sleep(0.005)
             assert server.stop() == 0
             for answer in (future.result() for future in asked):

@@ -69,13 +69,13 @@ def _ask(server: Server) -> int:
 
 def test_every_worker_answers_and_any_of_them_tells_the_metrics_of_all(server: Server) -> None:
     """Told apart by a label, and none counted twice."""
-    before = _samples(server, "rerank_documents_count")
+    before = _samples(server, "rerank_request_documents_count")
     with ThreadPoolExecutor(8) as clients:
         assert set(clients.map(lambda _: _ask(server), range(80))) == {200}
-    after = _samples(server, "rerank_documents_count")
+    after = _samples(server, "rerank_request_documents_count")
     assert sum(after.values()) - sum(before.values()) == 80
     assert all(after[worker] > before.get(worker, 0) for worker in ("0", "1"))
-    assert _samples(server, "rerank_documents_count") == after
+    assert _samples(server, "rerank_request_documents_count") == after
 
 
 def test_a_worker_that_dies_is_replaced(server: Server) -> None:

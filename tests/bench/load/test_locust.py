@@ -24,7 +24,7 @@ def alone() -> Iterator[Server]:
 def reranked(server: Server, route: str) -> int:
     """Requests that the server itself has counted on a route."""
     metrics = server.client.get("/metrics").text
-    counts = re.findall(rf'^rerank_requests_total{{route="{route}",status="\d+"}} (\S+)$', metrics, re.MULTILINE)
+    counts = re.findall(rf'^rerank_http_requests_total{{route="{route}",status="\d+"}} (\S+)$', metrics, re.MULTILINE)
     return int(sum(map(float, counts)))
 
 
