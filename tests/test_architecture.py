@@ -25,6 +25,8 @@ LEAVES = {
     "service/errors.py", "service/job.py", "service/settings.py",
 }  # fmt: skip
 """Files that know none of our others."""
+ENGINE_MAY_IMPORT = {"service.errors", "service.job"}
+"""What the engine knows of the service beside itself."""
 SERVING_NEEDS_NO = {"torch", "transformers", "onnx", "onnxscript", "safetensors", "huggingface_hub"}
 
 
@@ -117,6 +119,16 @@ def test_only_app_and_the_commands_know_concrete_classes() -> None:
         if name(path) != "service/api/app.py" and "commands" not in name(path):
             known = set(imports(path)) & {"models.session", "models.tokenise", "uvicorn"}
             assert not known, f"{name(path)} imports {known}"
+
+
+def test_the_engine_knows_no_http_and_nothing_above_it() -> None:
+    """A gateway, a notebook or a test can drive it: no framework, no dialect, no api and no settings."""
+    for path in files("service/engine"):
+        modules = set(imports(path))
+        tops = {module.partition(".")[0] for module in modules}
+        assert not tops & {"litestar", "uvicorn", "starlette", "httpx", "click"}, name(path)
+        ours = {module for module in modules if module.startswith("service") and module not in ENGINE_MAY_IMPORT}
+        assert all(module.startswith("service.engine") for module in ours), f"{name(path)} imports {ours}"
 
 
 def test_a_dialect_knows_the_wire_and_the_job_only() -> None:
