@@ -224,7 +224,10 @@ class FairScheduler(Generic[E]):
         shares, with a turn at the start.
         """
         before = sum(
-            key.tokens for at, level in self._levels.items() if at < request.priority for key in level.keys.values()
+            key.tokens
+            for priority, level in self._levels.items()
+            if priority < request.priority
+            for key in level.keys.values()
         )
         level = self._levels.get(request.priority)
         if level is None:
