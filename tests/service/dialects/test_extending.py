@@ -75,7 +75,7 @@ def test_its_ranking_is_that_of_every_other_dialect(acme: Server) -> None:
         "tokens": results["usage"]["total_tokens"],
     }
     assert answer.headers["server-timing"].startswith("tokenise;dur=")
-    assert f'rerank_requests_total{{route="{PATH}",status="200"}} 1.0' in acme.client.get("/metrics").text
+    assert f'rerank_http_requests_total{{route="{PATH}",status="200"}} 1.0' in acme.client.get("/metrics").text
 
 
 @pytest.mark.parametrize(
