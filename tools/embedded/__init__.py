@@ -3,8 +3,6 @@
 `build` goes through the steps in order: `weights` (pinned by sha256) → `inputs` (what the products are fed with) and
 `idf` (from the vocabulary) → `graph` (written node by node, its matrices through `quantise`) → `tokenizer` →
 `reference` (the encoder in float64, `exact`) → the gates → seal. `calibrate` fits the two constants of the score;
-`parts`, `evaluate` and `reliability` measure what the model card states. `train` (with `labels` and `last_layer`, in
-torch) makes other weights for the first step; the shipped model has none of it (docs/decisions/0017). All of these need
-data folders, a build needs none.
-Nothing here is imported by the server.
+`parts`, `evaluate` and `reliability` measure what the model card states: these need datasets, which the bench reads,
+and a build needs none. Nothing here is imported by the server.
 """

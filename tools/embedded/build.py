@@ -35,29 +35,24 @@ TOOLS = ("numpy", "onnx", "safetensors", "tokenizers")
 HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"
 
 
-def make(
-    weights: Path, tokenizer: Path, out: Path, precision: Precision = "int8", sha256: str = SHA256[WEIGHTS]
-) -> None:
+def make(weights: Path, tokenizer: Path, out: Path, precision: Precision = "int8") -> None:
     """Write model.onnx, tokenizer.json and parity.json into a folder and seal it.
 
     Raises:
         RecipeError: another input file, or logits too far from the reference's.
     """
-    encoder, idfs = write_model(weights, tokenizer, out, precision, sha256)
-    sources = SHA256 | {WEIGHTS: sha256}
-    expected = reference.make(encoder, idfs, SCORE, out / "tokenizer.json", MAX_TOKENS, sources)
-    seal_verified(out, manifest(precision, sha256), expected)
+    encoder, idfs = write_model(weights, tokenizer, out, precision)
+    expected = reference.make(encoder, idfs, SCORE, out / "tokenizer.json", MAX_TOKENS, SHA256)
+    seal_verified(out, manifest(precision), expected)
 
 
-def write_model(
-    weights: Path, tokenizer: Path, out: Path, precision: Precision, sha256: str = SHA256[WEIGHTS]
-) -> tuple[Weights, Matrix]:
+def write_model(weights: Path, tokenizer: Path, out: Path, precision: Precision) -> tuple[Weights, Matrix]:
     """Write model.onnx and tokenizer.json; return the encoder and the idf of every token [vocabulary].
 
     Raises:
         RecipeError: another input file.
     """
-    encoder, vocabulary = parse(read_pinned(weights, sha256)), read_pinned(tokenizer, SHA256[TOKENIZER])
+    encoder, vocabulary = parse(read_pinned(weights, SHA256[WEIGHTS])), read_pinned(tokenizer, SHA256[TOKENIZER])
     arithmetic = PerToken(inputs=measure(encoder, vocabulary)) if precision == "int8" else Fp32()
     idfs = idf(vocabulary)
     graph, pairs = build(encoder, idfs, SCORE, arithmetic), two_texts(vocabulary)
@@ -76,14 +71,14 @@ def seal_verified(out: Path, manifest: Manifest, reference: Reference) -> None:
     seal(out, msgspec.structs.replace(manifest, parity=msgspec.to_builtins(verdict)))
 
 
-def manifest(precision: Precision, sha256: str = SHA256[WEIGHTS]) -> Manifest:
+def manifest(precision: Precision) -> Manifest:
     """State what the folder holds."""
     return Manifest(
         name="embedded",
         architecture="bert",
         precision=precision,
         max_tokens=MAX_TOKENS,
-        source=Source(hub_id=HUB_ID, revision=f"sha256:{sha256}", licence="Apache-2.0"),
+        source=Source(hub_id=HUB_ID, revision=f"sha256:{SHA256[WEIGHTS]}", licence="Apache-2.0"),
         batchable=True,
         tools={name: version(name) for name in TOOLS},
     )
@@ -93,14 +88,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command (with the command line's own arguments by default); return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.embedded.build", description=__doc__)
     parser.add_argument("--weights", type=Path, help=f"{WEIGHTS} (default: the installed package's)")
-    parser.add_argument("--sha256", default=SHA256[WEIGHTS], help="of --weights (default: the untrained ones')")
     parser.add_argument("--tokenizer", type=Path, help=f"{TOKENIZER} (default: the installed package's)")
     parser.add_argument("--out", type=Path, required=True, help="the artefact folder to write")
     parser.add_argument("--precision", choices=["int8", "fp32"], default="int8", help="fp32: the reference for parity")
     options = parser.parse_args(arguments)
     try:
         weights, tokenizer = options.weights or find(WEIGHTS), options.tokenizer or find(TOKENIZER)
-        make(weights, tokenizer, options.out, options.precision, options.sha256)
+        make(weights, tokenizer, options.out, options.precision)
     except RecipeError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
