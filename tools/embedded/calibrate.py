@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bench.candidates.candidates import freeze
+from bench.data.datasets import Dataset, load
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
-from tools.embedded.beir import Dataset
+from tools.embedded.sampling import restricted
 from tools.embedded.score import SCORE
 
 Floats = npt.NDArray[np.float64]
@@ -32,22 +34,22 @@ def pairs(dataset: Dataset, queries: int, seed: int) -> list[tuple[str, str, int
     """Draw (query, document, label): a relevant and an irrelevant document for each of the drawn queries."""
     random = np.random.default_rng(seed)
     best = max(grade for judged in dataset.qrels.values() for grade in judged.values())
-    known = {
+    relevant = {
         query: [i for i, grade in judged.items() if grade == best and i in dataset.documents]
         for query, judged in dataset.qrels.items()
     }
-    able = [query for query, relevant in known.items() if relevant]
-    drawn = [able[i] for i in random.permutation(len(able))[:queries]]
-    hard = dataset.candidates(HARD_DEPTH, drawn)
+    answerable = [query for query, ids in relevant.items() if ids]
+    drawn = [answerable[i] for i in random.permutation(len(answerable))[:queries]]
+    hard = freeze(restricted(dataset, drawn), HARD_DEPTH).lists
     everything = list(dataset.documents)
-    found = []
-    for place, query in enumerate(drawn):
-        pool = hard[query] if place % 2 else everything
+    labelled = []
+    for index, query in enumerate(drawn):
+        pool = hard[query] if index % 2 else everything
         others = [i for i in pool if not dataset.qrels[query].get(i) and i != query] or everything
-        positive, negative = str(random.choice(known[query])), str(random.choice(others))
+        positive, negative = str(random.choice(relevant[query])), str(random.choice(others))
         text = dataset.queries[query]
-        found += [(text, dataset.documents[positive], 1), (text, dataset.documents[negative], 0)]
-    return found
+        labelled += [(text, dataset.documents[positive], 1), (text, dataset.documents[negative], 0)]
+    return labelled
 
 
 def similarities(scorer: Scorer, drawn: list[tuple[str, str, int]]) -> Floats:
@@ -76,7 +78,7 @@ def main() -> int:
     with Scorer.open(options.model, device="cpu") as scorer:
         x, labels = [], []
         for name, split in SETS:
-            drawn = pairs(Dataset.read(options.data / name, split), QUERIES_PER_SET, SEED)
+            drawn = pairs(load(options.data / name, split), QUERIES_PER_SET, SEED)
             x.append(similarities(scorer, drawn))
             labels.append(np.array([label for _, _, label in drawn], np.float64))
             scale, offset = fit(x[-1], labels[-1])

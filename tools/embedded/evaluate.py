@@ -2,9 +2,9 @@
 
 `python -m tools.embedded.evaluate --data DIR --dataset msmarco-dl19 --depth 50 [--reference FOLDER]`
 
-nDCG@10 by ir_measures over first-stage candidates, theirs beside the model's; equal scores keep the candidates' order
-and a judged query without an answer counts 0. With a reference folder (`build --precision fp32`) it also states how far
-the int8 logits are from the reference's: worst and mean difference, Kendall's tau and the agreement of the ten best.
+The datasets, the first-stage candidates and the measure are the bench's; the figures are nDCG@10 of the candidates as
+they come and as the model ranks them. With a reference folder (`build --precision fp32`) it also states how far the
+int8 logits are from the reference's: worst and mean difference, Kendall's tau and the agreement of the ten best.
 """
 
 import argparse
@@ -15,47 +15,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import ir_measures
 import numpy as np
 import numpy.typing as npt
-from ir_measures import nDCG
 
+from bench.accuracy.measures import order_by_score, per_query
+from bench.candidates.candidates import freeze
+from bench.data import datasets
+from bench.data.datasets import Dataset
 from models.catalogue import EMBEDDED
 from models.pair import Logits
+from models.prepare.gates import kendall_tau, top_shared
 from models.scorer import Scorer
-from tools.embedded.beir import Dataset
+from tools.embedded.sampling import sample
 
-MEASURE = nDCG @ 10
-SEED = 20
+MEASURE = "nDCG@10"
 
 Floats = npt.NDArray[np.float64]
 Lists = dict[str, list[str]]
 
 
-def judged_queries(dataset: Dataset, most: int | None, seed: int) -> list[str]:
-    """The queries to measure: all that are judged, or a sample of them."""
-    queries = list(dataset.queries)
-    if most is None or most >= len(queries):
-        return queries
-    places = np.random.default_rng(seed).choice(len(queries), most, replace=False)
-    return [queries[place] for place in sorted(places)]
-
-
-def ndcgs(dataset: Dataset, ranking: Lists) -> Floats:
-    """nDCG@10 of each of the ranking's queries, 0 for an empty list."""
-    qrels = [
-        ir_measures.Qrel(query, document, grade)
-        for query in ranking
-        for document, grade in dataset.qrels[query].items()
-    ]
-    # the place stands for the score: ir_measures would order equal scores by id
-    run = [
-        ir_measures.ScoredDoc(query, document, -float(place))
-        for query, documents in ranking.items()
-        for place, document in enumerate(documents)
-    ]
-    found = {metric.query_id: metric.value for metric in ir_measures.iter_calc([MEASURE], qrels, run)}
-    return np.array([found.get(query, 0.0) for query in ranking])
+def ndcgs(dataset: Dataset, rankings: Lists) -> Floats:
+    """nDCG@10 of each of the dataset's queries, [queries]; 0 for an empty list."""
+    return np.array(list(per_query(dataset.qrels, rankings, dataset.relevance_level)[MEASURE].values()))
 
 
 def logits(scorer: Scorer, dataset: Dataset, candidates: Lists) -> dict[str, Logits]:
@@ -70,44 +51,34 @@ def logits(scorer: Scorer, dataset: Dataset, candidates: Lists) -> dict[str, Log
 def reranked(candidates: Lists, scores: Mapping[str, npt.NDArray[np.floating]]) -> Lists:
     """Order each list by score, equal scores as they stood."""
     return {
-        query: [documents[i] for i in np.argsort(-scores[query], kind="stable")] if documents else []
+        query: [documents[i] for i in order_by_score(documents, scores[query].tolist())] if documents else []
         for query, documents in candidates.items()
     }
 
 
 def parity(scores: dict[str, Logits], reference: dict[str, Logits]) -> dict[str, float]:
     """How far logits are from the reference's, over all pairs and, for order, the mean over queries."""
-    apart = np.abs(np.concatenate([scores[query] - reference[query] for query in scores]))
-    taus = [kendall_tau(scores[query], reference[query]) for query in scores if len(scores[query]) > 1]
-    shared = [len(_best(scores[query]) & _best(reference[query])) / len(_best(reference[query])) for query in scores]
+    difference = np.abs(np.concatenate([scores[query] - reference[query] for query in scores]))
+    taus = [kendall_tau(reference[query], scores[query]) for query in scores if len(scores[query]) > 1]
+    shared = [top_shared(reference[query], scores[query]) for query in scores]
     return {
         "logit_deviation": round(float(np.concatenate(list(reference.values())).std()), 4),
-        "worst_logit_difference": round(float(apart.max()), 4),
-        "mean_logit_difference": round(float(apart.mean()), 4),
+        "worst_logit_difference": round(float(difference.max()), 4),
+        "mean_logit_difference": round(float(difference.mean()), 4),
         "kendall_tau": round(float(np.mean(taus)), 4),
         "top_10_agreement": round(float(np.mean(shared)), 4),
     }
 
 
-def kendall_tau(left: Logits, right: Logits) -> float:
-    """Share of the pairs in like order less the share in unlike order; a pair tied on either side counts 0."""
-    i, j = np.triu_indices(len(left), 1)
-    return float(np.mean(np.sign(left[i] - left[j]) * np.sign(right[i] - right[j])))
-
-
-def _best(scores: Logits) -> set[int]:
-    return set(np.argsort(-scores, kind="stable")[:10].tolist())
-
-
-def measure(dataset: Dataset, queries: list[str], depth: int, model: Path, reference: Path | None) -> dict[str, Any]:
-    """Rerank the candidates of these queries and state the figures."""
-    candidates = dataset.candidates(depth, queries)
+def measure(dataset: Dataset, depth: int, model: Path, reference: Path | None) -> dict[str, Any]:
+    """Rerank the candidates of every query and state the figures."""
+    candidates = freeze(dataset, depth).lists
     with Scorer.open(model, device="cpu") as scorer:
         start = time.perf_counter()
         scores = logits(scorer, dataset, candidates)
         elapsed_s = time.perf_counter() - start
     figures: dict[str, Any] = {
-        "queries": len(queries),
+        "queries": len(dataset.queries),
         "depth": depth,
         "first_stage_nDCG@10": round(float(ndcgs(dataset, candidates).mean()), 4),
         "nDCG@10": round(float(ndcgs(dataset, reranked(candidates, scores)).mean()), 4),
@@ -132,9 +103,8 @@ def main() -> int:
     parser.add_argument("--reference", type=Path, help="fp32 artefact folder to compare the logits with")
     options = parser.parse_args()
     for name in options.dataset:
-        dataset = Dataset.read(options.data / name, "test")
-        queries = judged_queries(dataset, options.queries, SEED)
-        figures = measure(dataset, queries, options.depth, options.model, options.reference)
+        dataset = sample(datasets.load(options.data / name), options.queries)
+        figures = measure(dataset, options.depth, options.model, options.reference)
         print(json.dumps({"dataset": name, **figures}), flush=True)  # noqa: T201
     return 0
 

@@ -26,14 +26,18 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper
 
+from bench import bootstrap
+from bench.candidates.candidates import freeze
+from bench.data import datasets
+from bench.data.datasets import Dataset
 from models.artefact import load
 from models.catalogue import EMBEDDED
 from models.cpus import usable_cpus
 from models.pair import Pair
 from models.tokenise import Tokeniser
-from tools.embedded.beir import Dataset
-from tools.embedded.evaluate import SEED, Lists, judged_queries, ndcgs, reranked
+from tools.embedded.evaluate import Lists, ndcgs, reranked
 from tools.embedded.idf import idf
+from tools.embedded.sampling import sample
 from tools.embedded.similarity import Ids, Text, best_cosines, cosine, maxsim
 from tools.embedded.weights import Matrix
 
@@ -41,8 +45,7 @@ Floats = npt.NDArray[np.float64]
 
 PARTS = ("cosine", "maxsim", "alike")
 WEIGHTS = (0.5, 1.0, 2.0)
-"""Of MaxSim beside the cosine."""
-RESAMPLES = 2000
+"""Weights of MaxSim beside the cosine."""
 
 
 class Encoder:
@@ -123,11 +126,9 @@ def together(parts: dict[str, dict[str, Floats]]) -> dict[str, dict[str, Floats]
     return whole
 
 
-def measure(
-    dataset: Dataset, queries: list[str], depths: Sequence[int], folder: Path, *, alone: bool = False
-) -> Iterator[dict[str, Any]]:
+def measure(dataset: Dataset, depths: Sequence[int], folder: Path, *, alone: bool = False) -> Iterator[dict[str, Any]]:
     """The figures of one dataset, by depth."""
-    deepest = dataset.candidates(max(depths), queries)
+    deepest = freeze(dataset, max(depths)).lists
     whole = together(score(folder, dataset.queries, dataset.documents, deepest, alone=alone))
     for depth in depths:
         lists = {"first_stage": {query: ids[:depth] for query, ids in deepest.items()}}
@@ -139,11 +140,9 @@ def measure(
 
 def interval(values: Floats) -> dict[str, float]:
     """The mean over queries with its 95 % interval, by percentile bootstrap."""
-    draw = np.random.default_rng(0)
-    means = [draw.choice(values, len(values)).mean() for _ in range(RESAMPLES)]
-    low, high = np.percentile(means, [2.5, 97.5])
-    figures = {"nDCG@10": values.mean(), "low": low, "high": high}
-    return {name: round(float(figure), 4) for name, figure in figures.items()}
+    estimate = bootstrap.estimate(values, bootstrap.mean)
+    figures = {"nDCG@10": estimate.value, "low": estimate.low, "high": estimate.high}
+    return {name: round(figure, 4) for name, figure in figures.items()}
 
 
 def main() -> int:
@@ -160,9 +159,8 @@ def main() -> int:
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="artefact folder (default: the embedded model)")
     options = parser.parse_args()
     for name in options.dataset:
-        dataset = Dataset.read(options.data / name, options.split)
-        queries = judged_queries(dataset, options.queries, SEED)
-        for figures in measure(dataset, queries, options.depth or [50], options.model, alone=options.alone):
+        dataset = sample(datasets.load(options.data / name, options.split), options.queries)
+        for figures in measure(dataset, options.depth or [50], options.model, alone=options.alone):
             print(json.dumps({"dataset": name, "split": options.split, **figures}), flush=True)  # noqa: T201
     return 0
 

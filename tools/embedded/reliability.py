@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+from bench.data.datasets import load
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
-from tools.embedded.beir import Dataset
 from tools.embedded.calibrate import QUERIES_PER_SET, SEED, pairs
 
 Floats = npt.NDArray[np.float64]
@@ -82,7 +82,7 @@ def main() -> int:
     chances, labels = [], []
     with Scorer.open(options.model, device="cpu") as scorer:
         for name, split in HELD_OUT:
-            drawn = pairs(Dataset.read(options.data / name, split), QUERIES_PER_SET, SEED)
+            drawn = pairs(load(options.data / name, split), QUERIES_PER_SET, SEED)
             ready = [scorer.tokeniser.pairs(query, [document])[0] for query, document, _ in drawn]
             chances.append(1 / (1 + np.exp(-scorer.run(ready).astype(np.float64))))
             labels.append(np.array([label for _, _, label in drawn], np.float64))

@@ -23,7 +23,7 @@ from tests.support.tiny_encoder_oracle import similarity
 from tools.embedded import weights as weights_module
 from tools.embedded.build import main
 from tools.embedded.calibrate import fit
-from tools.embedded.evaluate import kendall_tau, reranked
+from tools.embedded.evaluate import reranked
 from tools.embedded.graph import Arithmetic, build
 from tools.embedded.score import Score
 from tools.embedded.tokenizer import two_texts
@@ -229,9 +229,3 @@ def test_equal_logits_keep_the_candidates_order() -> None:
     """Reranking is stable, and a query without candidates keeps an empty list."""
     scores = {"q": np.array([0.5, 0.9, 0.5], np.float32)}
     assert reranked({"q": ["a", "b", "c"], "none": []}, scores) == {"q": ["b", "a", "c"], "none": []}
-
-
-def test_kendall_tau_counts_pairs_in_order() -> None:
-    """Of the six pairs of four, five in like order and one in unlike order: (5 - 1) / 6."""
-    tau = kendall_tau(np.array([1, 2, 3, 4], np.float32), np.array([1, 2, 4, 3], np.float32))
-    assert tau == pytest.approx(4 / 6)
