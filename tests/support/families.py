@@ -10,8 +10,8 @@ import onnxruntime as ort
 from transformers import PreTrainedModel
 
 from models.pair import Logits, Pair
-from tests.support.stand_in import make_checkpoint
 from tests.support.tiny import make_tokenizer
+from tools.full_size.stand_in import make_checkpoint
 
 WINDOW = 64
 LAYERS = 2

@@ -26,8 +26,8 @@ from bench.latency.workload import Request
 from bench.local_server import served
 from bench.records import Sample
 from models.catalogue import folder_name
-from tests.support.stand_in import make_checkpoint
 from tools.engine.traffic import PAIRS, asks, documents_per_s, latency_ms, write
+from tools.full_size.stand_in import make_checkpoint
 
 CLIENTS = (1, 8)
 OURS = "rerank serve --device cpu --model {made}"

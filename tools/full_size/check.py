@@ -23,7 +23,7 @@ from models.catalogue import folder_name
 from models.pair import Pair
 from models.prepare.pairs import read_texts
 from models.tokenise import Tokeniser
-from tools.full_size.rivals import Ours, Peer
+from tools.full_size.scorers import Ours, Peer
 
 BIN = Path(sys.executable).parent
 MATMUL = 8192
@@ -90,7 +90,7 @@ def main(
 
 
 def _stand_in(shape: Path, work: Path) -> str:
-    from tests.support.stand_in import make_checkpoint
+    from tools.full_size.stand_in import make_checkpoint
 
     folder = work / "checkpoint"
     if not (folder / "model.safetensors").is_file():

@@ -15,7 +15,7 @@ from models.scorer import sigmoid
 from models.tokenise import Tokeniser
 from tests.support.hub import Hub, Repository
 from tests.support.server import RERANK, Server, clean_environ
-from tests.support.stand_in import make_checkpoint
+from tools.full_size.stand_in import make_checkpoint
 
 pytestmark = pytest.mark.prepare
 
