@@ -5,11 +5,11 @@ hundred seeds swap them at random and compare, once as one plan and once with A'
 B is slowed by a fifth, its noise as recorded, and compared again. Every figure of every point counts, stages too.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import numpy as np
 
 from bench.latency import samples
@@ -22,14 +22,17 @@ SLOWED = 1.2
 Both = dict[Point, tuple[Observations, Observations]]
 
 
-def main(a_file: str, b_file: str) -> None:
+@click.command()
+@click.argument("a_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("b_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def main(a_file: Path, b_file: Path) -> None:
     """Print how many comparisons showed a difference, and in which figures the slowed one was shown."""
-    a, b = samples.read(Path(a_file)), samples.read(Path(b_file))
+    a, b = samples.read(a_file), samples.read(b_file)
     both = {plan.point: (a.observations(place), b.observations(place)) for place, plan in enumerate(a.note.plans)}
     for way, made in (("turns swapped", _swapped), ("A's rounds dealt in halves", _halves)):
         runs = [_compare(made(both, np.random.default_rng(seed)), same_plan=made is _swapped) for seed in range(SEEDS)]
         silent = sum(all(ratio.verdict == "no difference shown" for ratio in run) for run in runs)
-        sys.stdout.write(f"{way}: no difference shown in {silent} of {SEEDS} ({len(runs[0])} figures each)\n")
+        click.echo(f"{way}: no difference shown in {silent} of {SEEDS} ({len(runs[0])} figures each)")
     runs = [_compare(_slowed(_swapped(both, np.random.default_rng(seed))), same_plan=True) for seed in range(SEEDS)]
     for point in both:
         shown = {
@@ -37,7 +40,7 @@ def main(a_file: str, b_file: str) -> None:
             for ratio in runs[0]
             if ratio.point == point and not ratio.stage and ratio.why_not_judged is None
         }
-        sys.stdout.write(f"slowed by a fifth, {point}: shown in {shown} of {SEEDS}\n")
+        click.echo(f"slowed by a fifth, {point}: shown in {shown} of {SEEDS}")
 
 
 def _compare(both: Both, *, same_plan: bool) -> list[Ratio]:
@@ -105,4 +108,4 @@ def _slowed(both: Both) -> Both:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

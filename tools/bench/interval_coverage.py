@@ -1,11 +1,10 @@
-"""How often the bootstrap intervals hold the true rating: `python -m tools.bench.interval_coverage [SIMULATIONS]`.
+"""`python -m tools.bench.interval_coverage`: how often the bootstrap intervals hold the true rating.
 
 Simulated tournaments of contestants of known ratings, every pair over every query; prints the share of the 95 %
 intervals that hold the truth.
 """
 
-import sys
-
+import click
 import numpy as np
 
 from bench.arena.standings import Outcome, standings
@@ -37,6 +36,12 @@ def covered(simulations: int, queries: int = 150, resamples: int = 500) -> float
     return held / (simulations * len(NAMES))
 
 
+@click.command(context_settings={"show_default": True})
+@click.argument("simulations", default=200)
+def main(simulations: int) -> None:
+    """Simulate so many tournaments and print the share of intervals that hold the true rating."""
+    click.echo(f"{covered(simulations):.4f} of {simulations * len(NAMES)} intervals hold the true rating")
+
+
 if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
-    sys.stdout.write(f"{covered(count):.4f} of {count * len(NAMES)} intervals hold the true rating\n")
+    main()

@@ -1,35 +1,76 @@
 """`python -m tools.bench.locust_minute`: do locust's requests per second and ours agree to 2 % over a minute?
 
-Eight users, two workers, one minute, against the real server. Too long for the suite; prints both and exits 1 where
-they differ by more, or where the server counted another number of requests.
+Eight users in two worker processes, one minute, against the real server. Too long for the suite; prints both and exits
+with 1 where they differ by more, or where the server counted another number of requests.
 """
 
+import csv
+import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import click
+import httpx
 
-from bench.load.samples import duration_s
-from tests.bench.load.test_locust import reranked
-from tests.support.server import Server
-from tests.support.swarm import swarm
+import bench
+from bench.load.samples import duration_s, read
+from bench.local_server import served
 
-AGREE = 0.02
+LOCUST = str(Path(sys.executable).parent / "locust")
+LOCUSTFILE = Path(bench.__file__).with_name("locustfile.py")
+TOLERANCE = 0.02
+TIMEOUT_S = 60.0
 
 
-def main() -> None:
-    """Run it."""
-    with Server() as server, tempfile.TemporaryDirectory() as folder:
-        flags = ["-u", "8", "-r", "8", "-t", "60"]
-        found = swarm(Path(folder), server.url, *flags, workers=2, timeout_s=120)
-        served = reranked(server, "/v1/rerank")
-    ours = len(found.samples) / duration_s([at.sample for at in found.samples])
-    differ = ours / found.locust_per_s - 1
-    click.echo(found.out)
-    click.echo(f"requests: server {served}, locust {found.locust_requests}, samples {len(found.samples)}")
-    click.echo(f"requests/s: locust {found.locust_per_s:.3f}, samples {ours:.3f}, {differ:+.2%}")
-    sys.exit(not (abs(differ) <= AGREE and served == found.locust_requests == len(found.samples)))
+@click.command(context_settings={"show_default": True})
+@click.option("--seconds", default=60, help="How long the users send requests.")
+def main(seconds: int) -> None:
+    """Run the load test and compare the two counts."""
+    with served("rerank serve", TIMEOUT_S) as url, tempfile.TemporaryDirectory() as folder:
+        samples, csv_prefix = Path(folder) / "samples.jsonl", Path(folder) / "locust"
+        flags = [
+            "--headless",
+            "--only-summary",
+            "--stop-timeout",
+            "20",
+            "--processes",
+            "2",
+            "-u",
+            "8",
+            "-r",
+            "8",
+            "-t",
+            str(seconds),
+        ]
+        subprocess.run(
+            [LOCUST, "-f", LOCUSTFILE, "--host", url, *flags, "--samples", samples, "--csv", csv_prefix],
+            check=True,
+            timeout=seconds + TIMEOUT_S,
+        )
+        served_requests = _reranked(url)
+        requests = read(samples)[1]
+        locust_requests, locust_per_s = _locusts_own(Path(f"{csv_prefix}_stats.csv"))
+    per_s = len(requests) / duration_s([request.sample for request in requests])
+    difference = per_s / locust_per_s - 1
+    click.echo(f"requests: server {served_requests}, locust {locust_requests}, samples {len(requests)}")
+    click.echo(f"requests/s: locust {locust_per_s:.3f}, samples {per_s:.3f}, {difference:+.2%}")
+    sys.exit(not (abs(difference) <= TOLERANCE and served_requests == locust_requests == len(requests)))
+
+
+def _reranked(url: str) -> int:
+    """Requests that the server itself has counted on `/v1/rerank`."""
+    metrics = httpx.get(f"{url}/metrics", trust_env=False).text
+    counts = re.findall(r'^rerank_requests_total{[^}]*route="/v1/rerank"[^}]*} (\S+)$', metrics, re.MULTILINE)
+    return int(sum(map(float, counts)))
+
+
+def _locusts_own(file: Path) -> tuple[int, float]:
+    """Requests, and requests a second, of the last row, which is the total."""
+    with file.open() as lines:
+        total = list(csv.DictReader(lines))[-1]
+    return int(total["Request Count"]), float(total["Requests/s"])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tools.embedded.weights import Matrix, Weights
 
 BY = "the recipe's encoder, numpy in float64"
 DIGITS = 6
-"""Of a logit: coarser than what machines differ by, far finer than any gate."""
+"""Decimal places of a logit: coarser than what machines differ by, far finer than any gate."""
 
 
 def make(

@@ -36,7 +36,7 @@ def cosine(query: Text, document: Text) -> float:
 
 
 def best_cosines(query: Text, document: Text) -> Vectors:
-    """Of every token of the query, the best cosine with a token of the document."""
+    """The best cosine that each token of the query has with a token of the document, [query tokens]."""
     best: Vectors = (query.tokens @ document.tokens.T).max(axis=1)
     return best
 

@@ -21,9 +21,9 @@ from tools.engine.traffic import (  # fmt: skip
     ROUTE,
     SERVER,
     URL,
-    asks,
     documents_per_s,
     latency_ms,
+    make_requests,
     reranker,
     write,
 )
@@ -44,7 +44,9 @@ def main(
 ) -> None:
     """Measure and print both percentiles."""
     with reranker(url, server) as at:
-        found = asyncio.run(_measure(at, route, asks(pairs, 5, small), asks(pairs, large_documents, 64, seed=1)))
+        found = asyncio.run(
+            _measure(at, route, make_requests(pairs, 5, small), make_requests(pairs, large_documents, 64, seed=1))
+        )
     alone, beside = latency_ms(found["alone"], 90), latency_ms(found["beside"], 90)
     click.echo(
         f"5 documents, P90: alone {alone:.1f} ms, beside large requests {beside:.1f} ms: {beside / alone:.2f} times"
@@ -63,8 +65,8 @@ async def _measure(url: str, route: str, small: list[Request], large: list[Reque
         async def keep_busy(first: int) -> None:
             number = first
             while True:
-                ask = large[number % len(large)]
-                heavy.append((await client.rerank("", ask.query, ask.documents)).sample)
+                request = large[number % len(large)]
+                heavy.append((await client.rerank("", request.query, request.documents)).sample)
                 number += LARGE_CLIENTS
 
         busy = [asyncio.create_task(keep_busy(number)) for number in range(LARGE_CLIENTS)]

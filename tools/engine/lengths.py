@@ -12,13 +12,14 @@ import json
 import random
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 import numpy as np
 
+from bench.data import datasets
 from models.artefact import load
 from models.catalogue import EMBEDDED
 from models.pair import Logits, Pair
@@ -28,6 +29,7 @@ from service.engine.batcher import Batcher
 
 SETS = ("msmarco-dl19", "arguana", "fiqa")
 LONG_TOKENS, LONG_SHARE = 2000, 0.02
+FIRST = 20_000
 NAIVE_BATCH = 32
 """The batch size that sentence-transformers and infinity start from."""
 
@@ -80,7 +82,10 @@ def main(data: Path, model: Path, documents: int, rounds: int, out: Path | None)
 def mix(data: Path, tokeniser: Tokeniser, count: int, seed: int = 0) -> list[Pair]:
     """Pairs of real queries and documents in random order, and long ones joined of FiQA's answers."""
     draw = random.Random(seed)
-    texts = {name: (_texts(data / name / "queries.jsonl"), _texts(data / name / "corpus.jsonl")) for name in SETS}
+    texts = {}
+    for name in SETS:
+        dataset = datasets.load(data / name)
+        texts[name] = (_first(dataset.queries), _first(dataset.documents))
     answers = iter(draw.sample(texts["fiqa"][1], len(texts["fiqa"][1])))
     pairs = []
     for number in range(count):
@@ -130,9 +135,9 @@ def _engine(session: Session, pairs: Sequence[Pair]) -> float:
     return time.perf_counter() - start
 
 
-def _texts(file: Path) -> list[str]:
-    with file.open(encoding="utf-8") as lines:
-        return [text for line in itertools.islice(lines, 20_000) if (text := json.loads(line)["text"].strip())]
+def _first(texts: Mapping[str, str]) -> list[str]:
+    """The first texts of a set, without empty ones: enough to draw from."""
+    return [text for text in itertools.islice(texts.values(), FIRST) if text]
 
 
 if __name__ == "__main__":

@@ -1,14 +1,15 @@
 """`python -m tools.engine.overhead`: what HTTP, parsing and the queue cost on top of scoring in this process.
 
-Of 50 documents, the same requests by the in-process scorer and by the server, alternating: the figure is the server's
-time over the scorer's. Of one document, by the server alone (the scorer's threads would still spin beside it): what of
-the round trip is neither tokenising nor inference, by the server's own `Server-Timing`. Medians; the client is the
-standard library's, which costs little.
+Requests of 50 documents go to the in-process scorer and to the server in turn: the figure is the server's time over the
+scorer's. Requests of one document go to the server alone (the scorer's threads would still spin beside it): the figure
+is what of the round trip is neither tokenising nor inference, by the server's own `Server-Timing`. Both are medians.
+The client is the standard library's, which costs little.
 """
 
 import http.client
 import json
 import re
+import shlex
 import socket
 import statistics
 import time
@@ -17,10 +18,12 @@ from pathlib import Path
 import click
 
 from bench.latency.workload import Request
+from bench.local_server import served
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
-from tests.support.server import Server
-from tools.engine.traffic import asks
+from tools.engine.traffic import make_requests
+
+START_TIMEOUT_S = 60.0
 
 
 @click.command()
@@ -30,11 +33,12 @@ from tools.engine.traffic import asks
 @click.option("--out", type=click.Path(path_type=Path), help="File for the raw samples.")
 def main(pairs: Path, model: Path, rounds: int, out: Path | None) -> None:
     """Measure and print both figures."""
-    flags = ("--model", str(model), "--device", "cpu", "--token-cache-mb", "0")  # the scorer has no cache either
-    with Scorer.open(model, device="cpu") as scorer, Server(*flags) as server:
-        alternating = _ask(server.port, asks(pairs, 50, rounds + 10), scorer)[10:]
+    # without a cache, for the scorer has none either
+    command = f"rerank serve --model {shlex.quote(str(model))} --device cpu --token-cache-mb 0"
+    with Scorer.open(model, device="cpu") as scorer, served(command, START_TIMEOUT_S) as url:
+        alternating = _ask(url, make_requests(pairs, 50, rounds + 10), scorer)[10:]
         time.sleep(1)
-        alone = _ask(server.port, asks(pairs, 1, rounds + 10))[10:]
+        alone = _ask(url, make_requests(pairs, 1, rounds + 10))[10:]
     inside, outside = (statistics.median(sample[place] for sample in alternating) for place in range(2))
     click.echo(f"50 documents: in process {inside:.2f} ms, service {outside:.2f} ms: {outside / inside - 1:+.1%}")
     whole, beside = (statistics.median(sample[place] for sample in alone) for place in (1, 2))
@@ -46,18 +50,18 @@ def main(pairs: Path, model: Path, rounds: int, out: Path | None) -> None:
         )
 
 
-def _ask(port: int, work: list[Request], scorer: Scorer | None = None) -> list[tuple[float, float, float]]:
+def _ask(url: str, work: list[Request], scorer: Scorer | None = None) -> list[tuple[float, float, float]]:
     """Milliseconds of each request: in this process, at the server, and what of that is HTTP, parsing and queue."""
-    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"))
     connection.connect()
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     samples = []
-    for ask in work:
+    for request in work:
         start = time.perf_counter()
         if scorer is not None:
-            scorer.scores(ask.query, ask.documents)
+            scorer.scores(request.query, request.documents)
         inside = 1000 * (time.perf_counter() - start)
-        body = json.dumps({"query": ask.query, "documents": ask.documents}).encode()
+        body = json.dumps({"query": request.query, "documents": request.documents}).encode()
         start = time.perf_counter()
         connection.request("POST", "/v1/rerank", body, {"Content-Type": "application/json"})
         answer = connection.getresponse()

@@ -22,9 +22,9 @@ from tools.engine.traffic import (  # fmt: skip
     ROUTE,
     SERVER,
     URL,
-    asks,
     documents_per_s,
     latency_ms,
+    make_requests,
     open_loop,
     reranker,
     write,
@@ -39,8 +39,8 @@ LOADS = (0.5, 1.0, 2.0, 5.0)
 @ROUTE
 @SERVER
 @OUT
-@click.option("--documents", default=20, show_default=True, help="Of each request.")
-@click.option("--seconds", default=20.0, show_default=True, help="Of each load.")
+@click.option("--documents", default=20, show_default=True, help="Documents in each request.")
+@click.option("--seconds", default=20.0, show_default=True, help="Duration of each load.")
 @click.option("--timeout-ms", default=2000, show_default=True, help="How long the clients say that they wait.")
 def main(
     pairs: Path,
@@ -54,7 +54,7 @@ def main(
 ) -> None:
     """Measure and print a line for each load."""
     with reranker(url, server) as at:
-        found = asyncio.run(_measure(at, route, asks(pairs, documents, 500), seconds, timeout_ms))
+        found = asyncio.run(_measure(at, route, make_requests(pairs, documents, 500), seconds, timeout_ms))
     info, most = found.pop("info"), documents_per_s(found["closed"])
     click.echo(f"closed loop, 8 clients: {most:.0f} documents/s")
     goodputs = {}

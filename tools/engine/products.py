@@ -49,7 +49,7 @@ def _plain(matrix: Matrix) -> Any:
 
 
 def _by_token(matrix: Matrix) -> Any:
-    """As `models.prepare.quantise.PerToken` writes it."""
+    """The product as `models.prepare.quantise.PerToken` writes it."""
     rounded, scales = round_columns(matrix)
     constants = {"w": rounded, "scales": scales, "axis": np.array([-1]), "least": np.array(1e-6, np.float32)}
     constants |= {

@@ -26,7 +26,7 @@ from bench.latency.workload import Request
 from bench.local_server import served
 from bench.records import Sample
 from models.catalogue import folder_name
-from tools.engine.traffic import PAIRS, asks, documents_per_s, latency_ms, write
+from tools.engine.traffic import PAIRS, documents_per_s, latency_ms, make_requests, write
 from tools.full_size.stand_in import make_checkpoint
 
 CLIENTS = (1, 8)
@@ -64,13 +64,13 @@ Rounds = dict[str, dict[int, list[list[Sample]]]]
 @click.option(
     "--tokenizer", type=click.Path(exists=True, path_type=Path), required=True, help="Its tokenizer's folder."
 )
-@click.option("--seed", default=2, help="Of the weights; some round so badly that int8 fails its parity gate.")
+@click.option("--seed", default=2, help="Seed of the weights; some round so badly that int8 fails its parity gate.")
 @click.option("--work", type=click.Path(path_type=Path), default=Path(".rivals"), help="Folder for what is made.")
 @click.option("--infinity", default=".venv/infinity/bin/infinity_emb", help="Infinity's command.")
 @click.option("--python", default=".venv/sentence-transformers-onnx/bin/python", help="Python with the other peer.")
 @click.option("--only", multiple=True, help="Rivals whose name holds this.  [all]")
-@click.option("--documents", default=50, help="Of each request.")
-@click.option("--requests", default="6,16", help="Of each round, at 1 and at 8 clients.")
+@click.option("--documents", default=50, help="Documents in each request.")
+@click.option("--requests", default="6,16", help="Requests in each round, at 1 and at 8 clients.")
 @click.option("--rounds", default=3)
 @click.option("--out", type=click.Path(path_type=Path), help="File for the record with every sample.")
 def main(
@@ -106,12 +106,12 @@ def main(
             click.echo(f"starting {name} …", err=True)
             urls[name] = stack.enter_context(served(rival.command.format(**names), 600, rival.ready))
         scores = {
-            name: asyncio.run(_scores(urls[name], rival, asks(pairs, documents, 1)[0]))
+            name: asyncio.run(_scores(urls[name], rival, make_requests(pairs, documents, 1)[0]))
             for name, rival in chosen.items()
         }
         for number in range(rounds):
             for clients, count in counts.items():
-                work_items = asks(pairs, documents, count, seed=100 * number + clients)
+                work_items = make_requests(pairs, documents, count, seed=100 * number + clients)
                 for name, rival in chosen.items():
                     found = asyncio.run(_round(urls[name], rival, work_items, clients))
                     samples[name][clients].append(found)
@@ -132,7 +132,7 @@ def _checkpoint(work: Path, shape: Path, tokenizer: Path, seed: int) -> Path:
 
 
 def _prepare(checkpoint: Path, work: Path, chosen: Mapping[str, Rival]) -> None:
-    """By the command that a user would type."""
+    """Prepare the checkpoint by the command that a user would type."""
     for precision in ("int8", "fp32"):
         target = work / "models" / folder_name(str(checkpoint.resolve())) / precision
         if f"this server {precision}" in chosen and not target.is_dir():
@@ -140,10 +140,10 @@ def _prepare(checkpoint: Path, work: Path, chosen: Mapping[str, Rival]) -> None:
             subprocess.run([*command, "--precision", precision, "--models-dir", str(work / "models")], check=True)
 
 
-async def _scores(url: str, rival: Rival, ask: Request) -> list[float]:
+async def _scores(url: str, rival: Rival, request: Request) -> list[float]:
     """Its scores of one request in the documents' order; these also warm it up."""
     async with Client(rerank_at(url, route=rival.route), timeout_s=600) as client:
-        answer = await client.rerank("", ask.query, ask.documents)
+        answer = await client.rerank("", request.query, request.documents)
     if answer.scores is None:
         raise click.ClickException(f"{rival.command}: {answer.sample.error}")
     return answer.scores

@@ -16,7 +16,7 @@ from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.latency.workload import Request
 from bench.local_server import served
-from tools.engine.traffic import OUT, PAIRS, SERVER, asks, write
+from tools.engine.traffic import OUT, PAIRS, SERVER, make_requests, write
 
 EVERY_S = 10.0
 SETTLED_S = 300.0
@@ -30,7 +30,7 @@ SETTLED_S = 300.0
 def main(pairs: Path, server: str, out: Path | None, minutes: float) -> None:
     """Measure and print the growth."""
     with served(server, start_timeout_s=120) as at:
-        found = asyncio.run(_measure(at, asks(pairs, 200, 200), minutes * 60))
+        found = asyncio.run(_measure(at, make_requests(pairs, 200, 200), minutes * 60))
     settled = [size for second, size in found["resident"] if second >= min(SETTLED_S, minutes * 30)]
     first, last = sum(settled[:6]) / len(settled[:6]), sum(settled[-6:]) / len(settled[-6:])
     click.echo(f"{found['requests']} requests, {found['errors']} errors that were not asked for")
@@ -47,14 +47,14 @@ async def _measure(url: str, work: list[Request], seconds: float) -> dict[str, A
 
         async def one_client() -> None:
             while time.perf_counter() - begin < seconds:
-                ask = draw.choice(work)
+                request = draw.choice(work)
                 count = draw.choice([1, 5, 20, 50, 200])
-                documents = [f"{draw.random()} {text}" for text in ask.documents[:count]]
+                documents = [f"{draw.random()} {text}" for text in request.documents[:count]]
                 found["requests"] += 1
                 if draw.random() < 0.02:
-                    await _leave_early(client, ask.query, documents)
+                    await _leave_early(client, request.query, documents)
                 else:
-                    answer = await client.rerank("", "" if draw.random() < 0.02 else ask.query, documents)
+                    answer = await client.rerank("", "" if draw.random() < 0.02 else request.query, documents)
                     found["errors"] += answer.sample.error is not None and answer.sample.status != 422
 
         clients = asyncio.gather(*(one_client() for _ in range(4)))

@@ -22,7 +22,7 @@ from bench.provenance import gather
 from bench.records import Sample
 
 
-def asks(pairs: Path, documents: int, count: int, seed: int = 0) -> list[Request]:
+def make_requests(pairs: Path, documents: int, count: int, seed: int = 0) -> list[Request]:
     """Make requests of a file of [query, passage] pairs: a query with passages drawn from all of them."""
     read = json.loads(pairs.read_text())
     passages = [passage for _, passage in read]
@@ -76,7 +76,7 @@ def write(path: Path | None, url: str, server: dict[str, Any] | None, settings: 
 
 
 COLUMNS = ("documents", "planned_s", "sent_s", "first_byte_s", "done_s", "status", "tokens")
-"""Of a sample's row in a record."""
+"""What a sample's row in a record holds."""
 
 
 def _rows(found: Any) -> Any:

@@ -23,12 +23,12 @@ from models.catalogue import folder_name
 from models.pair import Pair
 from models.prepare.pairs import read_texts
 from models.tokenise import Tokeniser
-from tools.full_size.scorers import Ours, Peer
+from tools.full_size.scorers import RerankServer, SentenceTransformers, rerank_server
 
 BIN = Path(sys.executable).parent
 MATMUL = 8192
 FLOP_PER_TOKEN = 2 * 303_000_000
-"""Of bge-reranker-v2-m3, outside the embedding table and the attention's own products."""
+"""What a token costs in bge-reranker-v2-m3, outside the embedding table and the attention's own products."""
 
 
 @click.command(context_settings={"show_default": True})
@@ -72,16 +72,17 @@ def main(
     source = str(work / "checkpoint") if stand_in is not None else manifest.source.hub_id
     revision = "" if stand_in is not None else manifest.source.revision
     flags = ("--model", str(folder.resolve()), "--device", device)
-    with Ours(*flags) as ours, Peer(peer, source, revision, device, "float16" if device == "cuda" else "float32") as st:
-        record["peer"] = st.about
+    dtype = "float16" if device == "cuda" else "float32"
+    with rerank_server(*flags) as ours, SentenceTransformers(peer, source, revision, device, dtype) as theirs:
+        record["peer"] = theirs.about
         record["speed"] = {
-            f"{count} x {length} tokens": _compare(ours, st, folder, length, count, rounds)
+            f"{count} x {length} tokens": _compare(ours, theirs, folder, length, count, rounds)
             for length, count in ((512, 8), (128, 32))
         }
         record["resident"] = ours.resident_bytes()
         if device == "cuda":
-            record["matmul_flops"] = st.flops(MATMUL)
-            record["latency"] = {str(n): _latency(ours.server.url, n, data) for n in (1, 16)}
+            record["matmul_flops"] = theirs.flops(MATMUL)
+            record["latency"] = {str(n): _latency(ours.url, n, data) for n in (1, 16)}
     _show(record)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ def main(
 
 
 def _stand_in(shape: Path, work: Path) -> str:
-    from tools.full_size.stand_in import make_checkpoint
+    from tools.full_size.stand_in import make_checkpoint  # torch is not needed for a checkpoint that is there
 
     folder = work / "checkpoint"
     if not (folder / "model.safetensors").is_file():
@@ -113,15 +114,17 @@ def _prepare(model: str, precision: str, device: str, work: Path) -> dict[str, f
     return {"peak_bytes": usage.ru_maxrss * 1024, "steps": [s for s in steps if s.endswith(" s")]}  # type: ignore[dict-item]
 
 
-def _compare(ours: Ours, peer: Peer, folder: Path, length: int, count: int, rounds: int) -> dict[str, Any]:
+def _compare(
+    ours: RerankServer, theirs: SentenceTransformers, folder: Path, length: int, count: int, rounds: int
+) -> dict[str, Any]:
     """Score the same pairs of one length by both in turn; tokens per second of each round, and the ratio of medians."""
     query, documents, tokens = _documents(folder, length, count)
-    for rival in (ours, peer):
-        rival.score(query, documents[:2])
+    for scorer in (ours, theirs):
+        scorer.score(query, documents[:2])
     rates: dict[str, list[float]] = {"ours": [], "peer": []}
     for _ in range(rounds):
         rates["ours"].append(tokens / ours.score(query, documents)["seconds"])
-        rates["peer"].append(tokens / peer.score(query, documents)["seconds"])
+        rates["peer"].append(tokens / theirs.score(query, documents)["seconds"])
     medians = {name: statistics.median(values) for name, values in rates.items()}
     return {"tokens_per_s": rates, "medians": medians, "ratio": medians["ours"] / medians["peer"]}
 

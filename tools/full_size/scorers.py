@@ -1,37 +1,39 @@
-"""The two that are compared: our real server over HTTP, and the peer in its own process; both score the same texts."""
+"""The two that are compared: our server over HTTP, and sentence-transformers in a process of its own environment.
 
+Both score the same texts and tell the seconds that it took.
+"""
+
+import contextlib
 import json
+import shlex
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.server import Server
+import httpx
 
-PEER = Path(__file__).with_name("peer.py")
+from bench.local_server import served
+from tools import local_process
+
+PROGRAM = Path(__file__).parents[1] / "peers" / "sentence_transformers_process.py"
+START_TIMEOUT_S = 600.0
+REQUEST_TIMEOUT_S = 600.0
 
 
-class Ours:
-    """`rerank serve` on a free port."""
+@dataclass(frozen=True)
+class RerankServer:
+    """A running `rerank serve`."""
 
-    def __init__(self, *flags: str) -> None:
-        self.server = Server(*flags, wait_ready=False)
-
-    def __enter__(self) -> "Ours":
-        self.server.__enter__()
-        self.server.wait_ready()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.server.__exit__(*error)
+    url: str
+    http: httpx.Client
 
     def score(self, query: str, documents: Sequence[str]) -> dict[str, Any]:
         """Rerank over HTTP; returns seconds, scores in the documents' order and tokens."""
         start = time.perf_counter()
-        answer = self.server.client.post(
-            "/v1/rerank", json={"query": query, "documents": documents}, timeout=600
-        ).raise_for_status()
+        answer = self.http.post("/v1/rerank", json={"query": query, "documents": documents}).raise_for_status()
         seconds = time.perf_counter() - start
         body = answer.json()
         ranked = sorted(body["results"], key=lambda result: int(result["index"]))
@@ -40,20 +42,29 @@ class Ours:
 
     def resident_bytes(self) -> dict[str, int]:
         """The server's resident memory now and at its highest, from the kernel."""
-        status = Path(f"/proc/{self.server.process.pid}/status").read_text()
-        lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        return {name: int(lines[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM", "RssAnon", "RssFile")}
+        return local_process.resident_bytes(local_process.pid_of(self.url))
 
 
-class Peer:
-    """sentence-transformers in its own environment."""
+@contextlib.contextmanager
+def rerank_server(*flags: str) -> Iterator[RerankServer]:
+    """Start `rerank serve` with these flags on a free port; stop it when the block ends."""
+    command = shlex.join(["rerank", "serve", *flags])
+    with (
+        served(command, START_TIMEOUT_S) as url,
+        httpx.Client(base_url=url, timeout=REQUEST_TIMEOUT_S, trust_env=False) as http,
+    ):
+        yield RerankServer(url, http)
+
+
+class SentenceTransformers:
+    """sentence-transformers in its own environment; a with block ends its process."""
 
     def __init__(self, python: Path, model: str, revision: str, device: str, dtype: str) -> None:
-        command = [str(python), str(PEER), model, revision, device, dtype]
+        command = [str(python), str(PROGRAM), model, revision, device, dtype]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.about = self._read()
+        self.about = self._answer()
 
-    def __enter__(self) -> "Peer":
+    def __enter__(self) -> "SentenceTransformers":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -69,16 +80,16 @@ class Peer:
         """The device's matmul rate in FLOP/s."""
         return float(self._ask({"matmul": size})["flops"])
 
-    def _ask(self, asked: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._process.stdin is None:
-            raise RuntimeError("the peer has no stdin")
-        self._process.stdin.write(json.dumps(asked) + "\n")
+            raise RuntimeError("sentence-transformers' process has no stdin")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        return self._read()
+        return self._answer()
 
-    def _read(self) -> dict[str, Any]:
+    def _answer(self) -> dict[str, Any]:
         line = self._process.stdout.readline() if self._process.stdout is not None else ""
         if not line:
-            raise RuntimeError("the peer ended: its message is above")
+            raise RuntimeError("sentence-transformers' process ended: its message is above")
         answer: dict[str, Any] = json.loads(line)
         return answer

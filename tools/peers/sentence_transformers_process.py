@@ -1,33 +1,45 @@
-"""sentence-transformers' CrossEncoder as a process of its own environment: `peer.py MODEL REVISION DEVICE DTYPE`.
+"""sentence-transformers' CrossEncoder as a process: `sentence_transformers_process.py MODEL REVISION DEVICE DTYPE`.
 
-Reads a JSON line {"query", "documents"} or {"matmul": size}, answers with a JSON line {"seconds", ...}. Imports nothing
-of ours: it runs where only the peer is installed.
+Reads a JSON line {"query", "documents"} or {"matmul": size}, answers with a JSON line {"seconds", ...}.
 """
 
+import argparse
 import json
 import sys
 import time
-
-import torch
-from sentence_transformers import CrossEncoder
+from typing import Any
 
 
-def main(model: str, revision: str, device: str, dtype: str) -> None:
+def main() -> None:
     """Answer lines until stdin ends."""
-    options = {"dtype": getattr(torch, dtype), "attn_implementation": "sdpa"}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", help="a checkpoint's folder or name")
+    parser.add_argument("revision", help="its revision on the hub; empty for a folder")
+    parser.add_argument("device", choices=["cpu", "cuda"])
+    parser.add_argument("dtype", choices=["float32", "float16", "bfloat16"])
+    options = parser.parse_args()
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    kwargs = {"dtype": getattr(torch, options.dtype), "attn_implementation": "sdpa"}
+    revision = options.revision or None
     encoder = CrossEncoder(
-        model, revision=revision or None, device=device, trust_remote_code=False, model_kwargs=options
+        options.model, revision=revision, device=options.device, trust_remote_code=False, model_kwargs=kwargs
     )
-    print(json.dumps({"ready": torch.get_num_threads(), "torch": torch.__version__}), flush=True)  # noqa: T201
+    _write({"ready": torch.get_num_threads(), "torch": torch.__version__})
     for line in sys.stdin:
-        asked = json.loads(line)
-        answer = matmul(asked["matmul"], device, dtype) if "matmul" in asked else score(encoder, asked, device)
-        print(json.dumps(answer), flush=True)  # noqa: T201 - the protocol
+        request = json.loads(line)
+        if "matmul" in request:
+            _write(matmul(request["matmul"], options.device, options.dtype))
+        else:
+            _write(score(encoder, request, options.device))
 
 
-def score(encoder: CrossEncoder, asked: dict[str, object], device: str) -> dict[str, object]:
+def score(encoder: Any, request: dict[str, Any], device: str) -> dict[str, object]:
     """Time one call as its documentation shows it: `predict` with its default batches of 32."""
-    pairs = [(asked["query"], document) for document in asked["documents"]]  # type: ignore[attr-defined]
+    import torch
+
+    pairs = [(request["query"], document) for document in request["documents"]]
     start = time.perf_counter()
     scores = encoder.predict(pairs, show_progress_bar=False)
     if device == "cuda":
@@ -37,6 +49,8 @@ def score(encoder: CrossEncoder, asked: dict[str, object], device: str) -> dict[
 
 def matmul(size: int, device: str, dtype: str, runs: int = 20) -> dict[str, object]:
     """Measure the device's own rate: square products, the best of some runs, in FLOP/s."""
+    import torch
+
     left, right = (torch.randn(size, size, device=device, dtype=getattr(torch, dtype)) for _ in range(2))
     best = float("inf")
     for _ in range(runs):
@@ -48,5 +62,10 @@ def matmul(size: int, device: str, dtype: str, runs: int = 20) -> dict[str, obje
     return {"seconds": best, "flops": 2 * size**3 / best}
 
 
+def _write(answer: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -11,11 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from sentence_transformers import CrossEncoder, export_dynamic_quantized_onnx_model
-
 
 def load(model: str, backend: str, dtype: str) -> Any:
     """The model on the CPU: torch in a dtype, or ONNX in fp32 or, quantised by the library itself, int8."""
+    from sentence_transformers import CrossEncoder, export_dynamic_quantized_onnx_model
+
     if backend == "torch":
         return CrossEncoder(model, device="cpu", model_kwargs={"torch_dtype": dtype})
     if dtype == "float32":
@@ -38,9 +38,9 @@ def handler(encoder: Any) -> type[BaseHTTPRequestHandler]:
             self._answer({"model": "sentence-transformers"})
 
         def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
-                scores = encoder.predict([(asked["query"], document) for document in asked["documents"]]).tolist()
+                scores = encoder.predict([(body["query"], document) for document in body["documents"]]).tolist()
             order = sorted(range(len(scores)), key=lambda index: -scores[index])
             self._answer({"results": [{"index": index, "relevance_score": scores[index]} for index in order]})
 
@@ -60,17 +60,17 @@ def handler(encoder: Any) -> type[BaseHTTPRequestHandler]:
 
 def main() -> None:
     """Serve until killed."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--backend", choices=["torch", "onnx"], default="torch")
     parser.add_argument(
         "--dtype", default="float32", help="float32, bfloat16; onnx: float32, int8-avx2, int8-avx512_vnni"
     )
     parser.add_argument("--port", type=int, required=True)
-    asked = parser.parse_args()
-    encoder = load(asked.model, asked.backend, asked.dtype)
+    options = parser.parse_args()
+    encoder = load(options.model, options.backend, options.dtype)
     encoder.predict([("warm", "up")])
-    ThreadingHTTPServer(("127.0.0.1", asked.port), handler(encoder)).serve_forever()
+    ThreadingHTTPServer(("127.0.0.1", options.port), handler(encoder)).serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,37 @@
+"""What the kernel knows of a server that this process started with `bench.local_server.served`."""
+
+import os
+from pathlib import Path
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+
+
+def pid_of(url: str) -> int:
+    """The process id of the server at a URL: the child of this process that was started with the URL's port.
+
+    Raises:
+        ProcessLookupError: no child of this process was started with it.
+    """
+    port = url.rpartition(":")[2]
+    for pid in _children(os.getpid()):
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        if port in (word.rpartition(":")[2] for word in words):
+            return pid
+    raise ProcessLookupError(f"no child of this process serves {url}")
+
+
+def resident_bytes(pid: int) -> dict[str, int]:
+    """Resident memory of a process: now, at its highest, anonymous and of files, by the kernel's names."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return {name: int(lines[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM", "RssAnon", "RssFile")}
+
+
+def processor_s(pid: int) -> float:
+    """Seconds of processor time that a process and its children have taken."""
+    fields = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in (pid, *_children(pid))]
+    return sum(int(field[11]) + int(field[12]) for field in fields) / TICKS_PER_S
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
