@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OURS = {"models", "service", "bench", "tests"}
+OURS = {"models", "service", "bench", "tools", "tests"}
 MAY_IMPORT = {"models": {"models"}, "service": {"service", "models"}, "bench": {"bench"}}
 ONLY_IN = {
     "onnxruntime": {"models/session.py"},
@@ -19,7 +19,7 @@ ONLY_IN = {
     "huggingface_hub": {"models/prepare/fetch.py"},
     "torch": {"models/prepare/attention.py", "models/prepare/export.py", "models/prepare/torch_model.py"},
 }
-"""Where an outside library may be known; the embedded model's recipe builds models and is free of these rules."""
+"""Where an outside library may be known."""
 LEAVES = {
     "models/artefact.py", "models/cpus.py", "models/pair.py", "models/batching.py", "models/prepare/requirements.py",
     "service/errors.py", "service/job.py", "service/settings.py",
@@ -50,17 +50,20 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def is_recipe(path: Path) -> bool:
-    return "embedded/recipe" in name(path)
-
-
 @pytest.mark.parametrize("room", sorted(MAY_IMPORT))
 def test_a_room_imports_only_what_its_arrows_allow(room: str) -> None:
-    """service → models; models and bench know nothing else of ours."""
+    """service → models; models and bench know nothing else of ours. No room imports tools or tests."""
     for path in files(room):
         for module in imports(path):
             top = module.partition(".")[0]
             assert top not in OURS - MAY_IMPORT[room], f"{name(path)} imports {module}"
+
+
+def test_tools_may_import_every_room_but_no_test() -> None:
+    """A program runs where the tests are not, and what both need is tools'."""
+    for path in files("tools"):
+        tests = [module for module in imports(path) if module.partition(".")[0] == "tests"]
+        assert tests == [], f"{name(path)} imports {tests}"
 
 
 def test_a_library_is_known_in_one_place_only() -> None:
@@ -69,7 +72,7 @@ def test_a_library_is_known_in_one_place_only() -> None:
         for path in files(room):
             for module in imports(path):
                 allowed = ONLY_IN.get(module.partition(".")[0])
-                assert allowed is None or name(path) in allowed or is_recipe(path), f"{name(path)} imports {module}"
+                assert allowed is None or name(path) in allowed, f"{name(path)} imports {module}"
 
 
 def test_leaves_know_nobody() -> None:
@@ -83,7 +86,7 @@ def test_only_preparing_imports_what_preparing_needs() -> None:
     """A server image carries neither torch nor transformers."""
     for room in ("models", "service"):
         for path in files(room):
-            if not is_recipe(path) and "models/prepare" not in name(path):
+            if "models/prepare" not in name(path):
                 tops = {module.partition(".")[0] for module in imports(path)}
                 assert not tops & SERVING_NEEDS_NO, f"{name(path)} imports {tops & SERVING_NEEDS_NO}"
 
