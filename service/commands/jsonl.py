@@ -37,9 +37,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-def documents_of(lines: Iterable[bytes], query: str | None) -> Iterator[Document]:
-    """Read the lines, each numbered from 0; blank ones are passed over. `query` is for lines without one."""
-    for index, line in enumerate(lines):
+def documents_of(lines: Iterable[bytes], query: str | None, start: int = 0) -> Iterator[Document]:
+    """Read the lines, each numbered from `start`; blank ones are passed over. `query` is for lines without one."""
+    for index, line in enumerate(lines, start):
         if line.strip():
             yield _document(index, line, query)
 
@@ -63,11 +63,11 @@ def earlier_results(path: Path) -> dict[int, Result]:
 
 def _document(index: int, line: bytes, query: str | None) -> Document:
     try:
-        read: str | InputLine = decode(line, str | InputLine)
+        content: str | InputLine = decode(line, str | InputLine)
     except RerankError as error:
         return Document(index=index, error=error.message.replace("the body", "the line"))
-    read = InputLine(text=read) if isinstance(read, str) else read
-    wanted = query if read.query is None else read.query
-    if wanted is None or not wanted.strip():
-        return Document(index=index, id=read.id, error="no query: pass --query, or give the line one")
-    return Document(index=index, id=read.id, query=wanted, text=read.text)
+    content = InputLine(text=content) if isinstance(content, str) else content
+    own_query = query if content.query is None else content.query
+    if own_query is None or not own_query.strip():
+        return Document(index=index, id=content.id, error="no query: pass --query, or give the line one")
+    return Document(index=index, id=content.id, query=own_query, text=content.text)

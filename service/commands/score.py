@@ -2,14 +2,14 @@
 
 A line of input is a document: a JSON string, or an object with `text` and, if wanted, `id` and a `query` of its own. A
 line of output is `{"index", "id"?, "score"}`, or `{"index", "id"?, "error"}` for a line that cannot be scored: one bad
-line costs no other. Output is written and flushed as it is made, and `--skip-done` goes on where a broken run ended.
+line costs no other. Output is written and flushed as it is made, and `--skip-done` goes on where a broken run ended, as
+far as the sidecar beside the output (`sidecar.py`) tells the same job and the same documents.
 """
 
 import contextlib
-import heapq
 import itertools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -20,27 +20,45 @@ from tqdm import tqdm
 from models.artefact import ArtefactError
 from models.chunks import ChunkOptions, best_chunks
 from models.scorer import Scorer, sigmoid
+from service.commands import sidecar
 from service.commands.jsonl import Document, Result, documents_of, earlier_results
 from service.commands.refusal import Refusal
 from service.commands.serve import open_scorer
 from service.commands.settings_flags import settings_flags
+from service.commands.sidecar import CountedLines, ScoringJob, Sidecar
 from service.settings import SettingsError, load
 
 CHUNK = 64
 """Documents scored at a time: what a broken run loses at most."""
 STDIO = "-"
-TOLERANCE = 1e-3
-"""How far the score of an earlier run may be from this run's for the two to be of one kind (other CPUs round apart)."""
-PROBES = 8
-"""Longest documents of an earlier run that are scored again: only long ones tell other windows apart."""
 
 
-class _Way(NamedTuple):
-    """How documents are scored; the lines of one output file must all be scored in one way."""
+class Scoring(NamedTuple):
+    """How documents are scored."""
 
     scorer: Scorer
-    windows: ChunkOptions
+    chunks: ChunkOptions
     raw_scores: bool
+
+    def job(self, query: str | None) -> ScoringJob:
+        """What an output's sidecar tells of it."""
+        artefact = self.scorer.artefact
+        return ScoringJob(
+            model=f"{artefact.manifest.name}@sha256:{artefact.sha256}",
+            query=query,
+            raw_scores=self.raw_scores,
+            max_tokens=self.scorer.tokeniser.max_tokens,
+            max_chunks_per_doc=self.chunks.max_chunks_per_doc,
+            overlap_tokens=self.chunks.overlap_tokens,
+        )
+
+
+class EarlierRun(NamedTuple):
+    """What an output file holds already."""
+
+    results: dict[int, Result]
+    """By the line's index."""
+    sidecar: Sidecar
 
 
 @click.command()
@@ -77,16 +95,19 @@ def score(
     **flags: str | None,
 ) -> None:
     """Score documents offline: JSON lines in, JSON lines out."""
-    windows = ChunkOptions(max_chunks_per_doc=max_chunks_per_doc, overlap_tokens=overlap_tokens)
+    chunks = ChunkOptions(max_chunks_per_doc=max_chunks_per_doc, overlap_tokens=overlap_tokens)
     try:
-        done = _done(output, skip_done)
+        earlier = _earlier_run(output, skip_done)
+        done = earlier.results if earlier else {}
         with contextlib.ExitStack() as stack:
-            lines = _input(source, stack)
+            lines = CountedLines(_input(source, stack))
             sink = _output(output, stack)
             scorer = stack.enter_context(open_scorer(load(flags)))
-            way = _Way(scorer, windows, raw_scores)
-            todo = _todo(way, documents_of(lines, query), done)
-            failed = _score(way, todo, sink, total=_total(source, done))
+            scoring = Scoring(scorer, chunks, raw_scores)
+            job = scoring.job(query)
+            todo = _remaining(lines, job, Path(output), earlier) if earlier else documents_of(lines, query)
+            keep_sidecar = _sidecar_writer(output, job, lines)
+            failed = _score(scoring, todo, sink, keep_sidecar, total=_total(source, done))
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     except BrokenPipeError:
@@ -128,63 +149,60 @@ def _total(source: str, done: dict[int, Result]) -> int | None:
         return sum(1 for line in file if line.strip()) - len(done)
 
 
-def _done(output: str, skip_done: bool) -> dict[int, Result]:
-    """Read what an earlier run finished, by the line's index; cut off a half-written last line."""
-    if output == STDIO:
-        if skip_done:
-            raise SettingsError("--skip-done needs --output FILE: it goes on with that file")
-        return {}
+def _earlier_run(output: str, skip_done: bool) -> EarlierRun | None:
+    """Read what an earlier run left, and cut off a half-written last line; None where it left nothing."""
     path = Path(output)
-    if not path.is_file():  # nothing there yet, or a device such as /dev/null
-        return {}
+    if output == STDIO and skip_done:
+        raise SettingsError("--skip-done needs --output FILE: it goes on with that file")
+    if output == STDIO or not path.is_file():  # nothing there yet, or a device such as /dev/null
+        return None
     if not skip_done:
         raise SettingsError(f"{output} exists: --skip-done goes on with it; to start anew, delete it first")
-    return earlier_results(path)
-
-
-def _todo(way: _Way, documents: Iterable[Document], done: dict[int, Result]) -> Iterator[Document]:
-    """Pass over what is done; raise SettingsError if that was made of other documents or in another way.
-
-    Ids must agree, and the last line that was scored and the longest ones are scored again and must come to the same.
-    """
-    last = max((index for index, result in done.items() if result.score is not None), default=None)
-    missing = set(done)
-    probes: list[Document] = []
-    for document in documents:
-        earlier = done.get(document.index)
-        if earlier is None:
-            yield document
-            continue
-        missing.discard(document.index)
-        if earlier.id != document.id:
-            raise SettingsError(
-                f"line {document.index} of the documents has the id {document.id!r}, "
-                f"the output file has {earlier.id!r} there: it belongs to other documents"
-            )
-        if document.index == last:
-            for probe in [*probes, document]:
-                _check_same(done[probe.index], _results(way, [probe])[0])
-        if earlier.score is not None:
-            probes = heapq.nlargest(PROBES, [*probes, document], key=lambda probe: len(probe.text))
-    if missing:
-        raise SettingsError(f"the output file has line {max(missing)}, the documents do not: it belongs to others")
-
-
-def _check_same(earlier: Result, now: Result) -> None:
-    if earlier.score is None or now.score is None or abs(earlier.score - now.score) > TOLERANCE:
+    if path.stat().st_size == 0:
+        return None
+    beside = sidecar.read(path)
+    results = earlier_results(path)
+    if max(results, default=-1) >= beside.documents.count:
         raise SettingsError(
-            f"line {now.index} has the score {now.score} now and {earlier.score} in the output file: "
-            "that was made with another query, model, kind of score or windows, or of other documents"
+            f"{output} has more lines than {sidecar.path_of(path).name} tells of: give another --output"
         )
+    return EarlierRun(results, beside)
 
 
-def _score(way: _Way, todo: Iterable[Document], sink: BinaryIO, *, total: int | None) -> int:
+def _remaining(lines: CountedLines, job: ScoringJob, output: Path, earlier: EarlierRun) -> Iterator[Document]:
+    """Pass over what is done; raise SettingsError if it was made by another job or of other documents."""
+    sidecar.check_job(output, earlier.sidecar.job, job)
+    before = earlier.sidecar.documents
+    first = documents_of(itertools.islice(lines, before.count), job.query)
+    missing = [document for document in first if document.index not in earlier.results]
+    sidecar.check_documents(output, before, lines.so_far)
+    yield from missing
+    yield from documents_of(lines, job.query, start=before.count)
+
+
+def _sidecar_writer(output: str, job: ScoringJob, lines: CountedLines) -> Callable[[], None]:
+    """A function that writes the output's sidecar for the lines read so far; stdout and devices have no sidecar."""
+    path = Path(output)
+    if output == STDIO or not path.is_file():
+        return lambda: None
+    return lambda: sidecar.write(path, Sidecar(job=job, documents=lines.so_far))
+
+
+def _score(
+    scoring: Scoring,
+    todo: Iterable[Document],
+    sink: BinaryIO,
+    keep_sidecar: Callable[[], None],
+    *,
+    total: int | None,
+) -> int:
     """Score documents chunk by chunk and write each chunk when it is done; return how many failed."""
     failed = 0
     with tqdm(total=total, unit="doc", file=sys.stderr, disable=None) as progress:
         todo = iter(todo)
         while chunk := list(itertools.islice(todo, CHUNK)):
-            results = _results(way, chunk)
+            results = _results(scoring, chunk)
+            keep_sidecar()  # first, so that it accounts for every line of the output
             sink.write(msgspec.json.Encoder().encode_lines(results))
             sink.flush()
             failed += sum(result.error is not None for result in results)
@@ -192,16 +210,16 @@ def _score(way: _Way, todo: Iterable[Document], sink: BinaryIO, *, total: int | 
     return failed
 
 
-def _results(way: _Way, chunk: list[Document]) -> list[Result]:
+def _results(scoring: Scoring, chunk: list[Document]) -> list[Result]:
     """Score the good documents of a chunk together, whatever their queries; give each its line of output."""
     good = [document for document in chunk if document.error is None]
     pairs, counts = [], []
     for query, run in itertools.groupby(good, key=lambda document: document.query):
-        windowed = way.scorer.tokeniser.chunked_pairs(query, [document.text for document in run], way.windows)
-        pairs += windowed.pairs
-        counts += windowed.counts
-    logits = best_chunks(way.scorer.run(pairs), counts)
-    scores = iter(logits if way.raw_scores else sigmoid(logits))
+        chunked = scoring.scorer.tokeniser.chunked_pairs(query, [document.text for document in run], scoring.chunks)
+        pairs += chunked.pairs
+        counts += chunked.counts
+    logits = best_chunks(scoring.scorer.run(pairs), counts)
+    scores = iter(logits if scoring.raw_scores else sigmoid(logits))
     return [
         Result(index=document.index, id=document.id, error=document.error)
         if document.error is not None

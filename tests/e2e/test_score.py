@@ -1,14 +1,24 @@
 """`rerank score`: JSON lines in, JSON lines out, resumable, and a bad line costs only itself."""
 
 import json
+import re
+import shutil
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from models.scorer import Scorer
-from tests.support.server import run_rerank
+from service.commands.sidecar import path_of
+from tests.support.server import RERANK, clean_environ, run_rerank
 from tests.support.texts import PASSAGES, QUERY
+from tests.support.tiny import make_artefact
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    return lines(file.read_text())
 
 
 def lines(text: str) -> list[dict[str, Any]]:
@@ -59,12 +69,59 @@ def test_a_broken_run_is_taken_up_where_it_ended(tmp_path: Path) -> None:
     assert run_rerank(*arguments, "--output", str(whole)).returncode == 0
     written = whole.read_bytes()
     broken.write_bytes(written[: written.index(b"\n", 700) - 5])
+    shutil.copy(path_of(whole), path_of(broken))
     assert not broken.read_bytes().endswith(b"\n")
     assert run_rerank(*arguments, "--output", str(broken), "--skip-done").returncode == 0
     assert broken.read_bytes() == whole.read_bytes()
     again = run_rerank(*arguments, "--output", str(broken), "--skip-done")
     assert again.returncode == 0
     assert broken.read_bytes() == whole.read_bytes()
+
+
+def numbered(count: int) -> bytes:
+    return b"".join(json.dumps({"text": f"panda {n}", "id": n}).encode() + b"\n" for n in range(count))
+
+
+def test_a_killed_run_is_taken_up_and_gives_an_unbroken_runs_file(tmp_path: Path) -> None:
+    """Killed after a chunk, while it waits for more lines; then from a pipe: the same lines, the same order."""
+    whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
+    assert run_rerank("score", "-q", QUERY, "-o", str(whole), stdin=numbered(90)).returncode == 0
+    command = [str(RERANK), "score", "-q", QUERY, "-o", str(killed)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, env=clean_environ()) as process:
+        assert process.stdin is not None
+        process.stdin.write(numbered(90)[: len(numbered(80)) + 7])
+        process.stdin.flush()
+        deadline = time.monotonic() + 30
+        while not (killed.exists() and killed.read_bytes().count(b"\n") >= 64) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+    assert killed.read_bytes() == b"".join(whole.read_bytes().splitlines(keepends=True)[:64])
+    assert run_rerank("score", "-q", QUERY, "-o", str(killed), "--skip-done", stdin=numbered(90)).returncode == 0
+    assert killed.read_bytes() == whole.read_bytes()
+    assert path_of(killed).read_bytes() == path_of(whole).read_bytes()
+
+
+def test_whatever_a_kill_left_is_taken_up(tmp_path: Path) -> None:
+    """The sidecar is written before the lines that it accounts for: none, some and half of one may be there."""
+    whole, killed = tmp_path / "whole.jsonl", tmp_path / "killed.jsonl"
+    assert run_rerank("score", "-q", QUERY, "-o", str(whole), stdin=numbered(70)).returncode == 0
+    written = whole.read_bytes().splitlines(keepends=True)
+    partial = path_of(killed).with_name(f".{path_of(killed).name}.partial")
+    for left in (b"", b"".join(written[:64]), b"".join(written[:66]) + written[66][:9]):
+        killed.write_bytes(left)
+        shutil.copy(path_of(whole), path_of(killed))
+        partial.write_bytes(b"{")
+        assert run_rerank("score", "-q", QUERY, "-o", str(killed), "--skip-done", stdin=numbered(70)).returncode == 0
+        assert killed.read_bytes() == whole.read_bytes()
+
+
+def test_documents_may_have_grown(tmp_path: Path) -> None:
+    """Lines that were added are scored; a last line that had no end has one now."""
+    output = tmp_path / "out.jsonl"
+    assert run_rerank("score", "-q", QUERY, "-o", str(output), stdin=numbered(2).rstrip()).returncode == 0
+    again = run_rerank("score", "-q", QUERY, "-o", str(output), "--skip-done", stdin=numbered(4))
+    assert again.returncode == 0, again.stderr
+    assert [line["id"] for line in lines_of(output)] == [0, 1, 2, 3]
 
 
 def test_an_existing_output_is_not_written_over(tmp_path: Path) -> None:
@@ -78,12 +135,33 @@ def test_an_existing_output_is_not_written_over(tmp_path: Path) -> None:
 
 
 def test_an_output_of_other_documents_is_refused(tmp_path: Path) -> None:
-    """Ids that differ show that the file belongs to another input."""
+    """An id or a letter that differs in what was read shows that the file belongs to another input."""
     output = tmp_path / "out.jsonl"
-    output.write_text('{"index":0,"id":"x","score":0.5}\n')
-    done = run_rerank("score", "-q", QUERY, "-o", str(output), "--skip-done", stdin=b'{"text": "a", "id": "y"}\n')
+    assert run_rerank("score", "-q", QUERY, "-o", str(output), stdin=b'{"text": "a", "id": "x"}\n').returncode == 0
+    written = output.read_bytes()
+    for other in (b'{"text": "a", "id": "y"}\n', b'{"text": "b", "id": "x"}\n'):
+        done = run_rerank("score", "-q", QUERY, "-o", str(output), "--skip-done", stdin=other + b'"more"\n')
+        assert done.returncode == 2
+        assert "belongs to other documents: the first 1 lines are not those" in done.stderr
+    assert output.read_bytes() == written
+
+
+def test_an_output_without_its_sidecar_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Made by hand or by an earlier version: what it was made of is not known. Nor may it have lines of its own."""
+    output = tmp_path / "out.jsonl"
+    arguments = ("score", "-q", QUERY, "-o", str(output), "--skip-done")
+    output.write_text('{"index":0,"score":0.5}\n')
+    done = run_rerank(*arguments, stdin=b'"a"\n')
     assert done.returncode == 2
-    assert "belongs to other documents" in done.stderr
+    assert (
+        "by an earlier version, for out.jsonl.job.json is not beside it: give another --output, or delete"
+        in done.stderr
+    )
+    assert output.read_text() == '{"index":0,"score":0.5}\n'
+    output.unlink()
+    assert run_rerank(*arguments, stdin=b'"a"\n').returncode == 0
+    output.write_text(output.read_text() + '{"index":1,"score":0.5}\n')
+    assert "has more lines than out.jsonl.job.json tells of" in run_rerank(*arguments, stdin=b'"a"\n"b"\n').stderr
 
 
 def test_a_pipe_is_read_once(scorer: Scorer) -> None:
@@ -95,16 +173,25 @@ def test_a_pipe_is_read_once(scorer: Scorer) -> None:
 
 
 def test_a_run_of_another_kind_is_not_gone_on_with(tmp_path: Path) -> None:
-    """Another query, logits after relevances, or fewer documents: scores of two kinds would stand in one file."""
+    """Another query, model, kind of score or chunks, or fewer documents: two kinds of scores would stand in one file."""
     documents, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     documents.write_text("".join(json.dumps(text) + "\n" for text in PASSAGES))
     arguments = ("score", "-d", str(documents), "-o", str(output))
     assert run_rerank(*arguments, "-q", QUERY).returncode == 0
     written = output.read_bytes()
-    assert "another query" in run_rerank(*arguments, "-q", "how is bread made?", "--skip-done").stderr
-    assert "kind of score" in run_rerank(*arguments, "-q", QUERY, "--raw-scores", "--skip-done").stderr
+    make_artefact(tmp_path / "mine")
+    for options, names in (
+        (("-q", "how is bread made?"), ["query"]),
+        (("-q", QUERY, "--raw-scores"), ["raw-scores"]),
+        (("-q", QUERY, "--max-chunks-per-doc", "2", "--overlap-tokens", "3"), ["max-chunks-per-doc", "overlap-tokens"]),
+        (("-q", QUERY, "--model", str(tmp_path / "mine")), ["model", "max-tokens"]),
+    ):
+        done = run_rerank(*arguments, *options, "--skip-done")
+        assert done.returncode == 2
+        assert re.findall(r"another --([\w-]+) \(", done.stderr) == names
     documents.write_text(json.dumps(PASSAGES[0]) + "\n")
-    assert "the documents do not" in run_rerank(*arguments, "-q", QUERY, "--skip-done").stderr
+    fewer = run_rerank(*arguments, "-q", QUERY, "--skip-done")
+    assert "other documents: it was made of 5 lines, and these have 1" in fewer.stderr
     assert output.read_bytes() == written
 
 
@@ -130,8 +217,6 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 def test_models_list_tells_what_is_ready(tmp_path: Path) -> None:
     """The embedded model is; bge-reranker-v2-m3 is known; a damaged folder and one that needs remote code are told."""
-    from tests.support.tiny import make_artefact
-
     make_artefact(tmp_path / "mine")
     make_artefact(tmp_path / "hurt")
     (tmp_path / "hurt" / "model.onnx").write_bytes(b"")
@@ -148,8 +233,6 @@ def test_models_list_tells_what_is_ready(tmp_path: Path) -> None:
 
 def test_models_list_has_a_line_for_every_prepared_precision_and_fits_a_terminal(tmp_path: Path) -> None:
     """A model that is prepared twice has two lines, in at most 140 columns; its card gives size, date and price."""
-    from tests.support.tiny import make_artefact
-
     for precision in ("fp32", "int8"):
         make_artefact(tmp_path / "bge-reranker-v2-m3" / precision)
     make_artefact(tmp_path / "acme--own" / "fp16")

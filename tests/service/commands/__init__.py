@@ -1,0 +1,1 @@
+"""Tests of one room; file names mirror the room."""
