@@ -173,7 +173,7 @@ def test_a_pipe_is_read_once(scorer: Scorer) -> None:
 
 
 def test_a_run_of_another_kind_is_not_gone_on_with(tmp_path: Path) -> None:
-    """Another query, model, kind of score or chunks, or fewer documents: two kinds of scores would stand in one file."""
+    """Another query, model, kind of score or chunks, or fewer documents: two kinds of score would be in one file."""
     documents, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     documents.write_text("".join(json.dumps(text) + "\n" for text in PASSAGES))
     arguments = ("score", "-d", str(documents), "-o", str(output))
