@@ -62,7 +62,7 @@ def main(seconds: int) -> None:
 def _reranked(url: str) -> int:
     """Requests that the server itself has counted on `/v1/rerank`."""
     metrics = httpx.get(f"{url}/metrics", trust_env=False).text
-    counts = re.findall(r'^rerank_requests_total{[^}]*route="/v1/rerank"[^}]*} (\S+)$', metrics, re.MULTILINE)
+    counts = re.findall(r'^rerank_http_requests_total{[^}]*route="/v1/rerank"[^}]*} (\S+)$', metrics, re.MULTILINE)
     return int(sum(map(float, counts)))
 
 
