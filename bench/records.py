@@ -1,9 +1,14 @@
-"""The records: one struct for every file that the bench writes, and how it is written and read.
+"""The records: one struct for every file that the bench writes, and how it is read.
 
 A record's raw results lie in it or beside it, so that every figure can be computed again, and it holds its provenance,
-so that it can be judged. The field `record` names the kind; `format` grows when a field changes its meaning. A file
-is complete or absent: it is written beside its place and then moved there. Raw rankings are lines instead
-(`bench/accuracy/rankings.py`), each with its kind in the field `line`.
+so that it can be judged. The field `record` names the kind. Raw rankings are lines instead
+(`bench/accuracy/rankings.py`), each with its kind in the field `line`. `bench/storage.py` writes them.
+
+What a release wrote, the next one reads. A new field has a default and needs no new number. A field that changes its
+name or its meaning raises `format`, and a reader of the older number stays: it decodes the old struct and gives the new
+one, so that nothing behind it knows of two. What a server says of itself (`Provenance.server`) and what a command was
+given (`Provenance.settings`) are kept as they came: whoever reads a key there must do without it. The kept results in
+`tests/kept/results` hold all this.
 """
 
 from pathlib import Path
@@ -11,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from bench.errors import BenchError, DataError
+from bench.errors import DataError
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -161,33 +166,6 @@ class AccuracyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="accur
 
 
 Record = AccuracyRecord
-
-
-def check_writable(path: Path) -> None:
-    """Raise BenchError now, not after an hour of measuring, where `path` cannot be written."""
-    beside = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.touch()
-        beside.unlink()
-    except OSError as error:
-        raise BenchError(f"the record cannot be written to {path}: {error.strerror}") from error
-
-
-def write(record: msgspec.Struct, path: Path) -> None:
-    """Write `record` as JSON, whole or not at all."""
-    write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1), path)
-
-
-def write_bytes(content: bytes, path: Path) -> None:
-    """Write `content`, whole or not at all."""
-    beside = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        raise BenchError(f"the record cannot be written to {path}: {error.strerror}") from error
 
 
 def read(path: Path) -> Record:

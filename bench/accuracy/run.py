@@ -15,7 +15,7 @@ from dataclasses import replace
 from tqdm import tqdm
 
 from bench.accuracy import measures
-from bench.accuracy.rankings import Rankings, RankingsLog
+from bench.accuracy.rankings import Line, Rankings
 from bench.candidates.candidates import Candidates
 from bench.client.client import Client
 from bench.contestants.dialect import Price
@@ -23,6 +23,7 @@ from bench.contestants.reference import Reference
 from bench.data.datasets import Dataset
 from bench.errors import ServerError
 from bench.records import AccuracyRecord, Failure, Provenance, Ranking, Sample
+from bench.storage import JsonLog
 
 RETRIES = 8
 STOP_AFTER = 10
@@ -58,7 +59,7 @@ async def rerank_all(
     dataset: Dataset,
     candidates: Candidates,
     queries: Sequence[str],
-    log: RankingsLog,
+    log: JsonLog[Line],
     concurrency: int,
     failed_before: Container[str] = (),
 ) -> None:
@@ -79,10 +80,10 @@ async def rerank_all(
                 texts = [dataset.documents[i] for i in ids]
                 answer = await client.rerank(query_id, dataset.queries[query_id], texts, retries=RETRIES)
                 if answer.scores is None:
-                    log.add(Failure(query_id, answer.sample))
+                    log.append(Failure(query_id, answer.sample))
                     failed_in_a_row, error = failed_in_a_row + 1, answer.sample.error
                 else:
-                    log.add(_ranking(query_id, ids, answer.scores, answer.sample))
+                    log.append(_ranking(query_id, ids, answer.scores, answer.sample))
                     failed_in_a_row = 0
                 bar.update()
 
@@ -102,12 +103,12 @@ async def rerank_all(
 
 
 def rank_all(
-    reference: Reference, dataset: Dataset, candidates: Candidates, queries: Sequence[str], log: RankingsLog
+    reference: Reference, dataset: Dataset, candidates: Candidates, queries: Sequence[str], log: JsonLog[Line]
 ) -> None:
     """Log the rankings of a reference, which asks nobody."""
     for query_id in queries:
         ids = candidates.lists[query_id]
-        log.add(_ranking(query_id, ids, reference.scores(ids, dataset.qrels[query_id]), None))
+        log.append(_ranking(query_id, ids, reference.scores(ids, dataset.qrels[query_id]), None))
 
 
 def _ranking(query_id: str, ids: list[str], scores: list[float], sample: Sample | None) -> Ranking:

@@ -10,15 +10,15 @@ import asyncio
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import provenance, records
+from bench import provenance
 from bench.accuracy import rankings, resume, run
-from bench.accuracy.rankings import RankingsLog
 from bench.candidates.candidates import Candidates
 from bench.client.client import Client
 from bench.contestants.contestant import Contestant, file_name
 from bench.contestants.reference import Reference
 from bench.data.datasets import Dataset
 from bench.records import AccuracyRecord, Provenance, RankingsHeader
+from bench.storage import check_writable, write_json
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def measure_accuracy(
     """
     drawn = run.limited(dataset, settings.limit, settings.seed)
     raw_file, record_file = (folder / f"{contestant.name}{ending}" for ending in (".jsonl", ".json"))
-    records.check_writable(record_file)
+    check_writable(record_file)
     there = rankings.read_if_there(raw_file)
     resume.check(raw_file, there, contestant.note(), dataset, frozen)
     if there is None or run.missing(drawn, frozen, there):
@@ -66,7 +66,7 @@ def measure_accuracy(
     made = provenance.gather(asked.url, asked.server, asdict(settings))
     price = contestant.price if isinstance(contestant, Contestant) else None
     record = run.record(made, drawn, dataset, frozen, raw, price, settings.seed, settings.measures)
-    records.write(record, record_file)
+    write_json(record, record_file)
     return record
 
 
@@ -79,9 +79,9 @@ def _compute(
     settings: AccuracySettings,
 ) -> None:
     """Add what a reference ranks and the file lacks."""
-    with RankingsLog(raw_file) as log:
+    with rankings.open_log(raw_file) as log:
         queries = run.missing(drawn, frozen, rankings.read_if_there(raw_file))
-        log.add(_header(reference, whole, frozen, provenance.gather(None, None, asdict(settings))))
+        log.append(_header(reference, whole, frozen, provenance.gather(None, None, asdict(settings))))
         run.rank_all(reference, drawn, frozen, queries, log)
 
 
@@ -98,11 +98,11 @@ async def _ask(
     async with Client(contestant, timeout_s=settings.timeout_s, connections=concurrency) as client:
         await client.check()
         server = await client.info()
-        with RankingsLog(raw_file) as log:
+        with rankings.open_log(raw_file) as log:
             there = rankings.read_if_there(raw_file)  # once more: nobody else can add to it from here on
             resume.check_server(raw_file, there, server)
             told = asdict(settings) | {"concurrency": concurrency, "per_minute": contestant.per_minute}
-            log.add(_header(contestant, whole, frozen, provenance.gather(client.url, server, told)))
+            log.append(_header(contestant, whole, frozen, provenance.gather(client.url, server, told)))
             queries = run.missing(drawn, frozen, there)
             failed_before = there.failures if there else ()
             await run.rerank_all(client, drawn, frozen, queries, log, concurrency, failed_before)

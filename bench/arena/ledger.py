@@ -1,19 +1,16 @@
-"""The ledger: a judge's ballots in an append-only file of JSON lines, read back at the next call.
+"""The ledger: a judge's ballots in an append-only file of JSON lines (`bench.storage`), read back at the next call.
 
 It promises that a ballot is on file before the next one is asked for, so that a kill loses at most the looks under
-way. A last line without its end, as a kill can leave it, is cut off; any other damaged line is an error. One process
-at a time writes, held by a lock that dies with it.
+way.
 """
 
-import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-import msgspec
-
 from bench.arena.records import Ballot, Side
-from bench.errors import BenchError, DataError
+from bench.errors import BenchError
+from bench.storage import JsonLog, read_lines
 
 Presentation = tuple[str, str, str, str, Side, str]
 """A match's key, who was shown first, and the hash of what was shown."""
@@ -25,19 +22,13 @@ class Ledger:
     def __init__(self, file: Path) -> None:
         """Open, lock and read `file`, which is made where it is not there."""
         self.file = file
+        self._log: JsonLog[Ballot] = JsonLog(
+            file, if_locked=f"another arena is writing to {file}: wait for its end, or stop it"
+        ).open()
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            self._lines = file.open("a+b", buffering=0)
-        except OSError as error:
-            raise BenchError(f"the ballots cannot be written to {file}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._ballots = {_look(ballot): ballot for ballot in self._read()}
-        except BlockingIOError:
-            self._lines.close()
-            raise BenchError(f"another arena is writing to {file}: wait for its end, or stop it") from None
+            self._ballots = {_look(ballot): ballot for ballot in read_lines(file, Ballot, "ballot")}
         except BenchError:
-            self._lines.close()
+            self._log.close()
             raise
 
     def __enter__(self) -> "Ledger":
@@ -48,7 +39,7 @@ class Ledger:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close the file and with it the lock."""
-        self._lines.close()
+        self._log.close()
 
     def __iter__(self) -> Iterator[Ballot]:
         """All ballots, in the order of their first writing; a look that was judged again by its last verdict."""
@@ -60,38 +51,13 @@ class Ledger:
 
     def append(self, ballot: Ballot) -> None:
         """Write one ballot."""
-        line = msgspec.json.encode(ballot) + b"\n"
-        try:
-            written = self._lines.write(line)
-        except OSError as error:
-            raise BenchError(f"the ballots cannot be written to {self.file}: {error.strerror}") from error
-        if written != len(line):
-            raise BenchError(f"the ballots cannot be written to {self.file}: the disk took {written} bytes of a line")
+        self._log.append(ballot)
         self._ballots[_look(ballot)] = ballot
-
-    def _read(self) -> list[Ballot]:
-        self._lines.seek(0)
-        content = self._lines.read()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            self._lines.truncate(whole)
-        return list(_ballots(content[:whole], self.file))
 
 
 def read_ballots(file: Path) -> list[Ballot]:
     """The ballots of another judge, without a lock."""
-    content = file.read_bytes()
-    last = {_look(ballot): ballot for ballot in _ballots(content[: content.rfind(b"\n") + 1], file)}
-    return list(last.values())
-
-
-def _ballots(content: bytes, file: Path) -> Iterator[Ballot]:
-    decoder = msgspec.json.Decoder(Ballot)
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):
-        try:
-            yield decoder.decode(line)
-        except msgspec.MsgspecError as error:
-            raise DataError(f"{file} line {number} is no ballot: {error}") from error
+    return list({_look(ballot): ballot for ballot in read_lines(file, Ballot, "ballot")}.values())
 
 
 def _look(ballot: Ballot) -> Presentation:

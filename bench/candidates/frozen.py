@@ -17,7 +17,8 @@ from bench.candidates import candidates
 from bench.candidates.candidates import K1, B, Candidates, Dense
 from bench.data.datasets import Dataset
 from bench.errors import DataError
-from bench.records import CandidatesNote, DatasetNote, Provenance, write_bytes
+from bench.records import CandidatesNote, DatasetNote, Provenance
+from bench.storage import write_json
 
 FILE = "candidates.json"
 DEPTH = 50
@@ -94,7 +95,7 @@ def _make(dataset: Dataset, choice: Choice, path: Path) -> Candidates:
     settings = choice.settings(dataset)
     url = choice.dense.model.address if choice.dense else None
     record = FrozenCandidates(provenance.gather(url, None, settings), dataset.note(), made.note(), settings, made.lists)
-    write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1), path)
+    write_json(record, path)
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from bench import provenance, records
+from bench import provenance
 from bench.arena import tournament
 from bench.arena.field import Arena, read_field
 from bench.arena.judges.budget import Prices
@@ -29,6 +29,7 @@ from bench.errors import BenchError
 from bench.published import published
 from bench.records import DatasetNote
 from bench.settings import Settings
+from bench.storage import write_json
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def arena_command(
     others = _others(file)
     if found.outcomes or not stopped:
         record = tournament.record(made, judge, field, drawn, len(possible), found, others, seed)
-        records.write(record, file.with_suffix(".json"))
+        write_json(record, file.with_suffix(".json"))
         click.echo(arena_table(record, published.load(results)))
         click.echo(f"record: {file.with_suffix('.json')}", err=True)
     if stopped:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import DataError
+from bench.storage import write_json
 
 NAME = "fetched.lock.json"
 
@@ -38,6 +39,4 @@ def read(folder: Path) -> dict[str, Pin]:
 def pin(folder: Path, url: str, entry: Pin) -> None:
     """Add one pin; the file is replaced whole."""
     pins = read(folder) | {url: entry}
-    beside = folder / (NAME + ".partial")
-    beside.write_bytes(msgspec.json.format(msgspec.json.encode(pins), indent=1))
-    beside.replace(folder / NAME)
+    write_json(pins, folder / NAME)

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from bench.errors import BenchError
-from bench.latency import records
 from bench.latency.records import LatencyRecord, PointFigures, ProfileNote
 from bench.latency.samples import Profile
 from bench.latency.summary import summarise
+from bench.storage import write_json
 
 FOLDER = "latency"
 SAMPLES, FIGURES = ".parquet", ".json"
@@ -23,7 +23,7 @@ SAMPLES, FIGURES = ".parquet", ".json"
 def finish(profile: Profile, path: Path) -> LatencyRecord:
     """The figures of the profile at `path`, written beside its samples."""
     made = figures(profile)
-    records.write(made, path.with_suffix(FIGURES))
+    write_json(made, path.with_suffix(FIGURES))
     return made
 
 

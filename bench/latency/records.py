@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import DataError
-from bench.records import CandidatesNote, ContestantNote, DatasetNote, Estimate, Provenance, write_bytes
+from bench.records import CandidatesNote, ContestantNote, DatasetNote, Estimate, Provenance
 
 FORMAT = 2
 """1 held the samples of one closed loop in the JSON file itself."""
@@ -174,11 +174,6 @@ class LatencyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="latenc
     points: list[PointFigures]
     """In the order of the plan; a point that is not finished is absent."""
     format: int = FORMAT
-
-
-def write(record: LatencyRecord, path: Path) -> None:
-    """Write the figures as JSON, whole or not at all."""
-    write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=1), path)
 
 
 def read(path: Path) -> LatencyRecord:

@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bench.errors import BenchError, DataError
+from bench.errors import DataError
 from bench.latency.observations import Floats, Observations
 from bench.latency.records import FORMAT, PointPlan, ProfileNote
 from bench.records import Sample
+from bench.storage import replacing
 
 NOTE = b"rerank-bench.latency"
 STAGE, US = "server_timing.", "_us"
@@ -108,13 +109,8 @@ def write(profile: Profile, path: Path) -> None:
     table = profile.table.replace_schema_metadata(metadata)
     words = [field.name for field in table.schema if pa.types.is_string(field.type)]
     numbers = {field.name: "DELTA_BINARY_PACKED" for field in table.schema if field.name.endswith(US)}
-    beside = path.with_name(path.name + ".partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, beside, compression="zstd", use_dictionary=words, column_encoding=numbers)
-        beside.replace(path)
-    except OSError as error:
-        raise BenchError(f"the samples cannot be written to {path}: {error}") from error
+    with replacing(path) as partial:
+        pq.write_table(table, partial, compression="zstd", use_dictionary=words, column_encoding=numbers)
 
 
 def read(path: Path) -> Profile:

@@ -23,7 +23,7 @@ from bench.latency.plan import Job, Sweep, jobs
 from bench.latency.records import LatencyRecord, ProfileNote
 from bench.latency.samples import Profile
 from bench.latency.sweep import ProfileRun, measure, missing, new_run
-from bench.records import check_writable
+from bench.storage import check_writable
 
 Sets = Sequence[tuple[Dataset, Candidates]]
 

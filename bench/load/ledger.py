@@ -7,13 +7,12 @@ leaves all that it knew, that no file is overwritten, and that the statistics co
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TextIO
 
-import msgspec
 from msgspec.structs import replace
 
 from bench.errors import BenchError
 from bench.load.samples import LoadHeader, LoadSample, table
+from bench.storage import JsonLog, check_writable
 
 
 class Ledger:
@@ -23,33 +22,34 @@ class Ledger:
         self.samples: list[LoadSample] = []
         self._path = path
         self._started_unix_s = 0.0
-        self._file: TextIO | None = None
+        self._log: JsonLog[LoadHeader | LoadSample] | None = None
         if path is not None:
             if path.exists():
                 raise BenchError(f"{path} exists, and samples are not overwritten: give another name")
-            self._open(path).close()
-            path.unlink()
+            check_writable(path)
 
     def start(self, header: LoadHeader, now_unix_s: float) -> None:
         """Begin a test; that of a second one in the same web session goes to a file of its own."""
         self.close()
         self.samples, self._started_unix_s = [], now_unix_s
         if self._path is not None:
-            self._file = self._open(_free(self._path))
-            self._write(header)
+            path = _free(self._path)
+            self._log = JsonLog(path, if_locked=f"another load test is writing to {path}: give another name")
+            self._log.open().append(header)
 
     def add(self, samples: Iterable[LoadSample]) -> None:
         """Take requests whose times are Unix seconds."""
         for sent in samples:
             sample = self._since_start(sent)
             self.samples.append(sample)
-            self._write(sample)
+            if self._log is not None:
+                self._log.append(sample)
 
     def close(self) -> None:
         """Close the file; closing it again does nothing."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     def report(self, counted: int, per_s: float) -> str:
         """The exact statistics, and what locust counted itself."""
@@ -60,17 +60,6 @@ class Ledger:
         at, zero = sent.sample, self._started_unix_s
         times = {name: round(getattr(at, name) - zero, 6) for name in ("planned_s", "sent_s", "done_s")}
         return replace(sent, sample=replace(at, **times))
-
-    def _open(self, path: Path) -> TextIO:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return path.open("x", encoding="utf-8", buffering=1)
-        except OSError as error:
-            raise BenchError(f"samples cannot be written to {path}: {error.strerror}") from error
-
-    def _write(self, line: LoadHeader | LoadSample) -> None:
-        if self._file is not None:
-            self._file.write(msgspec.json.encode(line).decode() + "\n")
 
 
 def _free(path: Path) -> Path:

@@ -16,6 +16,7 @@ import msgspec
 
 from bench import records
 from bench.errors import DataError
+from bench.storage import write_json
 
 SHIPPED = Path(__file__).parent / "published.json"
 FILE = "published.json"
@@ -100,7 +101,7 @@ def merge(results: Path, sources: Sequence[PublishedSource]) -> PublishedRecord:
     there = load(results)
     by_source = {each.source: each for each in [*(there.sources if there else []), *sources]}
     record = PublishedRecord([by_source[name] for name in sorted(by_source)])
-    records.write(record, file)
+    write_json(record, file)
     return record
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from bench import provenance
 from bench.accuracy import rankings
-from bench.accuracy.rankings import RankingsLog
 from bench.errors import BenchError, DataError
 from bench.records import CandidatesNote, ContestantNote, DatasetNote, Failure, Ranking, RankingsHeader, Sample
 
@@ -31,12 +30,12 @@ def _failure(query_id: str, error: str) -> Failure:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "new" / "c.jsonl"
-    with RankingsLog(path) as log:
+    with rankings.open_log(path) as log:
         for line in (HEADER, _ranking("q1"), _failure("q2", "first"), _failure("q2", "second"), _failure("q3", "x")):
-            log.add(line)
-    with RankingsLog(path) as log:
-        log.add(HEADER)
-        log.add(_ranking("q3"))
+            log.append(line)
+    with rankings.open_log(path) as log:
+        log.append(HEADER)
+        log.append(_ranking("q3"))
     return path
 
 
@@ -55,8 +54,8 @@ def test_a_line_without_its_end_is_passed_over_and_cut_off(path: Path) -> None:
     for cut in range(ends[0], len(whole), 17):
         path.write_bytes(whole[:cut])
         before = rankings.read(path)
-        with RankingsLog(path) as log:
-            log.add(_ranking("q9"))
+        with rankings.open_log(path) as log:
+            log.append(_ranking("q9"))
         after = rankings.read(path)
         assert after.rankings == {**before.rankings, "q9": _ranking("q9")}
         assert path.read_bytes()[: max(end for end in ends if end <= cut)] == whole[: max(e for e in ends if e <= cut)]
@@ -66,16 +65,16 @@ def test_a_header_without_its_end_is_no_file_yet(path: Path) -> None:
     """Killed before the first line was whole: there is nothing, and nothing is in the way of a new beginning."""
     path.write_bytes(path.read_bytes()[:50])
     assert rankings.read_if_there(path) is None
-    with RankingsLog(path) as log:
-        log.add(HEADER)
+    with rankings.open_log(path) as log:
+        log.append(HEADER)
     assert rankings.read(path).headers == [HEADER]
 
 
 def test_a_second_writer_is_refused(path: Path) -> None:
     """Two runs on one file would double every line: the later one ends with a sentence; a lock ends with its run."""
-    with RankingsLog(path), pytest.raises(BenchError, match="another run is writing to"), RankingsLog(path):
+    with rankings.open_log(path), pytest.raises(BenchError, match="another run is writing to"), rankings.open_log(path):
         pass
-    with RankingsLog(path):
+    with rankings.open_log(path):
         pass
 
 
@@ -100,13 +99,13 @@ def test_damage_names_its_line(path: Path, change: Callable[[list[bytes]], list[
 
 def test_a_file_that_can_grow_no_more_is_one_sentence(path: Path) -> None:
     """As a full disk: the run ends, and what was written before is read the next time."""
-    before = rankings.read(path)
+    before, whole = rankings.read(path), path.read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 30, hard))
     try:
-        with pytest.raises(BenchError, match="cannot be written: File too large"), RankingsLog(path) as log:
-            log.add(_ranking("q9"))
+        with pytest.raises(BenchError, match="cannot be written: File too large"), rankings.open_log(path) as log:
+            log.append(_ranking("q9"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert not path.read_bytes().endswith(b"\n")
+    assert path.read_bytes() == whole
     assert rankings.read(path) == before

@@ -1,0 +1,142 @@
+"""Files that stay whole whatever ends the process: the atomic write, and the append-only log of JSON lines.
+
+A file written by `replacing` or `write_json` is complete or absent: it is written beside its path, as `<name>.partial`,
+and then moved there. A `JsonLog` only ever grows, by whole lines and by one process at a time: a kill at any moment
+leaves at most one line without its end, which `read_lines` passes over and the next writer cuts off. What cannot be
+written (no permission, a full disk) is a BenchError that names the file.
+"""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+import msgspec
+
+from bench.errors import BenchError, DataError
+
+Line = TypeVar("Line")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """The path of a file beside `path`, which takes the place of `path` when the block ends without an error.
+
+    Raises:
+        BenchError: an OSError in the block or in the move; `path` is as it was.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise _not_written(path, error) from error
+
+
+def write_json(value: Any, path: Path) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_bytes(msgspec.json.format(msgspec.json.encode(value), indent=1))
+
+
+def check_writable(path: Path) -> None:
+    """Raise BenchError now, not after an hour of measuring, where `path` cannot be written."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()
+        partial.unlink()
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+class JsonLog(Generic[Line]):
+    """A file of JSON lines that is open for appending and locked. Use with `with`, or call `open` and `close`."""
+
+    def __init__(self, path: Path, if_locked: str) -> None:
+        """Open nothing yet; `if_locked` is the sentence of the error where another process has the file."""
+        self._path = path
+        self._if_locked = if_locked
+        self._file: FileIO
+
+    def open(self) -> Self:
+        """Open the file, lock it, and cut off what a kill left of a last line; the lock ends with the process.
+
+        Raises:
+            BenchError: the file cannot be written, or another process has it.
+        """
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("ab+", buffering=0)
+        except OSError as error:
+            raise _not_written(self._path, error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise BenchError(self._if_locked) from error
+        self._file.seek(0)
+        self._file.truncate(self._file.read().rfind(b"\n") + 1)
+        return self
+
+    def close(self) -> None:
+        """Close the file and with it the lock."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        """Open the file."""
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        self.close()
+
+    def append(self, line: Line) -> None:
+        """Append a line; it is with the operating system when this returns.
+
+        Raises:
+            BenchError: the file takes no more; it ends with the last line that was written whole.
+        """
+        end = self._file.seek(0, 2)
+        try:
+            rest = memoryview(msgspec.json.encode(line) + b"\n")
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                self._file.truncate(end)
+            raise _not_written(self._path, error) from error
+
+
+def read_lines(path: Path, kind: Any, name: str) -> list[Any]:
+    """The whole lines of a file, each decoded as `kind`; none where the file does not exist.
+
+    Raises:
+        DataError: the file cannot be read, or a line of it is not a `name`; with the number of the line.
+    """
+    decoder = msgspec.json.Decoder(kind)
+    try:
+        whole = path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    lines = []
+    for number, line in enumerate(whole, start=1):
+        try:
+            lines.append(decoder.decode(line))
+        except (msgspec.MsgspecError, UnicodeError) as error:
+            raise DataError(f"{path} line {number} is no {name}: {error}") from error
+    return lines
+
+
+def _not_written(path: Path, error: OSError) -> BenchError:
+    return BenchError(f"{path} cannot be written: {error.strerror or error}")
