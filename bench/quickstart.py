@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from bench import tables
-from bench.accuracy import stages
+from bench.accuracy import stage as stages
+from bench.accuracy import tables
 from bench.candidates import frozen
 from bench.contestants.contestant import rerank_at
 from bench.data import datasets

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from bench import tables
-from bench.accuracy import measures
+from bench.accuracy import measures, tables
 from bench.candidates.candidates import freeze, shipped_run
 from bench.data import catalogue, datasets
 from bench.data.catalogue import Form, KnownDataset

@@ -5,10 +5,10 @@ their label, and never in one of ours.
 """
 
 from bench.arena.records import ArenaRecord, PairTally, Standings
-from bench.columns import columns
 from bench.published.published import PublishedRecord
 from bench.published.table import published_figure
 from bench.records import Estimate
+from bench.tables import columns
 
 ABSENT = "-"
 

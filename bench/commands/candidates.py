@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from bench import tables
-from bench.accuracy import measures, stages
+from bench.accuracy import measures, tables
+from bench.accuracy import stage as stages
 from bench.candidates import candidates, frozen
 from bench.candidates.candidates import Candidates
 from bench.candidates.embeddings import EmbeddingsModel

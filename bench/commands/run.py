@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from bench import tables
-from bench.accuracy import measures, paired, stages
+from bench.accuracy import measures, paired, tables
+from bench.accuracy import stage as stages
 from bench.candidates import frozen
 from bench.commands.flags import DATA, MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT, URL, asked_for
 from bench.contestants.contestant import FORM

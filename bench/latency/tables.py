@@ -4,9 +4,9 @@ Reads records and makes text. What could not be measured is a dash; a point whos
 the reason where its percentiles would be.
 """
 
+from bench.accuracy.tables import cell, dataset_lines, server_line
 from bench.latency.records import LatencyRecord, LatencySummary, PointFigures
 from bench.records import Estimate
-from bench.tables import cell, dataset_lines, server_line
 
 FEW = 20
 """Successes below which percentiles stand on too little to be printed without a word."""

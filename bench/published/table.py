@@ -3,8 +3,8 @@
 Pure text. A figure that was not published is a dash; nothing is converted, ranked or averaged.
 """
 
-from bench.columns import columns
 from bench.published.published import Figures, PublishedRecord, PublishedSource
+from bench.tables import columns
 
 ABSENT = "-"
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bench import tables
-from bench.accuracy import paired, stages
+from bench.accuracy import paired, tables
+from bench.accuracy import stage as stages
 from bench.candidates.frozen import keep
 from bench.contestants.reference import Reference
 from bench.data import datasets

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench import records
-from bench.accuracy import run
+from bench.accuracy import rerank as run
 from bench.contestants.dialect import Price
 from bench.records import Ranking, Sample
 from tests.support.fake_reranker import FakeReranker, Reply

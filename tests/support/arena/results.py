@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.accuracy.stages import accuracy_folder
+from bench.accuracy.stage import accuracy_folder
 from bench.arena.field import Arena, read_field
 from bench.data import datasets
 

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import provenance
-from bench.accuracy import rankings, resume, run
+from bench.accuracy import rankings, resume
+from bench.accuracy import rerank as run
 from bench.candidates.candidates import Candidates
 from bench.client.client import Client
 from bench.contestants.contestant import Contestant, file_name
