@@ -36,8 +36,3 @@ def estimate(values: NDArray[np.float64], statistic: Callable[[Rows], NDArray[np
 def mean(rows: Rows) -> NDArray[np.float64]:
     """The mean of every resample."""
     return np.asarray(rows.mean(axis=1), dtype=np.float64)
-
-
-def percentile(rank: float) -> Callable[[Rows], NDArray[np.float64]]:
-    """The statistic "percentile `rank`", interpolated linearly between the two nearest observations."""
-    return lambda rows: np.asarray(np.percentile(rows, rank, axis=1), dtype=np.float64)

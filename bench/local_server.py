@@ -27,7 +27,7 @@ POLL_S = 0.1
 
 
 @contextlib.contextmanager
-def served(command: str, start_timeout_s: float, ready: str = "/ready") -> Iterator[str]:
+def local_server(command: str, start_timeout_s: float, ready: str = "/ready") -> Iterator[str]:
     """The URL of a server started by `command --port <a free one>`, ready; stopped when the block ends."""
     with _signals_unwind(), tempfile.TemporaryDirectory(prefix="rerank-bench-") as folder:
         log = Path(folder) / "server.log"

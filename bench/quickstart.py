@@ -9,19 +9,17 @@ from pathlib import Path
 
 import click
 
-from bench.accuracy import stage as stages
-from bench.accuracy import tables
-from bench.candidates import frozen
+from bench.accuracy.stage import AccuracySettings, accuracy_folder, measure_accuracy
+from bench.accuracy.tables import accuracy_table
+from bench.candidates.frozen import DEPTH, Choice, load_or_freeze
 from bench.contestants.contestant import rerank_at
 from bench.data import datasets
 from bench.errors import BenchError
 from bench.latency.plan import Sweep
 from bench.latency.stage import measure_latency
 from bench.latency.tables import latency_table
-from bench.local_server import served
+from bench.local_server import local_server
 from bench.settings import Settings
-
-DEPTH = 50  # documents a request and candidates a query, as the public leaderboard has them
 
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
@@ -48,8 +46,8 @@ def main(
             "or --data sample for the small one that ships with the bench"
         )
     try:
-        with tempfile.TemporaryDirectory(prefix="rerank-bench-") as nowhere:
-            failed = _measure(data, command, limit, requests, start_timeout, out or Path(nowhere))
+        with tempfile.TemporaryDirectory(prefix="rerank-bench-") as temporary:
+            failed = _measure(data, command, limit, requests, start_timeout, out or Path(temporary))
         if out:
             click.echo(f"records: {out}", err=True)
     except BenchError as error:
@@ -61,18 +59,16 @@ def main(
 def _measure(data: str, command: str, limit: int | None, requests: int, start_timeout_s: float, results: Path) -> int:
     """Print both tables; gives how many requests failed."""
     dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root))
-    folder = stages.accuracy_folder(results, dataset)
-    candidates = frozen.keep(dataset, DEPTH, None, folder)
+    folder = accuracy_folder(results, dataset)
+    candidates = load_or_freeze(dataset, Choice(DEPTH), folder)
     click.echo(f"starting `{command}`", err=True)
-    with served(command, start_timeout_s) as url:
+    with local_server(command, start_timeout_s) as url:
         contestant = rerank_at(url)
         sweep = Sweep(documents=(DEPTH,), requests=requests)
         [latency] = measure_latency([contestant], [(dataset, candidates)], sweep, results, anew=True)
         click.echo(latency_table(latency))
-        accuracy = stages.measure_accuracy(
-            contestant, dataset, candidates, folder, stages.AccuracySettings(limit=limit)
-        )
-        click.echo(tables.accuracy_table([accuracy]))
+        accuracy = measure_accuracy(contestant, dataset, candidates, folder, AccuracySettings(limit=limit))
+        click.echo(accuracy_table([accuracy]))
     return sum(at.summary.errors for at in latency.points) + len(accuracy.failures)
 
 

@@ -1,10 +1,58 @@
-"""Text in columns, each as wide as its widest cell: how every plain table of the bench is set."""
+"""Text tables: rows in columns, how a figure is printed, and the lines that a table of figures needs above it.
+
+Every command's table is set by `text_table`. Nothing is computed here. A figure stands beside its interval, and what
+could not be measured is a dash.
+"""
 
 from collections.abc import Sequence
 
+from bench.records import CandidatesNote, DatasetNote, Estimate, Provenance
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The rows as lines, indented by two; all rows are of one length."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    padded = ([f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)] for row in rows)
-    return ["  " + "  ".join(row).rstrip() for row in padded]
+ABSENT = "-"
+
+
+def text_table(rows: Sequence[Sequence[str]], *, indent: int = 2) -> list[str]:
+    """The rows as lines, each column as wide as its widest cell; all rows are of one length."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return [" " * indent + "  ".join(row).rstrip() for row in padded]
+
+
+def measure_cell(estimate: Estimate) -> str:
+    """A measure with its interval, as the literature prints it."""
+    return cell(estimate, 4)
+
+
+def cell(estimate: Estimate | None, digits: int) -> str:
+    """A figure with its interval; a dash where there is none."""
+    if estimate is None:
+        return ABSENT
+    value, low, high = (figure(part, digits) for part in (estimate.value, estimate.low, estimate.high))
+    return f"{value} [{low}, {high}]"
+
+
+def figure(value: float, digits: int) -> str:
+    """A bare figure: .5058, as the literature prints measures, where it has four digits."""
+    text = f"{value:.{digits}f}"
+    return text[1:] if digits == 4 and text.startswith("0.") else text
+
+
+def server_line(provenance: Provenance) -> str:
+    """What the server says of itself."""
+    server = provenance.server or {}
+    facts = [f"{key} {server[key]}" for key in ("model_id", "model_dtype", "device", "version") if key in server]
+    return f"{', '.join(facts) or 'tells nothing of itself'}, at {provenance.url}"
+
+
+def dataset_lines(note: DatasetNote) -> list[str]:
+    """What a reader of any figure on this dataset must know of it."""
+    lines = [f"dataset: {note.name} ({note.split}), {note.judged_queries} judged queries, {note.documents} documents"]
+    if note.labels:
+        lines.append(f"  labels: {note.labels}{'' if note.human_labels else ' (NOT human)'}")
+    return [*lines, *(f"  note: {doubt}" for doubt in note.doubts)]
+
+
+def candidates_line(note: CandidatesNote) -> str:
+    """Which lists every contestant was given."""
+    without = f", none for {note.queries_without_candidates} queries" if note.queries_without_candidates else ""
+    return f"  candidates   top {note.depth} of {note.source} (sha256 {note.sha256[:12]}){without}"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import click
 
-from bench.accuracy import measures, tables
+from bench import tables
+from bench.accuracy import measures
+from bench.accuracy.measures import PRIMARY
 from bench.candidates.candidates import freeze, shipped_run
 from bench.data import catalogue, datasets
 from bench.data.catalogue import Form, KnownDataset
@@ -18,7 +20,6 @@ from bench.settings import Settings
 
 DEPTH = 100
 TOLERANCE = 0.005
-MEASURE = "nDCG@10"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,7 +27,7 @@ MEASURE = "nDCG@10"
 def main(root: Path | None) -> None:
     """Print BM25's figures beside the expected ones, for the sets under ROOT (else under RERANK_DATA)."""
     root = root or Settings.from_environment().data_root
-    click.echo(f"{'dataset':<20} {'queries':>7}  {'BM25 ' + MEASURE:<24} {'expected':>8}  off by")
+    click.echo(f"{'dataset':<20} {'queries':>7}  {'BM25 ' + PRIMARY:<24} {'expected':>8}  off by")
     differences = [_row(known, root) for known in catalogue.KNOWN if known.bm25_ndcg10 is not None]
     measured = [difference for difference in differences if difference is not None]
     if not measured:
@@ -49,7 +50,7 @@ def _row(known: KnownDataset, root: Path | None) -> float | None:
         return None
     expected = known.bm25_ndcg10 or 0.0
     values = measures.per_query(dataset.qrels, freeze(dataset, DEPTH).lists, dataset.relevance_level)
-    found = measures.means({MEASURE: values[MEASURE]})[MEASURE]
+    found = measures.means({PRIMARY: values[PRIMARY]})[PRIMARY]
     difference = abs(found.value - expected)
     cells = f"{tables.measure_cell(found):<24} {tables.figure(expected, 4):>8}  {tables.figure(difference, 4)}"
     click.echo(f"{known.name:<20} {len(dataset.qrels):>7}  {cells}{'  OFF' if difference > TOLERANCE else ''}")

@@ -1,4 +1,4 @@
-"""What the kernel knows of a server that this process started with `bench.local_server.served`."""
+"""What the kernel knows of a server that this process started with `bench.local_server.local_server`."""
 
 import os
 from pathlib import Path

@@ -18,23 +18,26 @@ from bench.errors import BenchError
 from bench.records import Estimate
 
 STANDARD = (nDCG @ 5, nDCG @ 10, R @ 5, R @ 10, RR @ 10)
+"""What every run measures, in the order of the tables. To add a measure, add it here."""
+PRIMARY = str(nDCG @ 10)
+"""The measure by which contestants are ordered, compared in pairs and judged in the arena."""
 
 PerQuery = dict[str, dict[str, float]]
 """Measure to query id to value."""
 
 
 def order_by_score(document_ids: Sequence[str], scores: Sequence[float]) -> list[int]:
-    """Positions of the candidates, best score first; equal scores keep the order given."""
+    """Indices of the candidates, best score first; equal scores keep the order given."""
     if len(document_ids) != len(scores):
         raise ValueError(f"{len(scores)} scores for {len(document_ids)} documents")
-    return sorted(range(len(scores)), key=lambda position: -scores[position])
+    return sorted(range(len(scores)), key=lambda index: -scores[index])
 
 
 def per_query(
     qrels: Mapping[str, Mapping[str, int]],
     rankings: Mapping[str, Sequence[str]],
     relevance_level: int,
-    also: Sequence[str] = (),
+    further: Sequence[str] = (),
 ) -> PerQuery:
     """Every measure of every judged query.
 
@@ -42,12 +45,12 @@ def per_query(
         qrels: query id to document id to grade.
         rankings: query id to document ids, best first, without ties; queries that are absent count 0.
         relevance_level: the grade from which a document is relevant in binary measures.
-        also: further measures by their names in the literature, such as `AP` or `R@100`.
+        further: more measures, by their names in the literature, such as `AP` or `R@100`.
 
     Raises:
-        BenchError: a further measure has no such name.
+        BenchError: there is no measure of such a name.
     """
-    measures = list(dict.fromkeys([*STANDARD, *(_named(name) for name in also)]))
+    measures = list(dict.fromkeys([*STANDARD, *(_named(name) for name in further)]))
     measures = [_counting_from(relevance_level, measure) for measure in measures]
     values: PerQuery = {str(measure): dict.fromkeys(qrels, 0.0) for measure in measures}
     run = {query_id: _falling_scores(ranking) for query_id, ranking in rankings.items() if query_id in qrels}
@@ -60,7 +63,10 @@ def per_query(
 
 def means(values: PerQuery, seed: int = 0) -> dict[str, Estimate]:
     """The mean of every measure over its queries, with a bootstrap interval over queries."""
-    return {name: estimate(np.array(list(of.values()), dtype=np.float64), mean, seed) for name, of in values.items()}
+    return {
+        name: estimate(np.array(list(by_query.values()), dtype=np.float64), mean, seed)
+        for name, by_query in values.items()
+    }
 
 
 def check(names: Sequence[str]) -> None:

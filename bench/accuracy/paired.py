@@ -52,8 +52,10 @@ def compare(first: AccuracyRecord, second: AccuracyRecord, measure: str, seed: i
         ("candidates", first.candidates.sha256, second.candidates.sha256),
     ):
         if one != other:
-            told = f"{names[0]} and {names[1]} were measured on different {what} (sha256 {one[:12]} and {other[:12]})"
-            raise BenchError(f"{told}: measure both in one --results folder")
+            raise BenchError(
+                f"{names[0]} and {names[1]} were measured on different {what} (sha256 {one[:12]} and {other[:12]}): "
+                "measure both in one --results folder"
+            )
     return compare_values(names, measure, first.per_query[measure], second.per_query[measure], seed)
 
 
@@ -73,8 +75,8 @@ def compare_values(
         BenchError: the two hold different queries, or none.
     """
     if first.keys() != second.keys() or not first:
-        only = sorted(first.keys() ^ second.keys())
-        example = f"; {len(only)} are in one of them only, such as {only[0]!r}" if only else ""
+        unpaired = sorted(first.keys() ^ second.keys())
+        example = f"; {len(unpaired)} are in one of them only, such as {unpaired[0]!r}" if unpaired else ""
         raise BenchError(
             f"{names[0]} has {len(first)} queries and {names[1]} {len(second)}{example}: "
             "only the same queries can be compared in pairs"

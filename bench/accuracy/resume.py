@@ -1,13 +1,15 @@
-"""Whether raw rankings that are there may be added to: only like is added to like.
+"""Resuming: which queries have no ranking yet, and whether new rankings may be added to the file.
 
-The dataset, the candidates, the dialect, the model asked for and the model that the server names must be those of the
-first session; otherwise one sentence says what differs. The URL may differ, since a server may come back elsewhere.
+Only like is added to like. The dataset, the candidates, the dialect, the model asked for and the model that the server
+names must be those of the first session; otherwise one sentence says what differs. The URL may differ, since a server
+may come back elsewhere.
 """
 
 from pathlib import Path
 from typing import Any
 
 from bench.accuracy.rankings import Rankings
+from bench.accuracy.selection import Selection
 from bench.candidates.candidates import Candidates
 from bench.data.datasets import Dataset
 from bench.errors import ContestantError, DataError
@@ -18,13 +20,24 @@ SAME_MODEL = ("model_id", "model_sha", "model_dtype", "artefact_sha256")
 ELSEWHERE = "give another --results folder, or this contestant another NAME"
 
 
-def check(
-    path: Path, there: Rankings | None, contestant: ContestantNote, dataset: Dataset, candidates: Candidates
+def missing(selection: Selection, candidates: Candidates, rankings: Rankings | None) -> list[str]:
+    """The queries that have candidates and no ranking: first those never sent, then those that failed, oldest first.
+
+    In this order a run gets on with every repetition, however many queries fail for good.
+    """
+    ranked = rankings.rankings if rankings else {}
+    failed = {query_id: index for index, query_id in enumerate(rankings.failures if rankings else ())}
+    unranked = [i for i in selection.query_ids if candidates.lists[i] and i not in ranked]
+    return sorted(unranked, key=lambda query_id: failed.get(query_id, -1))
+
+
+def check_same_run(
+    path: Path, rankings: Rankings | None, contestant: ContestantNote, dataset: Dataset, candidates: Candidates
 ) -> None:
-    """Raise DataError or ContestantError where `there`, read from `path`, is of something else."""
-    if there is None:
+    """Raise DataError or ContestantError where the rankings in `path` are of something else."""
+    if rankings is None:
         return
-    header = there.headers[0]
+    header = rankings.headers[0]
     if (header.dataset.sha256, header.dataset.split) != (dataset.sha256, dataset.split):
         raise DataError(f"{path} holds rankings of another version or split of {dataset.name}; {ELSEWHERE}")
     if header.candidates.sha256 != candidates.sha256:
@@ -40,9 +53,9 @@ def check(
         )
 
 
-def check_server(path: Path, there: Rankings | None, server: dict[str, Any] | None) -> None:
-    """Raise ContestantError where the server now names another model than the one whose rankings are `there`."""
-    before = there.headers[0].provenance.server if there else None
+def check_same_server(path: Path, rankings: Rankings | None, server: dict[str, Any] | None) -> None:
+    """Raise ContestantError where the server now names another model than the one whose rankings are in `path`."""
+    before = rankings.headers[0].provenance.server if rankings else None
     for key in SAME_MODEL:
         old, new = (before or {}).get(key), (server or {}).get(key)
         if old is not None and new is not None and old != new:

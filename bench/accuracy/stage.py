@@ -1,9 +1,10 @@
-"""The two stages as the commands run them: dataset and candidates in, one record out.
+"""The accuracy stage: one contestant's rankings of one dataset, from what is missing to the record.
 
-Shared by `rerank-bench` and by `bench.quickstart`, so that both measure the same way. A stage makes sure that a
-reranker answers at the URL before it sends its first measured request, and asks the server what it is while it runs.
-The accuracy stage asks only for what its results folder lacks; with nothing missing it computes the record again and
-asks nobody.
+    dataset ─ select ─▶ Selection ─ missing ─▶ rerank ─▶ <contestant>.jsonl ─ compute_record ─▶ <contestant>.json
+
+Shared by `rerank-bench run` and `bench.quickstart`, so that both measure the same way. The stage makes sure that a
+reranker answers at the URL before it sends the first measured request. It asks only for what the results folder lacks:
+with nothing missing it computes the record again and asks nobody.
 """
 
 import asyncio
@@ -11,8 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench import provenance
-from bench.accuracy import rankings, resume
-from bench.accuracy import rerank as run
+from bench.accuracy.rankings import open_log, read, read_if_there
+from bench.accuracy.record import compute_record
+from bench.accuracy.rerank import rank_by_reference, rerank
+from bench.accuracy.resume import check_same_run, check_same_server, missing
+from bench.accuracy.selection import Selection, select
 from bench.candidates.candidates import Candidates
 from bench.client.client import Client
 from bench.contestants.contestant import Contestant, file_name
@@ -24,7 +28,7 @@ from bench.storage import check_writable, write_json
 
 @dataclass(frozen=True)
 class AccuracySettings:
-    """What an accuracy run may be told."""
+    """The settings of an accuracy run."""
 
     concurrency: int = 2
     limit: int | None = None
@@ -41,75 +45,80 @@ def accuracy_folder(results: Path, dataset: Dataset) -> Path:
 
 
 def measure_accuracy(
-    contestant: Contestant | Reference, dataset: Dataset, frozen: Candidates, folder: Path, settings: AccuracySettings
+    contestant: Contestant | Reference,
+    dataset: Dataset,
+    candidates: Candidates,
+    folder: Path,
+    settings: AccuracySettings,
 ) -> AccuracyRecord:
     """Rank the judged queries' candidates where `folder` lacks them, and measure what it then holds.
 
     Args:
         contestant: who ranks.
         dataset: the whole split; `settings.limit` draws from it.
-        frozen: the folder's candidates.
+        candidates: the ones frozen in `folder`.
         folder: of the dataset's results; gets `<contestant>.jsonl` and `<contestant>.json`.
         settings: of this run.
+
+    Raises:
+        BenchError: the folder holds something else, cannot be written, or no reranker answers.
     """
-    drawn = run.limited(dataset, settings.limit, settings.seed)
-    raw_file, record_file = (folder / f"{contestant.name}{ending}" for ending in (".jsonl", ".json"))
-    check_writable(record_file)
-    there = rankings.read_if_there(raw_file)
-    resume.check(raw_file, there, contestant.note(), dataset, frozen)
-    if there is None or run.missing(drawn, frozen, there):
+    rankings_path, record_path = (folder / f"{contestant.name}{ending}" for ending in (".jsonl", ".json"))
+    check_writable(record_path)
+    selection = select(dataset, settings.limit, settings.seed)
+    rankings = read_if_there(rankings_path)
+    check_same_run(rankings_path, rankings, contestant.note(), dataset, candidates)
+    if rankings is None or missing(selection, candidates, rankings):
         if isinstance(contestant, Reference):
-            _compute(contestant, drawn, dataset, frozen, raw_file, settings)
+            _add_missing_by_reference(contestant, selection, candidates, rankings_path, settings)
         else:
-            asyncio.run(_ask(contestant, drawn, dataset, frozen, raw_file, settings))
-    raw = rankings.read(raw_file)
-    asked = raw.headers[-1].provenance
-    made = provenance.gather(asked.url, asked.server, asdict(settings))
-    price = contestant.price if isinstance(contestant, Contestant) else None
-    record = run.record(made, drawn, dataset, frozen, raw, price, settings.seed, settings.measures)
-    write_json(record, record_file)
+            asyncio.run(_add_missing(contestant, selection, candidates, rankings_path, settings))
+        rankings = read(rankings_path)
+    session = rankings.headers[-1].provenance
+    record = compute_record(
+        rankings,
+        selection,
+        candidates,
+        provenance.gather(session.url, session.server, asdict(settings)),
+        price=contestant.price if isinstance(contestant, Contestant) else None,
+        seed=settings.seed,
+        further=settings.measures,
+    )
+    write_json(record, record_path)
     return record
 
 
-def _compute(
-    reference: Reference,
-    drawn: Dataset,
-    whole: Dataset,
-    frozen: Candidates,
-    raw_file: Path,
-    settings: AccuracySettings,
+async def _add_missing(
+    contestant: Contestant, selection: Selection, candidates: Candidates, path: Path, settings: AccuracySettings
 ) -> None:
-    """Add what a reference ranks and the file lacks."""
-    with rankings.open_log(raw_file) as log:
-        queries = run.missing(drawn, frozen, rankings.read_if_there(raw_file))
-        log.append(_header(reference, whole, frozen, provenance.gather(None, None, asdict(settings))))
-        run.rank_all(reference, drawn, frozen, queries, log)
-
-
-async def _ask(
-    contestant: Contestant,
-    drawn: Dataset,
-    whole: Dataset,
-    frozen: Candidates,
-    raw_file: Path,
-    settings: AccuracySettings,
-) -> None:
-    """Ask for what the file lacks; a server that cannot be asked leaves no trace in it."""
+    """Have the server rank what the file lacks; a server that cannot be asked leaves no trace in it."""
     concurrency = contestant.concurrency or settings.concurrency
     async with Client(contestant, timeout_s=settings.timeout_s, connections=concurrency) as client:
         await client.check()
         server = await client.info()
-        with rankings.open_log(raw_file) as log:
-            there = rankings.read_if_there(raw_file)  # once more: nobody else can add to it from here on
-            resume.check_server(raw_file, there, server)
-            told = asdict(settings) | {"concurrency": concurrency, "per_minute": contestant.per_minute}
-            log.append(_header(contestant, whole, frozen, provenance.gather(client.url, server, told)))
-            queries = run.missing(drawn, frozen, there)
-            failed_before = there.failures if there else ()
-            await run.rerank_all(client, drawn, frozen, queries, log, concurrency, failed_before)
+        with open_log(path) as log:
+            rankings = read_if_there(path)  # once more: nobody else can add to it from here on
+            check_same_server(path, rankings, server)
+            used = asdict(settings) | {"concurrency": concurrency, "per_minute": contestant.per_minute}
+            session = provenance.gather(client.url, server, used)
+            log.append(_header(session, contestant, selection, candidates))
+            query_ids = missing(selection, candidates, rankings)
+            failed_before = rankings.failures.keys() if rankings else ()
+            await rerank(client, selection.dataset, candidates, query_ids, log, concurrency, failed_before)
+
+
+def _add_missing_by_reference(
+    reference: Reference, selection: Selection, candidates: Candidates, path: Path, settings: AccuracySettings
+) -> None:
+    """Add the rankings of a reference that the file lacks."""
+    with open_log(path) as log:
+        query_ids = missing(selection, candidates, read_if_there(path))
+        session = provenance.gather(None, None, asdict(settings))
+        log.append(_header(session, reference, selection, candidates))
+        rank_by_reference(reference, selection.dataset, candidates, query_ids, log)
 
 
 def _header(
-    contestant: Contestant | Reference, dataset: Dataset, frozen: Candidates, made: Provenance
+    session: Provenance, contestant: Contestant | Reference, selection: Selection, candidates: Candidates
 ) -> RankingsHeader:
-    return RankingsHeader(made, contestant.note(), dataset.note(), frozen.note())
+    return RankingsHeader(session, contestant.note(), selection.dataset.note(), candidates.note())

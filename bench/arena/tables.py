@@ -7,10 +7,7 @@ their label, and never in one of ours.
 from bench.arena.records import ArenaRecord, PairTally, Standings
 from bench.published.published import PublishedRecord
 from bench.published.table import published_figure
-from bench.records import Estimate
-from bench.tables import columns
-
-ABSENT = "-"
+from bench.tables import ABSENT, cell, text_table
 
 
 def arena_table(record: ArenaRecord, published: PublishedRecord | None = None) -> str:
@@ -62,11 +59,11 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
         [
             str(place),
             of.contestant,
-            _estimate(of.rating, 0),
+            cell(of.rating, 0),
             str(of.wins),
             str(of.losses),
             str(of.ties),
-            _estimate(of.win_rate, 3),
+            cell(of.win_rate, 3),
             f"{of.sequential_elo:.0f}",
         ]
         for place, of in enumerate(standings.standings, start=1)
@@ -82,7 +79,7 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
     return [
         f"{title}: {standings.matches} matches over {standings.queries} queries; Bradley-Terry on the Elo scale, mean "
         "1500; sequential Elo (K=32) depends on the matches' order",
-        *columns([head, *rows]),
+        *text_table([head, *rows]),
         *notes,
     ]
 
@@ -108,7 +105,7 @@ def _matrix_lines(standings: Standings) -> list[str]:
     names = [of.contestant for of in standings.standings]
     cells = {(pair.a, pair.b): pair for pair in standings.pairs}
     rows = [[name, *(_cell(cells, name, other) for other in names)] for name in names]
-    return ["row against column: wins-losses-ties", *columns([["", *names], *rows])]
+    return ["row against column: wins-losses-ties", *text_table([["", *names], *rows])]
 
 
 def _cell(cells: dict[tuple[str, str], PairTally], row: str, column: str) -> str:
@@ -126,7 +123,7 @@ def _belief_lines(record: ArenaRecord) -> list[str]:
     bias = record.position_bias
     if bias:
         lines.append(
-            f"position: the list shown first won {_estimate(bias.first_wins, 3)} of {bias.decided} decided looks (no "
+            f"position: the list shown first won {cell(bias.first_wins, 3)} of {bias.decided} decided looks (no "
             f"bias: .5); of {bias.both_orders} matches shown in both orders {bias.contradictions} were contradictory"
         )
     for of in record.agreement:
@@ -139,10 +136,6 @@ def _belief_lines(record: ArenaRecord) -> list[str]:
             f"cost: {cost.calls} calls, {cost.prompt_tokens} tokens in, {cost.completion_tokens} out, ${cost.usd:.4f}"
         )
     return lines
-
-
-def _estimate(of: Estimate, digits: int) -> str:
-    return f"{of.value:.{digits}f} [{of.low:.{digits}f}, {of.high:.{digits}f}]"
 
 
 def _most(errors: dict[str, int]) -> list[tuple[str, int]]:

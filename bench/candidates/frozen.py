@@ -2,7 +2,6 @@
 
 Made once, by `rerank-bench candidates` or by the first run that needs it; every later run takes it from there, or is
 refused where its dataset, its depth or its source are others: figures of different lists must not meet in one table.
-Who asks for nothing in particular gets what is there.
 """
 
 import hashlib
@@ -22,7 +21,9 @@ from bench.storage import write_json
 
 FILE = "candidates.json"
 DEPTH = 50
-"""Candidates a query, as the public leaderboard has them."""
+"""Candidates a query where none are asked for, as the public leaderboard has them."""
+SOURCES = {"dense", "run_sha256", "bm25"}
+"""The settings that name a source; a file has one of them."""
 
 
 class FrozenCandidates(msgspec.Struct, frozen=True, tag_field="record", tag="candidates"):
@@ -40,80 +41,76 @@ class FrozenCandidates(msgspec.Struct, frozen=True, tag_field="record", tag="can
 
 @dataclass(frozen=True)
 class Choice:
-    """Which candidates are wanted; without a run file and a dense model, the dataset's own run or else BM25."""
+    """Which candidates are wanted. What is None is left open."""
 
-    depth: int = DEPTH
+    depth: int | None = None
     run_file: Path | None = None
     dense: Dense | None = None
 
-    def settings(self, dataset: Dataset) -> dict[str, Any]:
-        """Everything that the lists depend on but the dataset and the libraries."""
-        file = self.run_file or candidates.shipped_run(dataset)
+    def settings(self) -> dict[str, Any]:
+        """What the choice fixes, as the file records it."""
+        depth = {"depth": self.depth} if self.depth else {}
         if self.dense:
-            source: dict[str, Any] = {"dense": self.dense.model.model, "url": self.dense.model.address}
-        elif file:
-            source = {"run": file.name, "run_sha256": _sha256(file)}
-        else:
-            source = {"bm25": {"k1": K1, "b": B}}
-        return {**source, "depth": self.depth}
+            return {"dense": self.dense.model.model, "url": self.dense.model.address, **depth}
+        if self.run_file:
+            return {"run": self.run_file.name, "run_sha256": _sha256(self.run_file), **depth}
+        return depth
+
+    def complete(self, dataset: Dataset) -> "Choice":
+        """The choice with nothing left open but BM25: `DEPTH` deep, from the dataset's own run where it has one."""
+        run_file = self.run_file if self.dense else self.run_file or candidates.shipped_run(dataset)
+        return Choice(self.depth or DEPTH, run_file, self.dense)
 
 
-def keep(dataset: Dataset, depth: int | None, run_file: Path | None, folder: Path) -> Candidates:
-    """The candidates that are frozen in `folder`, frozen there now where none are.
+def load_or_freeze(dataset: Dataset, choice: Choice, folder: Path, *, exact: bool = False) -> Candidates:
+    """The candidates that are frozen in `folder`; where none are, those of `choice`, frozen there now.
 
     Args:
         dataset: whose they must be.
-        depth: how deep they must be; None takes what is there, or else `DEPTH`.
-        run_file: whose lists they must be; None takes what is there, or else the dataset's own run or BM25.
+        choice: what they must be like. What it leaves open is as it was frozen, and for new ones `DEPTH` and the
+            dataset's own run or else BM25.
         folder: of the dataset's results.
+        exact: whether frozen ones must be as new ones would be in what the choice leaves open too.
 
     Raises:
         DataError: the folder holds those of another dataset, depth or source.
     """
     path = folder / FILE
     if not path.exists():
-        return _make(dataset, Choice(depth or DEPTH, run_file), path)
-    there = _read(path, dataset)
-    wanted: dict[str, Any] = {"depth": depth} if depth else {}
-    wanted |= {"run": run_file.name, "run_sha256": _sha256(run_file)} if run_file else {}
-    _refuse_others(path, there, wanted)
-    return _candidates(there)
+        return _freeze(dataset, choice.complete(dataset), path)
+    frozen = _read(path, dataset)
+    _check_same(path, frozen.settings, _all_settings(choice.complete(dataset)) if exact else choice.settings())
+    return _candidates(frozen)
 
 
-def keep_chosen(dataset: Dataset, choice: Choice, folder: Path) -> Candidates:
-    """As `keep`, but exactly those of `choice`: nothing is taken because it happens to be there."""
-    path = folder / FILE
-    if not path.exists():
-        return _make(dataset, choice, path)
-    there = _read(path, dataset)
-    _refuse_others(path, there, choice.settings(dataset))
-    return _candidates(there)
-
-
-def _make(dataset: Dataset, choice: Choice, path: Path) -> Candidates:
-    made = candidates.freeze(dataset, choice.depth, choice.run_file, choice.dense)
-    settings = choice.settings(dataset)
+def _freeze(dataset: Dataset, choice: Choice, path: Path) -> Candidates:
+    new = candidates.freeze(dataset, choice.depth or DEPTH, choice.run_file, choice.dense)
     url = choice.dense.model.address if choice.dense else None
-    record = FrozenCandidates(provenance.gather(url, None, settings), dataset.note(), made.note(), settings, made.lists)
+    settings = _all_settings(choice)
+    record = FrozenCandidates(provenance.gather(url, None, settings), dataset.note(), new.note(), settings, new.lists)
     write_json(record, path)
-    return made
+    return new
+
+
+def _all_settings(choice: Choice) -> dict[str, Any]:
+    """The settings of a complete choice: everything that the lists depend on but the dataset and the libraries."""
+    bm25 = {} if choice.dense or choice.run_file else {"bm25": {"k1": K1, "b": B}}
+    return {**bm25, **choice.settings()}
 
 
 def _candidates(record: FrozenCandidates) -> Candidates:
     return Candidates(record.candidates.source, record.candidates.depth, record.lists)
 
 
-def _refuse_others(path: Path, there: FrozenCandidates, wanted: dict[str, Any]) -> None:
+def _check_same(path: Path, frozen: dict[str, Any], wanted: dict[str, Any]) -> None:
     """DataError where a wanted setting is not what the file was made with, or another source's is."""
-    sources = {"dense", "run_sha256", "bm25"}
-    asked = sources & wanted.keys()
-    other = [name for name in wanted if there.settings.get(name) != wanted[name] and name != "run"]
-    if other or (asked and asked != sources & there.settings.keys()):
-        held, named = _told(there.settings), _told(wanted)
-        raise DataError(f"{path} holds {held}, not {named}; {_ELSEWHERE}")
+    source = SOURCES & wanted.keys()
+    differing = [name for name in wanted if frozen.get(name) != wanted[name] and name != "run"]
+    if differing or (source and source != SOURCES & frozen.keys()):
+        raise DataError(f"{path} holds {_in_words(frozen)}, not {_in_words(wanted)}; {_ELSEWHERE}")
 
 
-def _told(settings: dict[str, Any]) -> str:
+def _in_words(settings: dict[str, Any]) -> str:
     """Settings in words, as far as they say anything."""
     words = [f"the top {settings['depth']}"] if "depth" in settings else []
     if "dense" in settings:

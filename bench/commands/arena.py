@@ -22,6 +22,7 @@ from bench.arena.ledger import Ledger, read_ballots
 from bench.arena.matches import Match, all_matches
 from bench.arena.records import Ballot, JudgeNote
 from bench.arena.tables import arena_table
+from bench.commands.flags import RESULTS
 from bench.contestants.contestant import file_name
 from bench.data import datasets
 from bench.data.datasets import Dataset
@@ -84,12 +85,7 @@ def judge_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("arena")
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("bench-results"),
-    help="Folder with the rankings of `rerank-bench run`; the ratings go there too.",
-)
+@RESULTS
 @click.option("--judge", "kind", type=click.Choice(["qrels", "llm", "human"]), default="qrels", help="Who judges.")
 @click.option("--data", multiple=True, help="Folder of a dataset; others are looked for by name under RERANK_DATA.")
 @click.option("--dataset", "only_datasets", multiple=True, help="Only this dataset; may be repeated.")

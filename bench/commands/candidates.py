@@ -4,37 +4,27 @@ from pathlib import Path
 
 import click
 
-from bench.accuracy import measures, tables
-from bench.accuracy import stage as stages
-from bench.candidates import candidates, frozen
-from bench.candidates.candidates import Candidates
+from bench.accuracy import measures
+from bench.accuracy.stage import accuracy_folder
+from bench.candidates.candidates import Candidates, Dense
 from bench.candidates.embeddings import EmbeddingsModel
-from bench.commands.flags import RUN_FILE, SPLIT
+from bench.candidates.frozen import DEPTH, Choice, load_or_freeze
+from bench.commands.flags import DATA, RESULTS, RUN_FILE, SPLIT
 from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError
 from bench.settings import EMBEDDINGS_KEY, Settings
+from bench.tables import candidates_line, dataset_lines, measure_cell
 
 CACHE = "embeddings.sqlite3"
 
 
 @click.command("candidates")
-@click.option(
-    "--data",
-    "names",
-    required=True,
-    multiple=True,
-    help="Dataset: a folder, a name under RERANK_DATA, `sample`, or `all` under RERANK_DATA; may be given again.",
-)
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("bench-results"),
-    help="Folder that gets accuracy/<dataset>/candidates.json.",
-)
+@DATA
+@RESULTS
 @SPLIT
 @RUN_FILE
-@click.option("--depth", type=click.IntRange(min=1), default=frozen.DEPTH, help="Candidates a query.")
+@click.option("--depth", type=click.IntRange(min=1), default=DEPTH, help="Candidates a query.")
 @click.option("--dense", "url", help="Base URL of an OpenAI-compatible embeddings server: candidates by inner product.")
 @click.option("--dense-model", "model", help="The embeddings model to ask there for.")
 def candidates_command(
@@ -48,8 +38,9 @@ def candidates_command(
 ) -> None:
     """Freeze the candidates that every contestant will be given, and show how good they are as they stand.
 
-    The same command again finds what is there; other settings in the same folder are refused. Embeddings are kept in
-    --results, so that nothing is asked for twice; the server's key is taken from EMBEDDINGS_API_KEY.
+    They go to accuracy/<dataset>/candidates.json in --results. The same command again finds what is there; other
+    settings in the same folder are refused. Embeddings are kept in --results too, so that nothing is asked for twice;
+    the server's key is taken from EMBEDDINGS_API_KEY.
     """
     if bool(url) != bool(model):
         raise BenchError("--dense URL and --dense-model NAME belong together")
@@ -58,24 +49,24 @@ def candidates_command(
     environment = Settings.from_environment()
     dense = None
     if url and model:
-        dense = candidates.Dense(EmbeddingsModel(url, model, environment.key(EMBEDDINGS_KEY)), results / CACHE)
+        dense = Dense(EmbeddingsModel(url, model, environment.key(EMBEDDINGS_KEY)), results / CACHE)
     problems = []
     for folder in datasets.find_each(names, environment.data_root):
         try:
             dataset = datasets.load(folder, split)
-            place = stages.accuracy_folder(results, dataset)
-            kept = frozen.keep_chosen(dataset, frozen.Choice(depth, run_file, dense), place)
+            choice = Choice(depth, run_file, dense)
+            frozen = load_or_freeze(dataset, choice, accuracy_folder(results, dataset), exact=True)
         except BenchError as error:
             problems.append(str(error))
-            continue
-        click.echo("\n".join(_lines(dataset, kept)))
+        else:
+            click.echo("\n".join(_lines(dataset, frozen)))
     if problems:
         raise BenchError("\n".join(problems))
 
 
-def _lines(dataset: Dataset, kept: Candidates) -> list[str]:
+def _lines(dataset: Dataset, frozen: Candidates) -> list[str]:
     """The set, its candidates, and the measures of their own order."""
-    recall = f"R@{kept.depth}"
-    values = measures.per_query(dataset.qrels, kept.lists, dataset.relevance_level, also=(recall,))
-    figures = [f"{name} {tables.measure_cell(estimate)}" for name, estimate in measures.means(values).items()]
-    return [*tables.dataset_lines(dataset.note()), tables.candidates_line(kept.note()), f"  {', '.join(figures)}"]
+    recall = f"R@{frozen.depth}"
+    values = measures.per_query(dataset.qrels, frozen.lists, dataset.relevance_level, further=(recall,))
+    figures = [f"{name} {measure_cell(estimate)}" for name, estimate in measures.means(values).items()]
+    return [*dataset_lines(dataset.note()), candidates_line(frozen.note()), f"  {', '.join(figures)}"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from bench.commands.flags import RESULTS
 from bench.errors import BenchError, DataError
 from bench.latency import samples
 from bench.latency.comparison import compare, failures
@@ -18,12 +19,7 @@ SHOWN: dict[str, Callable[[Comparison], str]] = {"table": comparison_table, "mar
 
 @click.command("compare")
 @click.argument("profiles", nargs=-1, required=True, metavar="A B [C …]")
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("bench-results"),
-    help="Folder in which profiles are looked for by name.",
-)
+@RESULTS
 @click.option("--format", "shape", type=click.Choice(["table", "json", "markdown"]), default="table")
 @click.option(
     "--fail-over",

@@ -1,4 +1,4 @@
-"""Flags that several commands share, so that they are spelled and explained once, and whom they name."""
+"""Flags that several commands share, so that they are spelled and explained once, and the contestants they name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +10,8 @@ from bench.contestants.reference import Reference
 from bench.errors import BenchError
 from bench.settings import Settings
 
-HERE = "http://127.0.0.1:8000"
-URL = click.option("--url", help=f"Short for --contestant rerank@URL.  [default: {HERE}, without --contestant]")
+DEFAULT_URL = "http://127.0.0.1:8000"
+URL = click.option("--url", help=f"Short for --contestant rerank@URL.  [default: {DEFAULT_URL}, without --contestant]")
 DATA = click.option(
     "--data",
     "names",
@@ -20,7 +20,12 @@ DATA = click.option(
     help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, `sample`, or `all` under RERANK_DATA; "
     "may be given again.",
 )
-
+RESULTS = click.option(
+    "--results",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("bench-results"),
+    help="Results folder: each command keeps its results there and finds those of the others.",
+)
 RUN_FILE = click.option(
     "--candidates",
     "run_file",
@@ -39,7 +44,7 @@ TIMEOUT = click.option(
 SEED = click.option("--seed", type=int, default=0, help="Of the bootstrap, the randomisation test and --limit.")
 
 
-def asked_for(
+def parse_contestants(
     specs: Sequence[str], url: str | None, model: str | None, settings: Settings
 ) -> list[Contestant | Reference]:
     """The contestants that --contestant, --url and --model name; BenchError where they contradict each other."""
@@ -47,5 +52,5 @@ def asked_for(
         raise BenchError(
             "--model belongs to --url; a --contestant has its model in its SPEC, such as cohere:rerank-v3.5"
         )
-    short = [f"rerank{':' + model if model else ''}@{url or HERE}"] if url or not specs else []
-    return parse_all([*specs, *short], settings)
+    spec_of_url = [f"rerank{':' + model if model else ''}@{url or DEFAULT_URL}"] if url or not specs else []
+    return parse_all([*specs, *spec_of_url], settings)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bench.candidates import candidates
-from bench.commands.flags import DATA, MODEL, RUN_FILE, SPLIT, TIMEOUT, URL, asked_for
+from bench.commands.flags import DATA, MODEL, RESULTS, RUN_FILE, SPLIT, TIMEOUT, URL, parse_contestants
 from bench.commands.lists import listed
 from bench.contestants.contestant import FORM, Contestant
 from bench.contestants.reference import Reference
@@ -71,12 +71,7 @@ ROUNDS = 10
     help=f"Turns in which a point's requests are sent.  [default: {ROUNDS} with several contestants, otherwise 1]",
 )
 @click.option("--seed", type=int, default=0, help="Of the arrivals and of the bootstrap.")
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("bench-results"),
-    help="Folder: samples go to latency/<profile>.parquet, figures beside them. What is there is not measured again.",
-)
+@RESULTS
 @click.option("--profile", help="Name of the profile; in front of the contestants' names where there are several.")
 @click.option("--anew", is_flag=True, help="Measure again what the profiles hold already.")
 def latency_command(
@@ -103,11 +98,12 @@ def latency_command(
     """P50, P90, P99, mean and throughput with real queries and passages, at every point of a sweep.
 
     Latencies count from the planned moment. Failed requests are counted beside the percentiles, never in them. Every
-    round is kept as it is done, and the same command goes on with what is missing. The exit code is 1 where a point has
+    round is kept as it is done, in latency/<profile>.parquet of --results, and the same command goes on with what is
+    missing. The exit code is 1 where a point has
     no percentiles: nothing succeeded, or the generator could not keep its plan.
     """
     environment = Settings.from_environment()
-    contestants = _with_servers(asked_for(specs, url, model, environment))
+    contestants = _with_servers(parse_contestants(specs, url, model, environment))
     sweep = Sweep(
         documents=documents,
         lengths=lengths,

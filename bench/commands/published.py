@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bench.commands.flags import RESULTS
 from bench.published import published
 from bench.published.table import published_table
 
@@ -12,12 +13,7 @@ from bench.published.table import published_table
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", help="Where the figures are from, where FILE does not say.")
 @click.option("--date", "taken", help="When they were taken from there, YYYY-MM-DD, where FILE does not say.")
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("bench-results"),
-    help="Folder of results; the figures go to published.json there.",
-)
+@RESULTS
 def import_command(file: Path | None, source: str | None, taken: str | None, results: Path) -> None:
     """Published figures into the results folder, as a column of their own.
 

@@ -4,14 +4,11 @@ from pathlib import Path
 
 import click
 
+from bench.commands.flags import RESULTS
+
 
 @click.command("report")
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("bench-results"),
-    help="Folder with the records of the other stages.",
-)
+@RESULTS
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import click
 
-from bench.accuracy import measures, paired, tables
-from bench.accuracy import stage as stages
-from bench.candidates import frozen
-from bench.commands.flags import DATA, MODEL, RUN_FILE, SEED, SPLIT, TIMEOUT, URL, asked_for
-from bench.contestants.contestant import FORM
+from bench.accuracy import measures, paired
+from bench.accuracy.measures import PRIMARY
+from bench.accuracy.stage import AccuracySettings, accuracy_folder, measure_accuracy
+from bench.accuracy.tables import accuracy_heading, accuracy_table, paired_line
+from bench.candidates.frozen import DEPTH, Choice, load_or_freeze
+from bench.commands.flags import DATA, MODEL, RESULTS, RUN_FILE, SEED, SPLIT, TIMEOUT, URL, parse_contestants
+from bench.contestants.contestant import FORM, Contestant
+from bench.contestants.reference import Reference
 from bench.data import datasets
+from bench.data.datasets import Dataset
 from bench.errors import BenchError
 from bench.records import AccuracyRecord
 from bench.settings import Settings
-
-DECIDES = "nDCG@10"
-"""The measure by which contestants are ordered and compared in pairs."""
 
 
 @click.command("run")
@@ -29,18 +30,13 @@ DECIDES = "nDCG@10"
 )
 @URL
 @DATA
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("bench-results"),
-    help="Folder for rankings and records. What is there already is not asked for again.",
-)
+@RESULTS
 @SPLIT
 @RUN_FILE
 @MODEL
 @TIMEOUT
 @SEED
-@click.option("--depth", type=click.IntRange(min=1), help="Candidates a query.  [default: as frozen, else 50]")
+@click.option("--depth", type=click.IntRange(min=1), help=f"Candidates a query.  [default: as frozen, else {DEPTH}]")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many judged queries, drawn by --seed.")
 @click.option(
     "--concurrency",
@@ -78,44 +74,60 @@ def run_command(
     """
     measures.check(further)
     environment = Settings.from_environment()
-    contestants = asked_for(specs, url, model, environment)
+    contestants = parse_contestants(specs, url, model, environment)
     folders = datasets.find_each(names, environment.data_root)
-    settings = stages.AccuracySettings(concurrency, limit, seed, timeout_s, further)
-    problems = []
+    settings = AccuracySettings(concurrency, limit, seed, timeout_s, further)
+    problems: list[str] = []
     for folder in folders:
         try:
             dataset = datasets.load(folder, split)
-            place = stages.accuracy_folder(results, dataset)
-            candidates = frozen.keep(dataset, depth, run_file, place)
+            records = _measure(contestants, dataset, Choice(depth, run_file), results, settings, problems)
         except BenchError as error:
             problems.append(str(error))
-            continue
-        measured: list[AccuracyRecord] = []
-        for contestant in contestants:
-            try:
-                record = stages.measure_accuracy(contestant, dataset, candidates, place, settings)
-            except BenchError as error:
-                problems.append(f"{contestant.name} on {dataset.name}: {error}")
-            else:
-                measured.append(record)
-        problems += _report(measured, seed)
+        else:
+            _show(records, seed)
+            problems += _failures(records)
     click.echo(f"results: {results}", err=True)
     if problems:
         raise BenchError("\n".join(problems))
 
 
-def _report(measured: Sequence[AccuracyRecord], seed: int) -> list[str]:
-    """Print a dataset's table; gives a sentence for every contestant with failed queries."""
-    if not measured:
-        return []
-    click.echo(tables.accuracy_heading(measured))
-    click.echo(tables.accuracy_table(measured))
-    best, *others = sorted(measured, key=lambda record: -record.measures[DECIDES].value)
+def _measure(
+    contestants: Sequence[Contestant | Reference],
+    dataset: Dataset,
+    choice: Choice,
+    results: Path,
+    settings: AccuracySettings,
+    problems: list[str],
+) -> list[AccuracyRecord]:
+    """The records of all contestants on one dataset; one that cannot be measured is a problem and stops no other."""
+    folder = accuracy_folder(results, dataset)
+    candidates = load_or_freeze(dataset, choice, folder)
+    records = []
+    for contestant in contestants:
+        try:
+            records.append(measure_accuracy(contestant, dataset, candidates, folder, settings))
+        except BenchError as error:
+            problems.append(f"{contestant.name} on {dataset.name}: {error}")
+    return records
+
+
+def _show(records: Sequence[AccuracyRecord], seed: int) -> None:
+    """Print a dataset's table, and the best contestant in pairs with every other."""
+    if not records:
+        return
+    click.echo(accuracy_heading(records))
+    click.echo(accuracy_table(records))
+    best, *others = sorted(records, key=lambda record: -record.measures[PRIMARY].value)
     for other in others:
-        click.echo(tables.paired_line(paired.compare(best, other, DECIDES, seed)))
+        click.echo(paired_line(paired.compare(best, other, PRIMARY, seed)))
+
+
+def _failures(records: Sequence[AccuracyRecord]) -> list[str]:
+    """A sentence for every contestant with failed queries."""
     return [
         f"{record.contestant.name} on {record.dataset.name}: {len(record.failures)} of {record.queries} queries failed "
         "and the measures count them 0; the same command again asks for them again"
-        for record in measured
+        for record in records
         if record.failures
     ]

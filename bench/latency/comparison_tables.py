@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bench.latency.records import Comparison, Ratio
+from bench.tables import ABSENT, text_table
 
 HEAD = ("", "A", "B", "B / A", "interval", "verdict")
 
@@ -11,13 +12,7 @@ def comparison_table(comparison: Comparison) -> str:
     """One block a point, its figures below each other."""
     lines = [f"A = {comparison.a}, B = {comparison.b}; times in ms", *_remarks(comparison)]
     for point, rows in _by_point(comparison.ratios):
-        cells = [HEAD, *(_cells(ratio) for ratio in rows)]
-        widths = [max(len(row[column]) for row in cells) for column in range(len(HEAD))]
-        lines.append(point)
-        lines += [
-            "  " + "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()
-            for row in cells
-        ]
+        lines += [point, *text_table([HEAD, *(_cells(ratio) for ratio in rows)])]
     return "\n".join([*lines, summary(comparison)])
 
 
@@ -55,7 +50,7 @@ def _by_point(ratios: Sequence[Ratio]) -> list[tuple[str, list[Ratio]]]:
 
 
 def _cells(ratio: Ratio) -> tuple[str, ...]:
-    interval = "-" if ratio.low is None or ratio.high is None else f"[{ratio.low:.3f}, {ratio.high:.3f}]"
+    interval = ABSENT if ratio.low is None or ratio.high is None else f"[{ratio.low:.3f}, {ratio.high:.3f}]"
     verdict = f"{ratio.verdict} ({ratio.why_not_judged})" if ratio.why_not_judged else ratio.verdict
     digits = 3 if ratio.stage else 1
     return (ratio.figure, f"{ratio.a:.{digits}f}", f"{ratio.b:.{digits}f}", f"{ratio.ratio:.3f}", interval, verdict)

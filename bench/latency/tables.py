@@ -4,9 +4,9 @@ Reads records and makes text. What could not be measured is a dash; a point whos
 the reason where its percentiles would be.
 """
 
-from bench.accuracy.tables import cell, dataset_lines, server_line
 from bench.latency.records import LatencyRecord, LatencySummary, PointFigures
 from bench.records import Estimate
+from bench.tables import ABSENT, cell, dataset_lines, server_line, text_table
 
 FEW = 20
 """Successes below which percentiles stand on too little to be printed without a word."""
@@ -28,12 +28,9 @@ def latency_table(record: LatencyRecord) -> str:
 
 def _rows(points: list[PointFigures]) -> list[str]:
     rows = [("[95 % interval]", *COLUMNS), *((_head(at), *_cells(at)) for at in points)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    written = [
-        "  " + "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
-    lines = written[:1]
-    for row, at in zip(written[1:], points, strict=True):
+    head, *body = text_table(rows)
+    lines = [head]
+    for row, at in zip(body, points, strict=True):
         lines += [row, *(f"    {note}" for note in _notes(at))]
     return lines
 
@@ -78,7 +75,7 @@ def _notes(at: PointFigures) -> list[str]:
 
 def _stages(of: LatencySummary) -> str:
     def value(estimate: Estimate | None) -> str:
-        return "-" if estimate is None else f"{estimate.value:.2f}"
+        return ABSENT if estimate is None else f"{estimate.value:.2f}"
 
     return ", ".join(
         f"{stage} {value(p50)} / {value(of.stages_p90_ms.get(stage))}" for stage, p50 in of.stages_p50_ms.items()

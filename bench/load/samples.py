@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bench.client.replies import server_timing_ms
 from bench.errors import DataError
 from bench.records import Estimate, Provenance, Sample
+from bench.tables import cell, text_table
 
 
 class LoadHeader(msgspec.Struct, frozen=True, tag_field="line", tag="header"):
@@ -126,9 +127,7 @@ def table(samples: Sequence[LoadSample]) -> str:
     rows = [(name, figures(groups[name], test_s)) for name in sorted(groups, key=_natural)]
     rows.append(("all", figures(every, test_s)))
     heads = ("", "requests", "errors", "requests/s", "documents/s", "P50 ms", "P90 ms", "P99 ms")
-    cells = [heads, *(_cells(name, of) for name, of in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(heads))]
-    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in cells]
+    lines = text_table([heads, *(_cells(name, of) for name, of in rows)], indent=0)
     return "\n".join(["from raw samples, closed loop; percentiles of successes; [95 % interval]", *lines])
 
 
@@ -139,12 +138,4 @@ def _natural(name: str) -> tuple[str, int]:
 
 def _cells(name: str, of: LoadFigures) -> tuple[str, ...]:
     rates = (f"{of.requests_per_s:.2f}", f"{of.documents_per_s:.1f}")
-    return (name, str(of.requests), str(of.errors), *rates, _cell(of.p50_ms), _cell(of.p90_ms), _cell(of.p99_ms))
-
-
-def _cell(of: Estimate | None) -> str:
-    return "-" if of is None else f"{of.value:.1f} [{of.low:.1f}, {of.high:.1f}]"
-
-
-def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
-    return [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+    return (name, str(of.requests), str(of.errors), *rates, *(cell(at, 1) for at in (of.p50_ms, of.p90_ms, of.p99_ms)))

@@ -4,9 +4,7 @@ Pure text. A figure that was not published is a dash; nothing is converted, rank
 """
 
 from bench.published.published import Figures, PublishedRecord, PublishedSource
-from bench.tables import columns
-
-ABSENT = "-"
+from bench.tables import ABSENT, text_table
 
 
 def published_table(record: PublishedRecord) -> str:
@@ -35,7 +33,7 @@ def _block(source: PublishedSource) -> list[str]:
     names = list(dict.fromkeys(name for _, _, figures in rows for name in figures))
     head = ["contestant", "dataset", *names]
     cells = [head, *([contestant, dataset, *_cells(figures, names)] for contestant, dataset, figures in rows)]
-    return [f"{source.label}: {source.source}, {source.date}", *columns(cells)]
+    return [f"{source.label}: {source.source}, {source.date}", *text_table(cells)]
 
 
 def _cells(figures: Figures, names: list[str]) -> list[str]:

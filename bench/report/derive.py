@@ -9,17 +9,17 @@ from statistics import fmean
 
 import numpy as np
 
+from bench.accuracy.measures import PRIMARY
 from bench.accuracy.paired import Paired, compare_values
 from bench.bootstrap import CHUNK, RESAMPLES
 from bench.latency.records import LatencySummary, Point
 from bench.records import AccuracyRecord, Estimate
 from bench.report.collect import Collected, LatencyProfile
 
-MAIN = "nDCG@10"
 SEED = 0
 
 
-def mean_over_datasets(records: Mapping[str, AccuracyRecord], name: str = MAIN) -> Estimate:
+def mean_over_datasets(records: Mapping[str, AccuracyRecord], name: str = PRIMARY) -> Estimate:
     """The mean of the datasets' means, each dataset weighing the same; resampled over queries within each."""
     draw = np.random.default_rng(SEED)
     resampled = []
@@ -31,7 +31,7 @@ def mean_over_datasets(records: Mapping[str, AccuracyRecord], name: str = MAIN) 
     return Estimate(plain_mean(records, name), float(low), float(high))
 
 
-def plain_mean(records: Mapping[str, AccuracyRecord], name: str = MAIN) -> float:
+def plain_mean(records: Mapping[str, AccuracyRecord], name: str = PRIMARY) -> float:
     """The same mean without its interval, to order by."""
     return fmean(fmean(records[dataset].per_query[name].values()) for dataset in sorted(records))
 
@@ -43,7 +43,7 @@ def verdict(pair: Paired) -> str:
     return "worse" if pair.difference.high < 0 else "no difference shown"
 
 
-def paired(a: AccuracyRecord, b: AccuracyRecord, name: str = MAIN) -> Paired | None:
+def paired(a: AccuracyRecord, b: AccuracyRecord, name: str = PRIMARY) -> Paired | None:
     """The paired comparison on the queries that were asked of both; None where there is none."""
     ours, theirs = a.per_query[name], b.per_query[name]
     both = [query_id for query_id in ours if query_id in theirs]

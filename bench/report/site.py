@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from bench.accuracy.measures import PRIMARY
 from bench.errors import BenchError
 from bench.report.collect import Collected
 from bench.report.pages.contestant import contestant_page
@@ -53,6 +54,7 @@ def _rendered(found: Collected) -> Iterator[tuple[str, str]]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["primary"] = PRIMARY
     for file, template, title, given in _pages(found):
         root = "../" * file.count("/")
         yield file, environment.get_template(template).render(given, title=title, root=root, file=file)

@@ -136,7 +136,10 @@ def test_server_that_is_never_ready_or_deaf_to_sigterm_is_killed(
     before = signal.getsignal(signal.SIGTERM)
     pid_file = tmp_path / "pid"
     child = f"sleep 60 & echo $! > {pid_file}; trap '' TERM; wait; sleep 60"
-    with pytest.raises(ServerError, match="was not ready"), local_server.served(f"sh -c {shlex.quote(child)}", 0.5):
+    with (
+        pytest.raises(ServerError, match="was not ready"),
+        local_server.local_server(f"sh -c {shlex.quote(child)}", 0.5),
+    ):
         pass
     assert signal.getsignal(signal.SIGTERM) is before
     time.sleep(0.2)
@@ -146,5 +149,5 @@ def test_server_that_is_never_ready_or_deaf_to_sigterm_is_killed(
 @pytest.mark.parametrize(("command", "words"), [("", "is empty"), ("rerank 'x", "cannot be read")])
 def test_a_command_that_is_none_is_told(command: str, words: str) -> None:
     """An unclosed quote and nothing at all are one sentence each."""
-    with pytest.raises(ServerError, match=words), local_server.served(command, 5.0):
+    with pytest.raises(ServerError, match=words), local_server.local_server(command, 5.0):
         pass

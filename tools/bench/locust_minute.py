@@ -16,7 +16,7 @@ import httpx
 
 import bench
 from bench.load.samples import duration_s, read
-from bench.local_server import served
+from bench.local_server import local_server
 
 LOCUST = str(Path(sys.executable).parent / "locust")
 LOCUSTFILE = Path(bench.__file__).with_name("locustfile.py")
@@ -28,7 +28,7 @@ TIMEOUT_S = 60.0
 @click.option("--seconds", default=60, help="How long the users send requests.")
 def main(seconds: int) -> None:
     """Run the load test and compare the two counts."""
-    with served("rerank serve", TIMEOUT_S) as url, tempfile.TemporaryDirectory() as folder:
+    with local_server("rerank serve", TIMEOUT_S) as url, tempfile.TemporaryDirectory() as folder:
         samples, csv_prefix = Path(folder) / "samples.jsonl", Path(folder) / "locust"
         flags = [
             "--headless",

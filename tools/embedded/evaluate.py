@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.accuracy.measures import order_by_score, per_query
+from bench.accuracy.measures import PRIMARY, order_by_score, per_query
 from bench.candidates.candidates import freeze
 from bench.data import datasets
 from bench.data.datasets import Dataset
@@ -28,15 +28,13 @@ from models.prepare.gates import kendall_tau, top_shared
 from models.scorer import Scorer
 from tools.embedded.sampling import sample
 
-MEASURE = "nDCG@10"
-
 Floats = npt.NDArray[np.float64]
 Lists = dict[str, list[str]]
 
 
 def ndcgs(dataset: Dataset, rankings: Lists) -> Floats:
     """nDCG@10 of each of the dataset's queries, [queries]; 0 for an empty list."""
-    return np.array(list(per_query(dataset.qrels, rankings, dataset.relevance_level)[MEASURE].values()))
+    return np.array(list(per_query(dataset.qrels, rankings, dataset.relevance_level)[PRIMARY].values()))
 
 
 def logits(scorer: Scorer, dataset: Dataset, candidates: Lists) -> dict[str, Logits]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from bench.local_server import served
+from bench.local_server import local_server
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
 from service.api.app import create_app
@@ -54,7 +54,7 @@ def main(rounds: int, requests: int, out: Path | None) -> None:
     """Measure and print a table."""
     found: dict[str, dict[str, list[tuple[float, float]]]] = {name: {r: [] for r in BODIES} for name in SERVERS}
     with contextlib.ExitStack() as stack:
-        urls = {name: stack.enter_context(served(command, START_TIMEOUT_S)) for name, command in SERVERS.items()}
+        urls = {name: stack.enter_context(local_server(command, START_TIMEOUT_S)) for name, command in SERVERS.items()}
         for _ in range(rounds):
             for name, url in urls.items():
                 for route in BODIES:

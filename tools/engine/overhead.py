@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 
 from bench.latency.workload import Request
-from bench.local_server import served
+from bench.local_server import local_server
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
 from tools.engine.traffic import make_requests
@@ -35,7 +35,7 @@ def main(pairs: Path, model: Path, rounds: int, out: Path | None) -> None:
     """Measure and print both figures."""
     # without a cache, for the scorer has none either
     command = f"rerank serve --model {shlex.quote(str(model))} --device cpu --token-cache-mb 0"
-    with Scorer.open(model, device="cpu") as scorer, served(command, START_TIMEOUT_S) as url:
+    with Scorer.open(model, device="cpu") as scorer, local_server(command, START_TIMEOUT_S) as url:
         alternating = _ask(url, make_requests(pairs, 50, rounds + 10), scorer)[10:]
         time.sleep(1)
         alone = _ask(url, make_requests(pairs, 1, rounds + 10))[10:]

@@ -23,7 +23,7 @@ from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.latency.loops import closed_loop
 from bench.latency.workload import Request
-from bench.local_server import served
+from bench.local_server import local_server
 from bench.records import Sample
 from models.catalogue import folder_name
 from tools.engine.traffic import PAIRS, documents_per_s, latency_ms, make_requests, write
@@ -104,7 +104,7 @@ def main(
         urls = {}
         for name, rival in chosen.items():
             click.echo(f"starting {name} …", err=True)
-            urls[name] = stack.enter_context(served(rival.command.format(**names), 600, rival.ready))
+            urls[name] = stack.enter_context(local_server(rival.command.format(**names), 600, rival.ready))
         scores = {
             name: asyncio.run(_scores(urls[name], rival, make_requests(pairs, documents, 1)[0]))
             for name, rival in chosen.items()

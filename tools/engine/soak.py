@@ -15,7 +15,7 @@ import click
 from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.latency.workload import Request
-from bench.local_server import served
+from bench.local_server import local_server
 from tools.engine.traffic import OUT, PAIRS, SERVER, make_requests, write
 
 EVERY_S = 10.0
@@ -29,7 +29,7 @@ SETTLED_S = 300.0
 @click.option("--minutes", default=30.0, show_default=True)
 def main(pairs: Path, server: str, out: Path | None, minutes: float) -> None:
     """Measure and print the growth."""
-    with served(server, start_timeout_s=120) as at:
+    with local_server(server, start_timeout_s=120) as at:
         found = asyncio.run(_measure(at, make_requests(pairs, 200, 200), minutes * 60))
     settled = [size for second, size in found["resident"] if second >= min(SETTLED_S, minutes * 30)]
     first, last = sum(settled[:6]) / len(settled[:6]), sum(settled[-6:]) / len(settled[-6:])

@@ -17,7 +17,7 @@ from msgspec import to_builtins
 from bench.client.client import Client
 from bench.latency import loops
 from bench.latency.workload import Request
-from bench.local_server import served
+from bench.local_server import local_server
 from bench.provenance import gather
 from bench.records import Sample
 
@@ -62,7 +62,7 @@ def reranker(url: str | None, command: str) -> Iterator[str]:
     if url is not None:
         yield url
     else:
-        with served(command, start_timeout_s=120) as started:
+        with local_server(command, start_timeout_s=120) as started:
             yield started
 
 

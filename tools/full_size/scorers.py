@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from bench.local_server import served
+from bench.local_server import local_server
 from tools import local_process
 
 PROGRAM = Path(__file__).parents[1] / "peers" / "sentence_transformers_process.py"
@@ -50,7 +50,7 @@ def rerank_server(*flags: str) -> Iterator[RerankServer]:
     """Start `rerank serve` with these flags on a free port; stop it when the block ends."""
     command = shlex.join(["rerank", "serve", *flags])
     with (
-        served(command, START_TIMEOUT_S) as url,
+        local_server(command, START_TIMEOUT_S) as url,
         httpx.Client(base_url=url, timeout=REQUEST_TIMEOUT_S, trust_env=False) as http,
     ):
         yield RerankServer(url, http)

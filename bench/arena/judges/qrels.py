@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from tqdm import tqdm
 
 from bench.accuracy import measures
+from bench.accuracy.measures import PRIMARY
 from bench.arena.field import Arena
 from bench.arena.judges.judge import ballot, missing, sha256
 from bench.arena.ledger import Ledger
 from bench.arena.matches import Match
 from bench.arena.records import JudgeNote, Side, Verdict
 
-MEASURE = "nDCG@10"
 TIE = 1e-9
 
 
@@ -24,7 +24,7 @@ class QrelsJudge:
 
     top = 10
     note = JudgeNote(
-        "qrels", "qrels", f"the better {MEASURE} wins; within {TIE:g} it is a tie", {"measure": MEASURE, "tie": TIE}
+        "qrels", "qrels", f"the better {PRIMARY} wins; within {TIE:g} it is a tie", {"measure": PRIMARY, "tie": TIE}
     )
 
     def __init__(self, field: Mapping[str, Arena]) -> None:
@@ -61,4 +61,4 @@ class QrelsJudge:
 def _values(arena: Arena, rankings: Mapping[str, tuple[str, ...] | None]) -> dict[str, float]:
     answered = {query_id: ranking for query_id, ranking in rankings.items() if ranking is not None}
     dataset = arena.dataset
-    return measures.per_query(dataset.qrels, answered, dataset.relevance_level)[MEASURE]
+    return measures.per_query(dataset.qrels, answered, dataset.relevance_level)[PRIMARY]

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.accuracy.measures import PRIMARY
 from bench.arena.records import PairTally, Standing
 from bench.published.published import PublishedRecord
 from bench.records import AccuracyRecord, Provenance
-from bench.report import derive
 from bench.report.charts import Chart, Dot, Series, dots, ecdf, histogram
 from bench.report.collect import Collected, LatencyProfile
 from bench.report.pages.latency import point_cells, point_columns
@@ -170,7 +170,7 @@ def _accuracy_table(there: Mapping[str, AccuracyRecord]) -> Table | None:
             words(dataset),
             figure(record.queries, whole),
             *(estimated(by_plain.get(name), measure, "not computed on this dataset") for name in names),
-            estimated(record.first_stage[derive.MAIN], measure),
+            estimated(record.first_stage[PRIMARY], measure),
             figure(len(record.failures), whole),
             figure(record.tokens, whole, UNTOLD),
             figure(record.usd_per_1000_queries, usd, "no price is known for it"),
@@ -180,7 +180,7 @@ def _accuracy_table(there: Mapping[str, AccuracyRecord]) -> Table | None:
         Column("dataset", "dataset", is_text=True),
         Column("queries", "queries", "Judged queries that were asked."),
         *(Column(name, name) for name in names),
-        Column("first_stage", "first stage", "nDCG@10 of the candidates in their own order."),
+        Column("first_stage", "first stage", f"{PRIMARY} of the candidates in their own order."),
         Column("failures", "failed", "Queries without an answer; they count 0."),
         Column("tokens", "tokens", "Of all answered queries."),
         Column("usd", "US$ / 1,000", "For a thousand queries."),
@@ -240,10 +240,10 @@ def _distributions(there: Mapping[str, AccuracyRecord], colour: int) -> list[Cha
     """nDCG@10 query by query."""
     charts = []
     for dataset, record in there.items():
-        ours = (Series("reranked", colour), list(record.per_query[derive.MAIN].values()))
-        before = (Series("first stage", colour), list(record.first_stage_per_query[derive.MAIN].values()))
-        caption = f"{dataset}: queries by nDCG@10; the line is the first stage"
-        charts.append(histogram(f"distribution-{dataset}", caption, [ours, before], "nDCG@10"))
+        ours = (Series("reranked", colour), list(record.per_query[PRIMARY].values()))
+        before = (Series("first stage", colour), list(record.first_stage_per_query[PRIMARY].values()))
+        caption = f"{dataset}: queries by {PRIMARY}; the line is the first stage"
+        charts.append(histogram(f"distribution-{dataset}", caption, [ours, before], PRIMARY))
     return charts
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from bench.accuracy.measures import PRIMARY
 from bench.arena.records import ArenaRecord, Standing
 from bench.latency.records import Point
 from bench.published.table import published_figure
@@ -27,7 +28,7 @@ from bench.report.table import (
 
 RANKED_BY_ARENA = "rating"
 NO_ARENA = "no arena was held: rerank-bench arena"
-PUBLISHED = (("elo", "Elo", elo), ("win_rate", "win %", share), (derive.MAIN, derive.MAIN, measure))
+PUBLISHED = (("elo", "Elo", elo), ("win_rate", "win %", share), (PRIMARY, PRIMARY, measure))
 
 
 @dataclass(frozen=True)
@@ -65,14 +66,14 @@ def leaderboard(found: Collected, colours: dict[str, int]) -> Leaderboard:
     rows = [Row(name, _row(found, name, place, point)) for place, name in enumerate(names, start=1)]
     judge = f"arena, judge {found.arena.judge.name}" if found.arena else "arena"
     columns = [
-        Column("rank", "#", "Place by rating; without an arena by mean nDCG@10."),
+        Column("rank", "#", f"Place by rating; without an arena by mean {PRIMARY}."),
         Column("contestant", "contestant", is_text=True),
         Column("elo", "Elo", "Bradley-Terry rating on the Elo scale, mean 1500, with its 95 % interval.", group=judge),
         Column("win_rate", "win %", "Wins over all matches, ties counted as not won.", group=judge),
         Column("wins", "W", "Matches won.", group=judge),
         Column("losses", "L", "Matches lost.", group=judge),
         Column("ties", "T", "Ties.", group=judge),
-        Column("ndcg10", "nDCG@10", "Mean of the datasets' means.", group=_datasets(found)),
+        Column("ndcg10", PRIMARY, "Mean of the datasets' means.", group=_datasets(found)),
         Column("p50", "P50 ms", "Half of the answers were faster.", group="latency"),
         Column("p90", "P90 ms", "Nine of ten answers were faster.", group="latency"),
         Column("usd", "US$ / 1,000", "For a thousand queries, mean of the datasets.", group="cost"),
@@ -163,14 +164,14 @@ def _by_dataset(found: Collected, names: list[str]) -> Table:
     for name in names:
         there = found.of(name)
         cells = [
-            estimated(there[dataset].measures.get(derive.MAIN), measure)
+            estimated(there[dataset].measures.get(PRIMARY), measure)
             if dataset in there
             else missing("not measured on this dataset")
             for dataset in found.accuracy
         ]
         rows.append(Row(name, [words(name, href=f"contestants/{name}.html"), *cells]))
     heads = [Column(dataset, dataset, _doubt(found, dataset)) for dataset in found.accuracy]
-    return Table("accuracy", "nDCG@10 by dataset", [Column("contestant", "contestant", is_text=True), *heads], rows)
+    return Table("accuracy", f"{PRIMARY} by dataset", [Column("contestant", "contestant", is_text=True), *heads], rows)
 
 
 def _doubt(found: Collected, dataset: str) -> str:
@@ -185,7 +186,7 @@ def _charts(found: Collected, colours: dict[str, int]) -> list[Chart]:
         caption = f"Rating and 95 % interval over {found.arena.overall.queries} queries"
         charts.append(dots("elo", caption, rows, "Elo", reference=1500))
     for dataset, there in found.accuracy.items():
-        best_first = sorted(there, key=lambda name: -there[name].measures[derive.MAIN].value)
-        rows = [Dot(name, there[name].measures[derive.MAIN], colours[name]) for name in best_first]
-        charts.append(dots(f"accuracy-{dataset}", f"{dataset}: nDCG@10 and 95 % interval", rows, derive.MAIN))
+        best_first = sorted(there, key=lambda name: -there[name].measures[PRIMARY].value)
+        rows = [Dot(name, there[name].measures[PRIMARY], colours[name]) for name in best_first]
+        charts.append(dots(f"accuracy-{dataset}", f"{dataset}: {PRIMARY} and 95 % interval", rows, PRIMARY))
     return charts

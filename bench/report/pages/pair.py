@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bench.accuracy.measures import PRIMARY
 from bench.accuracy.paired import Paired
 from bench.arena.records import Standings
 from bench.latency.comparison import compare
@@ -82,7 +83,7 @@ def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, Paired
     for dataset, at in differences.items():
         there = found.accuracy[dataset]
         own = [
-            estimated(there[name].measures[derive.MAIN], measure)
+            estimated(there[name].measures[PRIMARY], measure)
             if name in there
             else missing(f"{name} was not measured on it")
             for name in (a, b)
@@ -100,8 +101,8 @@ def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, Paired
         rows.append(Row(dataset, [words(dataset), *own, *compared]))
     columns = [
         Column("dataset", "dataset", is_text=True),
-        Column("a", a, "nDCG@10, over all its queries."),
-        Column("b", b, "nDCG@10, over all its queries."),
+        Column("a", a, f"{PRIMARY}, over all its queries."),
+        Column("b", b, f"{PRIMARY}, over all its queries."),
         Column("difference", "difference", f"Mean of {a} minus {b}, query by query."),
         Column("verdict", f"{a} is", "By whether the interval of the difference holds 0.", is_text=True),
         Column("p", "p", "Two-sided randomisation test: how often chance alone would give as large a difference."),
@@ -110,7 +111,7 @@ def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, Paired
         Column("worse", "worse", f"Queries on which {a} is lower."),
         Column("equal", "equal", "Queries on which both are the same."),
     ]
-    return Table("accuracy", "nDCG@10, and the paired difference with its 95 % interval", columns, rows)
+    return Table("accuracy", f"{PRIMARY}, and the paired difference with its 95 % interval", columns, rows)
 
 
 def _arena(found: Collected, a: str, b: str) -> Table | None:
@@ -199,5 +200,5 @@ def _ratio(of: Ratio) -> Cell:
 
 def _chart(a: str, b: str, differences: Mapping[str, Paired | str]) -> list[Chart]:
     rows = [Dot(dataset, at.difference) for dataset, at in differences.items() if not isinstance(at, str)]
-    caption = f"nDCG@10 of {a} minus {b}, with 95 % intervals"
-    return [dots("differences", caption, rows, "difference in nDCG@10", reference=0)] if rows else []
+    caption = f"{PRIMARY} of {a} minus {b}, with 95 % intervals"
+    return [dots("differences", caption, rows, f"difference in {PRIMARY}", reference=0)] if rows else []

@@ -141,13 +141,13 @@ def test_scores_and_documents_must_be_as_many() -> None:
 
 def test_further_measures_are_asked_for_by_name() -> None:
     """AP and a deeper recall beside the standard five, at the set's level; one that is there is not doubled."""
-    values = measures.per_query(GRADES, {"q": ["c", "b", "unjudged", "a"]}, 2, also=["AP", "R@100", "nDCG@10"])
+    values = measures.per_query(GRADES, {"q": ["c", "b", "unjudged", "a"]}, 2, further=["AP", "R@100", "nDCG@10"])
     assert list(values)[:2] == ["nDCG@5", "nDCG@10"]
     assert list(values)[2:] == ["R(rel=2)@5", "R(rel=2)@10", "RR(rel=2)@10", "AP(rel=2)", "R(rel=2)@100"]
     assert values["AP(rel=2)"]["q"] == pytest.approx((1 / 2 + 2 / 4) / 2)
     for name in ("nosuch", "nDCG@", ""):
         with pytest.raises(BenchError, match=f"no measure has the name '{name}'"):
-            measures.per_query(GRADES, {}, 1, also=[name])
+            measures.per_query(GRADES, {}, 1, further=[name])
 
 
 @given(
@@ -173,7 +173,7 @@ def test_equals_trec_eval_and_the_definitions_on_generated_cases(
             rankings[query] = [candidates[n] for n in measures.order_by_score(candidates, scores)]
             places = list(range(len(candidates)))
             assert rankings[query] == [candidates[n] for n in np.lexsort((places, [-score for score in scores]))]
-    ours = measures.per_query(qrels, rankings, level, also=["AP"])
+    ours = measures.per_query(qrels, rankings, level, further=["AP"])
     _assert_equal(ours, _oracle(qrels, rankings, level))
     _assert_equal(ours, _by_hand(qrels, rankings, level))
 
@@ -190,7 +190,7 @@ def test_equals_trec_eval_on_all_real_sets(bm25: BM25, name: str) -> None:
             scores = [float(-rank // 3 if n % 2 else rank // 3) for rank in range(len(ids))]
             rankings[query] = [ids[position] for position in measures.order_by_score(ids, scores)]
     level = dataset.relevance_level
-    ours = measures.per_query(dataset.qrels, rankings, level, also=["AP"])
+    ours = measures.per_query(dataset.qrels, rankings, level, further=["AP"])
     _assert_equal(ours, _oracle(dataset.qrels, rankings, level))
     _assert_equal(ours, _by_hand(dataset.qrels, rankings, level))
     assert any(i not in dataset.qrels[query] for query, ids in rankings.items() for i in ids)

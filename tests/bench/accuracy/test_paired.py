@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.accuracy import paired, tables
-from bench.accuracy import stage as stages
-from bench.candidates.frozen import keep
+from bench.accuracy.stage import AccuracySettings, measure_accuracy
+from bench.candidates.frozen import Choice, load_or_freeze
 from bench.contestants.reference import Reference
 from bench.data import datasets
 from bench.errors import BenchError
@@ -131,8 +131,9 @@ def test_unequal_queries_are_refused() -> None:
 
 def _record(name: str, folder: Path, limit: int | None = None) -> AccuracyRecord:
     sample = datasets.load(datasets.SAMPLE)
-    settings = stages.AccuracySettings(limit=limit)
-    return stages.measure_accuracy(Reference(name, name), sample, keep(sample, 10, None, folder), folder, settings)
+    settings = AccuracySettings(limit=limit)
+    candidates = load_or_freeze(sample, Choice(10), folder)
+    return measure_accuracy(Reference(name, name), sample, candidates, folder, settings)
 
 
 def test_records_are_compared_by_every_measure(tmp_path: Path) -> None:

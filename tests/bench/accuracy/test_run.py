@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bench import records
-from bench.accuracy import rerank as run
+from bench.accuracy.record import usd_per_1000_queries
 from bench.contestants.dialect import Price
 from bench.records import Ranking, Sample
 from tests.support.fake_reranker import FakeReranker, Reply
@@ -108,14 +108,14 @@ def test_cost_is_the_list_price_of_what_was_counted() -> None:
     """By tokens, by search units, or as the server told it; None where the unit of the price was never told."""
     approx: Callable[[float], Any] = pytest.approx
     samples = [Sample(f"q{n}", 2, 0, 0, 1, tokens=tokens, usd=0.001) for n, tokens in enumerate([1000, 3000, None])]
-    usd, source = run.usd_per_1000_queries(samples, Price("2026-05", per_million_tokens=0.05))
+    usd, source = usd_per_1000_queries(samples, Price("2026-05", per_million_tokens=0.05))
     assert (usd, source) == (approx(0.1), "list price of 2026-05")
-    usd, source = run.usd_per_1000_queries(samples, None)
+    usd, source = usd_per_1000_queries(samples, None)
     assert (usd, source) == (approx(1.0), "told by the server")
     units = [Sample("q", 2, 0, 0, 1, search_units=units) for units in (1, 2)]
-    assert run.usd_per_1000_queries(units, Price("2026-04", per_search_unit=0.002))[0] == approx(3.0)
-    assert run.usd_per_1000_queries(units, Price("2026-05", per_million_tokens=0.05)) == (None, None)
-    assert run.usd_per_1000_queries([], None) == (None, None)
+    assert usd_per_1000_queries(units, Price("2026-04", per_search_unit=0.002))[0] == approx(3.0)
+    assert usd_per_1000_queries(units, Price("2026-05", per_million_tokens=0.05)) == (None, None)
+    assert usd_per_1000_queries([], None) == (None, None)
 
 
 def test_a_vendor_is_measured_with_its_counts_and_without_a_price_elsewhere(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.candidates import frozen
+from bench.candidates.frozen import Choice, load_or_freeze
 from bench.cli import main
 from bench.data import datasets
 from bench.errors import DataError
@@ -111,43 +111,43 @@ def test_one_bad_set_does_not_stop_the_others(tmp_path: Path, beir: WriteBeir) -
 
 
 def test_who_asks_for_nothing_gets_what_is_there(tmp_path: Path, embeddings_server: EmbeddingsServer) -> None:
-    """`keep` without depth and run takes the frozen lists, whatever their source; what it asks for must fit."""
+    """A choice without depth and source takes the frozen lists, whatever their source; what it asks for must fit."""
     _type(tmp_path, "--dense", embeddings_server.url, "--dense-model", "letters", "--depth", "4")
     folder = (tmp_path / PLACE).parent
-    assert frozen.keep(SAMPLE, None, None, folder).source == "dense letters (exact inner product)"
-    assert frozen.keep(SAMPLE, 4, None, folder).depth == 4
+    assert load_or_freeze(SAMPLE, Choice(), folder).source == "dense letters (exact inner product)"
+    assert load_or_freeze(SAMPLE, Choice(4), folder).depth == 4
     with pytest.raises(DataError, match=r"holds the top 4 of the model letters at .*, not the top 50;"):
-        frozen.keep(SAMPLE, 50, None, folder)
+        load_or_freeze(SAMPLE, Choice(50), folder)
     run = tmp_path / "my.trec"
     run.write_text("q1 Q0 tea-1 1 1.0 x\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"not the run my\.trec \(sha256"):
-        frozen.keep(SAMPLE, None, run, folder)
+        load_or_freeze(SAMPLE, Choice(run_file=run), folder)
 
 
 def test_run_file_is_known_by_its_content(tmp_path: Path) -> None:
     """The same run under another name is the same; a changed one under the same name is refused."""
     run, moved = tmp_path / "my.trec", tmp_path / "moved.trec"
     run.write_text("q1 Q0 tea-1 1 1.0 x\n", encoding="utf-8")
-    made = frozen.keep_chosen(SAMPLE, frozen.Choice(5, run), tmp_path / "out")
+    made = load_or_freeze(SAMPLE, Choice(5, run), tmp_path / "out", exact=True)
     moved.write_bytes(run.read_bytes())
-    assert frozen.keep_chosen(SAMPLE, frozen.Choice(5, moved), tmp_path / "out") == made
-    assert frozen.keep(SAMPLE, 5, moved, tmp_path / "out") == made
+    assert load_or_freeze(SAMPLE, Choice(5, moved), tmp_path / "out", exact=True) == made
+    assert load_or_freeze(SAMPLE, Choice(5, moved), tmp_path / "out") == made
     run.write_text("q1 Q0 tea-2 1 1.0 x\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"holds the top 5 of the run my\.trec"):
-        frozen.keep_chosen(SAMPLE, frozen.Choice(5, run), tmp_path / "out")
+        load_or_freeze(SAMPLE, Choice(5, run), tmp_path / "out", exact=True)
 
 
 def test_changed_file_and_changed_dataset_are_refused(tmp_path: Path, beir: WriteBeir) -> None:
     """One id exchanged by hand, another qrels file, no JSON: three sentences."""
-    frozen.keep(SAMPLE, 5, None, tmp_path / "out")
+    load_or_freeze(SAMPLE, Choice(5), tmp_path / "out")
     path = tmp_path / "out" / "candidates.json"
     content = path.read_text()
     path.write_text(content.replace('"tea-1"', '"tea-9"'), encoding="utf-8")
     with pytest.raises(DataError, match="was changed after it was frozen"):
-        frozen.keep(SAMPLE, 5, None, tmp_path / "out")
+        load_or_freeze(SAMPLE, Choice(5), tmp_path / "out")
     path.write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match="is of another sample"):
-        frozen.keep(datasets.load(beir()), 5, None, tmp_path / "out")
+        load_or_freeze(datasets.load(beir()), Choice(5), tmp_path / "out")
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(DataError, match="is no file of frozen candidates"):
-        frozen.keep(SAMPLE, 5, None, tmp_path / "out")
+        load_or_freeze(SAMPLE, Choice(5), tmp_path / "out")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from bench.accuracy import tables
+from bench import tables
 from bench.cli import main
 from bench.data import catalogue, datasets
 from bench.data.findings import Kind
