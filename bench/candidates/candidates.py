@@ -77,16 +77,16 @@ def shipped_run(dataset: Dataset) -> Path | None:
 def _from_run(file: Path, dataset: Dataset, depth: int) -> dict[str, list[str]]:
     """The run's best `depth` a query, by score as trec_eval reads it; equal scores by the run's rank."""
     scored: dict[str, dict[str, tuple[float, int, str]]] = {query_id: {} for query_id in dataset.queries}
-    for place, line in numbered_lines(file):
-        query_id, document_id, rank, score = _run_line(place, line)
+    for location, line in numbered_lines(file):
+        query_id, document_id, rank, score = _run_line(location, line)
         if query_id not in scored or document_id == query_id:
             continue
         if document_id in scored[query_id]:
-            raise DataError(f"{place}: {document_id!r} was there before for the query {query_id!r}")
-        scored[query_id][document_id] = (-score, rank, place)
+            raise DataError(f"{location}: {document_id!r} was there before for the query {query_id!r}")
+        scored[query_id][document_id] = (-score, rank, location)
     if not any(scored.values()):
         raise DataError(f"{file} holds none of the judged queries of {dataset.name}")
-    lists = {query_id: sorted(found, key=found.__getitem__)[:depth] for query_id, found in scored.items()}
+    lists = {query_id: sorted(ranks, key=ranks.__getitem__)[:depth] for query_id, ranks in scored.items()}
     for query_id, ids in lists.items():
         for i in ids:
             if i not in dataset.documents:
@@ -94,14 +94,15 @@ def _from_run(file: Path, dataset: Dataset, depth: int) -> dict[str, list[str]]:
     return lists
 
 
-def _run_line(place: str, line: str) -> tuple[str, str, int, float]:
+def _run_line(location: str, line: str) -> tuple[str, str, int, float]:
     columns = line.split()
     if len(columns) != 6:
-        raise DataError(f"{place}: {len(columns)} columns, where a TREC run has six (query Q0 document rank score tag)")
+        form = "query Q0 document rank score tag"
+        raise DataError(f"{location}: {len(columns)} columns, where a TREC run has six ({form})")
     try:
         return columns[0], columns[2], int(columns[3]), float(columns[4])
     except ValueError as error:
-        raise DataError(f"{place}: rank and score must be numbers: {error}") from error
+        raise DataError(f"{location}: rank and score must be numbers: {error}") from error
 
 
 def _from_bm25(dataset: Dataset, depth: int) -> dict[str, list[str]]:

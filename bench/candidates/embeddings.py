@@ -76,15 +76,15 @@ def embed(model: EmbeddingsModel, texts: Sequence[str], cache: Path, *, timeout_
         cache.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(cache)) as store:
             store.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)")
-            known = {row[0] for row in store.execute("SELECT key FROM vectors")}
-            _fill(model, [text for text, key in keys.items() if key not in known], keys, store, timeout_s)
-            found = [_stored(store, keys[text]) for text in texts]
+            cached = {row[0] for row in store.execute("SELECT key FROM vectors")}
+            _fill(model, [text for text, key in keys.items() if key not in cached], keys, store, timeout_s)
+            vectors = [_stored(store, keys[text]) for text in texts]
     except (sqlite3.Error, OSError) as error:
         raise DataError(f"the embeddings in {cache} cannot be kept: {error}") from error
-    sizes = sorted({len(vector) for vector in found})
+    sizes = sorted({len(vector) for vector in vectors})
     if len(sizes) > 1:
         raise ServerError(f"{model.address} gives vectors of {' and '.join(map(str, sizes))} dimensions for one model")
-    return np.stack(found)
+    return np.stack(vectors)
 
 
 def _key(model: EmbeddingsModel, text: str) -> bytes:
@@ -130,8 +130,8 @@ def _ask(http: httpx.Client, model: EmbeddingsModel, batch: list[str]) -> list[V
             if reply.status_code == httpx.codes.OK:
                 return _read(reply.content, len(batch), model)
             if attempt > RETRIES or not may_help(reply.status_code, attempt):
-                told = f"status {reply.status_code}: {reason(reply.content)}"
-                raise ServerError(f"no embeddings from {model.address}: {told}")
+                why = f"status {reply.status_code}: {reason(reply.content)}"
+                raise ServerError(f"no embeddings from {model.address}: {why}")
             headers = reply.headers
         time.sleep(wait_s(headers, attempt))
         attempt += 1

@@ -54,11 +54,12 @@ def _find(profile: str, results: Path) -> Path:
     path = Path(profile)
     if path.suffix in (SAMPLES, FIGURES):
         return path.with_suffix(SAMPLES)
-    found = results / FOLDER / f"{profile}{SAMPLES}"
-    if not found.exists():
-        there = ", ".join(sorted(other.stem for other in found.parent.glob(f"*{SAMPLES}"))) or "none"
-        raise DataError(f"there is no profile {profile!r} in {found.parent}; profiles that are there: {there}")
-    return found
+    samples_path = results / FOLDER / f"{profile}{SAMPLES}"
+    if not samples_path.exists():
+        folder = samples_path.parent
+        profiles = ", ".join(sorted(other.stem for other in folder.glob(f"*{SAMPLES}"))) or "none"
+        raise DataError(f"there is no profile {profile!r} in {folder}; profiles that are there: {profiles}")
+    return samples_path
 
 
 def _refuse(comparisons: list[Comparison], *, force: bool) -> None:
@@ -81,7 +82,7 @@ def _show(comparisons: list[Comparison], shape: str) -> None:
 
 
 def _gate(comparisons: list[Comparison], factor: float) -> None:
-    found = [f"{of.b}, {line}" for of in comparisons for line in failures(of, factor)]
-    if found:
-        raise BenchError(f"the gate of {factor:g} is not passed: " + "; ".join(found))
+    worse = [f"{of.b}, {line}" for of in comparisons for line in failures(of, factor)]
+    if worse:
+        raise BenchError(f"the gate of {factor:g} is not passed: " + "; ".join(worse))
     click.echo(f"the gate of {factor:g} is passed", err=True)

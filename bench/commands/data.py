@@ -20,7 +20,7 @@ def data_group() -> None:
 def list_command() -> None:
     """The known sets: source, licence, size, labels, and which are there."""
     root = Settings.from_environment().data_root
-    click.echo("\n\n".join(_entry(known, root) for known in catalogue.KNOWN))
+    click.echo("\n\n".join(_lines_of(entry, root) for entry in catalogue.KNOWN))
 
 
 @data_group.command("fetch")
@@ -37,14 +37,14 @@ def list_command() -> None:
 def fetch_command(name: str, to: Path | None, mirror: str | None) -> None:
     """Get the public originals of NAME, checked and resumable: the same command goes on where it was interrupted."""
     settings = Settings.from_environment()
-    known = catalogue.find(name)
-    if not known:
+    entry = catalogue.find(name)
+    if not entry:
         raise DataError(f"no known dataset {name!r}; `rerank-bench data list` shows them")
     folder = to or settings.data_root
     if not folder:
         raise DataError("no folder to put it into: give --to DIR, or name one in RERANK_DATA")
-    there = fetch(known, folder, mirror or settings.mirror, say=lambda line: click.echo(line, err=True))
-    click.echo(f"{there}: {known.size}; {known.licence}")
+    dataset_folder = fetch(entry, folder, mirror or settings.mirror, say=lambda line: click.echo(line, err=True))
+    click.echo(f"{dataset_folder}: {entry.size}; {entry.licence}")
 
 
 @data_group.command("check")
@@ -59,9 +59,9 @@ def check_command(name: str, split: str) -> None:
         f"{folder} ({split}): {len(dataset.documents)} documents, {len(dataset.qrels)} judged queries, ", nl=False
     )
     click.echo(f"{judgements} judgements, sha256 {dataset.sha256[:12]}")
-    known = catalogue.find(dataset.name)
-    if known:
-        click.echo(f"  labels: {known.labels}{'' if known.human_labels else ' (NOT human)'}")
+    entry = catalogue.find(dataset.name)
+    if entry:
+        click.echo(f"  labels: {entry.labels}{'' if entry.human_labels else ' (NOT human)'}")
     for finding in findings.doubts:
         click.echo(f"  doubt: {finding.first}")
     for finding in findings.fatal:
@@ -72,21 +72,21 @@ def check_command(name: str, split: str) -> None:
         click.echo("  nothing odd was found")
 
 
-def _entry(known: catalogue.KnownDataset, root: Path | None) -> str:
+def _lines_of(entry: catalogue.KnownDataset, root: Path | None) -> str:
     try:
-        there = f"there: {datasets.find(known.name, root)}"
+        status = f"there: {datasets.find(entry.name, root)}"
     except DataError:
-        size = f", about {known.download_mb:g} MB" if known.download_mb else ""
-        there = f"`rerank-bench data fetch {known.name}`{size}" if known.sources else f"not there: {known.why_not}"
+        size = f", about {entry.download_mb:g} MB" if entry.download_mb else ""
+        status = f"`rerank-bench data fetch {entry.name}`{size}" if entry.sources else f"not there: {entry.why_not}"
     lines = [
-        f"{known.name}" + (f" ({known.leaderboard} on the leaderboard)" if known.leaderboard else ""),
-        f"  {there}",
-        f"  source   {known.origin}",
-        f"  licence  {known.licence}",
-        f"  size     {known.size}",
-        f"  labels   {known.labels}{'' if known.human_labels else ' (NOT human)'}",
+        f"{entry.name}" + (f" ({entry.leaderboard} on the leaderboard)" if entry.leaderboard else ""),
+        f"  {status}",
+        f"  source   {entry.origin}",
+        f"  licence  {entry.licence}",
+        f"  size     {entry.size}",
+        f"  labels   {entry.labels}{'' if entry.human_labels else ' (NOT human)'}",
     ]
-    return "\n".join(lines + ([f"  note     {known.doubt}"] if known.doubt else []))
+    return "\n".join(lines + ([f"  note     {entry.doubt}"] if entry.doubt else []))
 
 
 def _kind(finding: Finding) -> str:

@@ -33,44 +33,44 @@ def numbered_lines(file: Path, findings: Findings | None = None) -> Iterator[tup
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
     for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        place = f"{file} line {number}"
+        location = f"{file} line {number}"
         try:
             line = raw.decode()
         except UnicodeDecodeError as error:
-            sentence = f"{place}: not UTF-8 at byte {error.start}"
+            sentence = f"{location}: not UTF-8 at byte {error.start}"
             if findings is None:
                 raise DataError(sentence) from error
             findings.add(Kind.UNREADABLE, sentence)
             continue
         if line.strip():
-            yield place, line
+            yield location, line
 
 
 def texts(file: Path, findings: Findings) -> Iterator[Text]:
     """Documents or queries of a JSONL file."""
     decoder = msgspec.json.Decoder(_Line)
-    for place, line in numbered_lines(file, findings):
+    for location, line in numbered_lines(file, findings):
         try:
             entry = decoder.decode(line)
         except (msgspec.MsgspecError, UnicodeError) as error:
-            findings.add(Kind.UNREADABLE, f"{place}: {error}")
+            findings.add(Kind.UNREADABLE, f"{location}: {error}")
             continue
-        yield Text(place, str(entry.id), joined(entry.title, entry.text))
+        yield Text(location, str(entry.id), joined(entry.title, entry.text))
 
 
 def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
     """Judgements of a TSV file in either form."""
-    for position, (place, line) in enumerate(numbered_lines(file, findings)):
+    for index, (location, line) in enumerate(numbered_lines(file, findings)):
         columns = [column.strip() for column in (line.split("\t") if "\t" in line else line.split())]
-        if position == 0 and not _is_grade(columns[-1]):
+        if index == 0 and not _is_grade(columns[-1]):
             continue
         if len(columns) not in (3, 4):
             wrong = f"{len(columns)} columns, where query, document, grade (or TREC's four) belong"
-            findings.add(Kind.UNREADABLE, f"{place}: {wrong}")
+            findings.add(Kind.UNREADABLE, f"{location}: {wrong}")
         elif not _is_grade(columns[-1]):
-            findings.add(Kind.UNREADABLE, f"{place}: the grade {columns[-1]!r} is not a whole number")
+            findings.add(Kind.UNREADABLE, f"{location}: the grade {columns[-1]!r} is not a whole number")
         else:
-            yield Judgement(place, columns[0], columns[-2], int(columns[-1]))
+            yield Judgement(location, columns[0], columns[-2], int(columns[-1]))
 
 
 def _is_grade(text: str) -> bool:

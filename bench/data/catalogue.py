@@ -35,7 +35,7 @@ class Source:
 
 @dataclass(frozen=True)
 class KnownDataset:
-    """A set that the catalogue knows."""
+    """One entry of the catalogue."""
 
     name: str
     leaderboard: str | None
@@ -259,4 +259,4 @@ KNOWN = (
 
 def find(name: str) -> KnownDataset | None:
     """The set of that name, if the catalogue knows it."""
-    return next((known for known in KNOWN if known.name == name), None)
+    return next((entry for entry in KNOWN if entry.name == name), None)

@@ -50,7 +50,7 @@ class Dataset:
 
     def note(self) -> DatasetNote:
         """What a record tells of this dataset."""
-        known = catalogue.find(self.name)
+        entry = catalogue.find(self.name)
         counts = Counter({finding.kind: finding.count for finding in self.doubts})
         return DatasetNote(
             name=self.name,
@@ -61,31 +61,31 @@ class Dataset:
             judgements_outside_corpus=counts[Kind.OUTSIDE_CORPUS],
             relevance_level=self.relevance_level,
             sha256=self.sha256,
-            labels=known.labels if known else None,
-            human_labels=known.human_labels if known else None,
+            labels=entry.labels if entry else None,
+            human_labels=entry.human_labels if entry else None,
             doubts=[finding.first for finding in self.doubts],
         )
 
 
 def find(name: str, data_root: Path | None) -> Path:
     """The folder of a dataset: a path, `sample`, or a name under the data root or its `beir` folder."""
-    places = [Path(name)]
-    places += [SAMPLE] if name == SAMPLE.name else []
-    places += [data_root / name, data_root / "beir" / name] if data_root else []
-    for place in places:
-        if is_dataset(place):
-            return place
-    looked = " or ".join(dict.fromkeys(str(place) for place in places))
+    folders = [Path(name)]
+    folders += [SAMPLE] if name == SAMPLE.name else []
+    folders += [data_root / name, data_root / "beir" / name] if data_root else []
+    for folder in folders:
+        if is_dataset(folder):
+            return folder
+    searched = " or ".join(dict.fromkeys(str(folder) for folder in folders))
     hint = "" if data_root else ", and RERANK_DATA names no folder of datasets"
-    known = catalogue.find(name)
-    get = f"; `rerank-bench data fetch {name}` gets it" if known and known.sources else ""
-    raise DataError(f"no dataset {name!r}: there is no corpus.jsonl and no Parquet corpus in {looked}{hint}{get}")
+    entry = catalogue.find(name)
+    get = f"; `rerank-bench data fetch {name}` gets it" if entry and entry.sources else ""
+    raise DataError(f"no dataset {name!r}: there is no corpus.jsonl and no Parquet corpus in {searched}{hint}{get}")
 
 
 def find_all(data_root: Path | None) -> list[Path]:
     """All datasets' folders under the data root and its `beir` folder, by name; DataError where there are none."""
-    places = [data_root, data_root / "beir"] if data_root else []
-    folders = [folder for place in places if place.is_dir() for folder in sorted(place.iterdir()) if is_dataset(folder)]
+    roots = [data_root, data_root / "beir"] if data_root else []
+    folders = [folder for root in roots if root.is_dir() for folder in sorted(root.iterdir()) if is_dataset(folder)]
     if not folders:
         raise DataError(f"RERANK_DATA names no folder with datasets: {data_root or 'it is not set'}")
     return folders
@@ -143,7 +143,7 @@ def _texts(files: list[Path], findings: Findings) -> dict[str, str]:
     texts: dict[str, str] = {}
     for row in _text_rows(files, findings):
         if row.id in texts:
-            findings.add(Kind.DUPLICATE_ID, f"{row.place}: the id {row.id!r} was there before")
+            findings.add(Kind.DUPLICATE_ID, f"{row.location}: the id {row.id!r} was there before")
         texts.setdefault(row.id, row.text)
     if not texts:
         findings.add(Kind.EMPTY_FILE, f"{files[0]} is empty")
@@ -164,12 +164,12 @@ def _qrels(files: list[Path], queries: dict[str, str], findings: Findings) -> Qr
     qrels: Qrels = {}
     for row in _judgement_rows(files, findings):
         if row.query_id not in qrels and not queries.get(row.query_id):
-            sentence = f"{row.place}: the query {row.query_id!r} has no text in {_part(files[0])}"
+            sentence = f"{row.location}: the query {row.query_id!r} has no text in {_part(files[0])}"
             findings.add(Kind.QUERY_WITHOUT_TEXT, sentence)
         judged = qrels.setdefault(row.query_id, {})
         if judged.setdefault(row.document_id, row.grade) != row.grade:
             judged_twice = f"{row.document_id!r} is judged twice for the query {row.query_id!r}, differently"
-            findings.add(Kind.JUDGED_DIFFERENTLY, f"{row.place}: {judged_twice}")
+            findings.add(Kind.JUDGED_DIFFERENTLY, f"{row.location}: {judged_twice}")
     if not qrels:
         findings.add(Kind.EMPTY_FILE, f"{files[0]} holds no judgement")
     return qrels
@@ -189,8 +189,8 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
         sentence = f"none of its {len(relevant)} relevant documents is in the corpus: are these qrels of another set?"
         findings.add(Kind.OTHER_SET, f"{files.qrels[0]}: {sentence if relevant else 'it holds no relevant document'}")
     if outside:
-        known = f"{relevant_outside} of them among the {len(relevant)} relevant ones"
-        findings.add(Kind.OUTSIDE_CORPUS, f"{outside} judged documents are not in the corpus, {known}", outside)
+        of_relevant = f"{relevant_outside} of them among the {len(relevant)} relevant ones"
+        findings.add(Kind.OUTSIDE_CORPUS, f"{outside} judged documents are not in the corpus, {of_relevant}", outside)
     if relevant_outside > len(relevant) / 2:
         sentence = f"most relevant documents ({relevant_outside} of {len(relevant)}) are not in the corpus"
         findings.add(Kind.RELEVANT_OUTSIDE, f"{sentence}: these may be qrels of another set", relevant_outside)
@@ -198,9 +198,9 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
     barren = sum(max(judged.values()) <= 0 for judged in qrels.values())
     _count(findings, Kind.NOTHING_RELEVANT, barren, "they count 0 whatever the ranking")
     _count(findings, Kind.EMPTY_DOCUMENT, sum(not text for text in documents.values()), "no reranker can judge them")
-    known_set = catalogue.find(name)
-    if known_set and known_set.doubt:
-        findings.add(Kind.LABELS, known_set.doubt)
+    entry = catalogue.find(name)
+    if entry and entry.doubt:
+        findings.add(Kind.LABELS, entry.doubt)
 
 
 def _count(findings: Findings, kind: Kind, count: int, consequence: str) -> None:

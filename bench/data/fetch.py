@@ -20,7 +20,7 @@ DOWNLOADS = ".downloads"
 
 
 def fetch(
-    known: KnownDataset,
+    entry: KnownDataset,
     to: Path,
     mirror: str | None = None,
     *,
@@ -28,10 +28,10 @@ def fetch(
     wait_s: float = 2.0,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Fetch `known` into the folder `to`; gives the set's own folder.
+    """Fetch the set of `entry` into the folder `to`; gives the set's own folder.
 
     Args:
-        known: the set.
+        entry: the set's, in the catalogue.
         to: the folder that holds the sets; made where it is absent.
         mirror: base URL that stands for the originals' own: a file is asked for at `<mirror>/<set>/<file>`.
         attempts: tries for each file.
@@ -41,71 +41,73 @@ def fetch(
     Raises:
         DataError: what could not be fetched or is not what it should be.
     """
-    folder = to / known.name
+    folder = to / entry.name
     if is_dataset(folder):
         return folder
-    if not known.sources:
-        raise DataError(f"{known.name} cannot be fetched: {known.why_not}")
-    downloads = to / DOWNLOADS / known.name
+    if not entry.sources:
+        raise DataError(f"{entry.name} cannot be fetched: {entry.why_not}")
+    downloads = to / DOWNLOADS / entry.name
     try:
         downloads.mkdir(parents=True, exist_ok=True)
-        found = {}
-        for source in known.sources:
-            url = f"{mirror.rstrip('/')}/{known.name}/{source.file}" if mirror else source.url
-            found[source] = download(url, downloads / source.file, attempts, wait_s)
-            _check(to, source, downloads / source.file, found[source])
-        _make(known, downloads, folder)
-        for source, digests in found.items():
-            say(f"{source.file}: {_pin(to, source, digests)}")
+        digests = {}
+        for source in entry.sources:
+            url = f"{mirror.rstrip('/')}/{entry.name}/{source.file}" if mirror else source.url
+            digests[source] = download(url, downloads / source.file, attempts, wait_s)
+            _check(to, source, downloads / source.file, digests[source])
+        _make(entry, downloads, folder)
+        for source in entry.sources:
+            say(f"{source.file}: {_pin(to, source, digests[source])}")
         shutil.rmtree(downloads)
     except OSError as error:
-        raise DataError(f"{known.name} cannot be put into {to}: {error}") from error
+        raise DataError(f"{entry.name} cannot be put into {to}: {error}") from error
     return folder
 
 
-def _check(to: Path, source: Source, file: Path, found: Digests) -> None:
+def _check(to: Path, source: Source, file: Path, actual: Digests) -> None:
     """Hold a downloaded file to what is known of it; what is wrong is removed, so that the next fetch begins anew."""
     pinned = lock.read(to).get(source.url)
-    if source.md5 and found.md5 != source.md5:
-        wrong = f"its MD5 is {found.md5}, where its publisher prints {source.md5}"
-    elif pinned and found.sha256 != pinned.sha256:
-        wrong = f"its SHA-256 is {found.sha256}, where {lock.NAME} holds {pinned.sha256} of {pinned.first_fetched_utc}"
+    if source.md5 and actual.md5 != source.md5:
+        wrong = f"its MD5 is {actual.md5}, where its publisher prints {source.md5}"
+    elif pinned and actual.sha256 != pinned.sha256:
+        wrong = (
+            f"its SHA-256 is {actual.sha256}, where {lock.NAME} holds {pinned.sha256} of {pinned.first_fetched_utc}"
+        )
     else:
         return
     file.unlink()
     raise DataError(f"{source.url} is not what it should be: {wrong}; it was removed")
 
 
-def _make(known: KnownDataset, downloads: Path, folder: Path) -> None:
+def _make(entry: KnownDataset, downloads: Path, folder: Path) -> None:
     """Make the set beside its place and move it there. Originals that make none are removed: they are none."""
-    beside = folder.with_name(f"{known.name}.partial")
+    beside = folder.with_name(f"{entry.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
     try:
-        originals.make(known, downloads, beside)
+        originals.make(entry, downloads, beside)
     except DataError:
         shutil.rmtree(downloads)
         shutil.rmtree(beside)
         raise
-    (beside / "SOURCE.txt").write_text(_source(known), encoding="utf-8")
+    (beside / "SOURCE.txt").write_text(_source(entry), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)  # something without a corpus
     beside.rename(folder)
 
 
-def _pin(to: Path, source: Source, found: Digests) -> str:
+def _pin(to: Path, source: Source, digests: Digests) -> str:
     """Pin what was fetched for the first time; gives what its hash stands on."""
     pinned = lock.read(to).get(source.url)
     if not pinned:
         known_by = "published MD5" if source.md5 else "first fetch"
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        lock.pin(to, source.url, lock.Pin(found.sha256, found.bytes, known_by, now))
+        lock.pin(to, source.url, lock.Pin(digests.sha256, digests.bytes, known_by, now))
     if source.md5:
         return "equals the MD5 that its publisher prints"
     if pinned:
         return f"equals {lock.NAME}, which stands on the fetch of {pinned.first_fetched_utc}"
-    return f"no hash of it is published: its SHA-256 {found.sha256[:12]}… is now pinned in {lock.NAME}"
+    return f"no hash of it is published: its SHA-256 {digests.sha256[:12]}… is now pinned in {lock.NAME}"
 
 
-def _source(known: KnownDataset) -> str:
-    lines = [known.origin, f"Licence: {known.licence}", f"Labels: {known.labels}"]
-    lines += [f"Note: {known.doubt}"] if known.doubt else []
-    return "\n".join([*lines, "Fetched from:", *(source.url for source in known.sources)]) + "\n"
+def _source(entry: KnownDataset) -> str:
+    lines = [entry.origin, f"Licence: {entry.licence}", f"Labels: {entry.labels}"]
+    lines += [f"Note: {entry.doubt}"] if entry.doubt else []
+    return "\n".join([*lines, "Fetched from:", *(source.url for source in entry.sources)]) + "\n"

@@ -31,8 +31,8 @@ def locate(folder: Path, split: str) -> Files:
     """The files of `split`; DataError where a part is absent."""
     qrels = _qrels(folder, split)
     if not qrels:
-        there = ", ".join(_splits(folder)) or "none"
-        raise DataError(f"{folder / 'qrels' / split}.tsv does not exist; splits that are there: {there}")
+        splits = ", ".join(_splits(folder)) or "none"
+        raise DataError(f"{folder / 'qrels' / split}.tsv does not exist; splits that are there: {splits}")
     parts = {kind: _texts(folder, kind, split) for kind in ("corpus", "queries")}
     for kind, files in parts.items():
         if not files:

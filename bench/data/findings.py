@@ -1,4 +1,4 @@
-"""Findings: what is wrong with a dataset, counted by kind, with the first place of each.
+"""Findings: what is wrong with a dataset, counted by kind, with the location of the first.
 
 A finding is fatal where no measure could be right (a line that cannot be read, an id that is there twice, a judged
 query without text): loading ends with its sentence. Otherwise it makes the labels doubtful and goes into the note of
@@ -64,8 +64,8 @@ class Findings:
 
     def count(self, kind: Kind) -> int:
         """How many of `kind` were found."""
-        found = self._by_kind.get(kind)
-        return found.count if found else 0
+        finding = self._by_kind.get(kind)
+        return finding.count if finding else 0
 
     @property
     def fatal(self) -> list[Finding]:

@@ -23,7 +23,7 @@ FEWEST_PASSAGES = 3
 HEADER = "query-id\tcorpus-id\tscore\n"
 
 
-def make(known: KnownDataset, downloads: Path, folder: Path) -> None:
+def make(entry: KnownDataset, downloads: Path, folder: Path) -> None:
     """Fill `folder` with the set in BEIR layout."""
     makers: dict[Form, Callable[[KnownDataset, Path, Path], None]] = {
         Form.BEIR_ZIP: _unpack,
@@ -32,13 +32,13 @@ def make(known: KnownDataset, downloads: Path, folder: Path) -> None:
         Form.PG_TITLES: _pg_titles,
     }
     folder.mkdir(parents=True)
-    makers[known.form](known, downloads, folder)
+    makers[entry.form](entry, downloads, folder)
     if not is_dataset(folder):
-        raise DataError(f"the originals of {known.name} hold no corpus")
+        raise DataError(f"the originals of {entry.name} hold no corpus")
 
 
-def _unpack(known: KnownDataset, downloads: Path, folder: Path) -> None:
-    archive = downloads / known.sources[0].file
+def _unpack(entry: KnownDataset, downloads: Path, folder: Path) -> None:
+    archive = downloads / entry.sources[0].file
     try:
         with zipfile.ZipFile(archive) as opened:
             for member in opened.infolist():
@@ -68,16 +68,16 @@ def _inside(archive: Path, name: str) -> PurePosixPath | None:
     return inside if is_part else None
 
 
-def _place(known: KnownDataset, downloads: Path, folder: Path) -> None:
-    for source in known.sources:
+def _place(entry: KnownDataset, downloads: Path, folder: Path) -> None:
+    for source in entry.sources:
         target = folder / source.file
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(downloads / source.file, target)
 
 
-def _dl19(known: KnownDataset, downloads: Path, folder: Path) -> None:
+def _dl19(entry: KnownDataset, downloads: Path, folder: Path) -> None:
     """TREC's queries, qrels and pools (query id, passage id, query, passage) as BEIR's three files."""
-    queries, qrels, pools = (downloads / source.file for source in known.sources)
+    queries, qrels, pools = (downloads / source.file for source in entry.sources)
     with (folder / "queries.jsonl").open("wb") as output:
         for query_id, text in _columns(queries, 2):
             output.write(msgspec.json.encode({"_id": query_id, "text": text}) + b"\n")
@@ -112,12 +112,12 @@ class _Passage(msgspec.Struct):
     text: str
 
 
-def _pg_titles(known: KnownDataset, downloads: Path, folder: Path) -> None:
+def _pg_titles(entry: KnownDataset, downloads: Path, folder: Path) -> None:
     """Known items: a title is the query, the passages of its essay are relevant, and no passage carries its title."""
     titles: dict[str, str] = {}
     passages: dict[str, list[str]] = {}
     with (folder / "corpus.jsonl").open("wb") as corpus:
-        for passage in _passages(downloads / known.sources[0].file):
+        for passage in _passages(downloads / entry.sources[0].file):
             essay = passage.id.rpartition("_chunk_")[0]
             titles.setdefault(essay, passage.title)
             passages.setdefault(essay, []).append(passage.id)
@@ -135,8 +135,8 @@ def _pg_titles(known: KnownDataset, downloads: Path, folder: Path) -> None:
 
 
 def _passages(file: Path) -> Iterator[_Passage]:
-    for place, line in beir.numbered_lines(file):
+    for location, line in beir.numbered_lines(file):
         try:
             yield msgspec.json.decode(line, type=_Passage)
         except msgspec.MsgspecError as error:
-            raise DataError(f"{place}: {error}") from error
+            raise DataError(f"{location}: {error}") from error

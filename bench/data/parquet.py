@@ -22,26 +22,26 @@ QRELS_COLUMNS = ("query-id", "corpus-id", "score")
 
 def texts(file: Path, findings: Findings) -> Iterator[Text]:
     """Documents or queries of a Parquet file."""
-    there = _columns(file)
-    key = "_id" if "_id" in there else "id"
-    for place, row in _rows(file, there, (key, "text"), ("title",)):
+    columns = _columns(file)
+    key = "_id" if "_id" in columns else "id"
+    for location, row in _rows(file, columns, (key, "text"), ("title",)):
         identity, text, title = row[key], row["text"], row.get("title")
         if identity is None or not isinstance(text, str):
-            findings.add(Kind.UNREADABLE, f"{place}: {'no id' if identity is None else 'the text is no string'}")
+            findings.add(Kind.UNREADABLE, f"{location}: {'no id' if identity is None else 'the text is no string'}")
             continue
-        yield Text(place, str(identity), joined(title, text))
+        yield Text(location, str(identity), joined(title, text))
 
 
 def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
     """Judgements of a Parquet file."""
-    for place, row in _rows(file, _columns(file), QRELS_COLUMNS, ()):
+    for location, row in _rows(file, _columns(file), QRELS_COLUMNS, ()):
         query_id, document_id, grade = (row[name] for name in QRELS_COLUMNS)
         if query_id is None or document_id is None:
-            findings.add(Kind.UNREADABLE, f"{place}: an id is absent")
+            findings.add(Kind.UNREADABLE, f"{location}: an id is absent")
         elif not isinstance(grade, int | float) or not math.isfinite(grade) or grade != int(grade):
-            findings.add(Kind.UNREADABLE, f"{place}: the grade {grade!r} is not a whole number")
+            findings.add(Kind.UNREADABLE, f"{location}: the grade {grade!r} is not a whole number")
         else:
-            yield Judgement(place, str(query_id), str(document_id), int(grade))
+            yield Judgement(location, str(query_id), str(document_id), int(grade))
 
 
 def _columns(file: Path) -> list[str]:
@@ -52,12 +52,12 @@ def _columns(file: Path) -> list[str]:
 
 
 def _rows(
-    file: Path, there: Sequence[str], needed: Sequence[str], optional: Sequence[str]
+    file: Path, columns: Sequence[str], needed: Sequence[str], optional: Sequence[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    absent = [name for name in needed if name not in there]
+    absent = [name for name in needed if name not in columns]
     if absent:
-        raise DataError(f"{file} has no column {', '.join(absent)}; its columns are {', '.join(there)}")
-    wanted = [*needed, *(name for name in optional if name in there)]
+        raise DataError(f"{file} has no column {', '.join(absent)}; its columns are {', '.join(columns)}")
+    wanted = [*needed, *(name for name in optional if name in columns)]
     try:
         with pyarrow.parquet.ParquetFile(file) as opened:
             number = 0

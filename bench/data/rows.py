@@ -1,4 +1,4 @@
-"""Rows: what the readers of both forms give, each with its place for messages.
+"""Rows: what the readers of both forms give, each with its location for messages.
 
 A document's text is title, space, text, stripped, as BEIR joins them; a query has no title. Ids are text whatever
 type they were stored as. A row that cannot be understood is a finding and gives nothing.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class Text:
     """One document or query."""
 
-    place: str
+    location: str
     id: str
     text: str
 
@@ -20,7 +20,7 @@ class Text:
 class Judgement:
     """One line of qrels."""
 
-    place: str
+    location: str
     query_id: str
     document_id: str
     grade: int

@@ -98,8 +98,8 @@ def read(file: Path, source: str | None, taken: str | None) -> list[PublishedSou
 def merge(results: Path, sources: Sequence[PublishedSource]) -> PublishedRecord:
     """Write the sources into the results folder; a source that is there already is replaced."""
     file = results / FILE
-    there = load(results)
-    by_source = {each.source: each for each in [*(there.sources if there else []), *sources]}
+    before = load(results)
+    by_source = {each.source: each for each in [*(before.sources if before else []), *sources]}
     record = PublishedRecord([by_source[name] for name in sorted(by_source)])
     write_json(record, file)
     return record
@@ -129,15 +129,15 @@ def _checked(source: PublishedSource) -> PublishedSource:
     return source
 
 
-def _flat(told: dict[str, Any]) -> Figures:
+def _flat(figures: dict[str, Any]) -> Figures:
     """All numbers of an entry, whatever group (metrics, latency) they stand in."""
-    found: Figures = {}
-    for name, value in told.items():
+    flat: Figures = {}
+    for name, value in figures.items():
         if isinstance(value, dict):
-            found |= _flat(value)
+            flat |= _flat(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[_named(name)] = float(value)
-    return found
+            flat[_named(name)] = float(value)
+    return flat
 
 
 def _named(name: str) -> str:
@@ -157,7 +157,7 @@ def _from_csv(content: bytes, file: Path) -> list[PublishedContestant]:
 
 
 def _grouped(rows: Iterable[dict[str, str | Any]], file: Path) -> list[PublishedContestant]:
-    found: dict[str, PublishedContestant] = {}
+    contestants: dict[str, PublishedContestant] = {}
     for number, row in enumerate(rows, start=2):
         try:
             name, dataset, figure, value = (row[column].strip() for column in COLUMNS)
@@ -166,8 +166,8 @@ def _grouped(rows: Iterable[dict[str, str | Any]], file: Path) -> list[Published
             raise DataError(f"{file} line {number}: four columns with a number in the last belong there") from None
         if not name or not figure:
             raise DataError(f"{file} line {number}: contestant and figure must not be empty")
-        entry = found.setdefault(name, PublishedContestant(name, {}, {}))
+        entry = contestants.setdefault(name, PublishedContestant(name, {}, {}))
         (entry.by_dataset.setdefault(dataset, {}) if dataset else entry.overall)[_named(figure)] = number_value
-    if not found:
+    if not contestants:
         raise DataError(f"{file} holds no figure")
-    return list(found.values())
+    return list(contestants.values())
