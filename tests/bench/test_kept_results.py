@@ -1,0 +1,120 @@
+"""Results of an earlier version: present code reads them all, computes the same figures, and builds the report."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from bench import records
+from bench.accuracy import rankings
+from bench.accuracy.record import compute_record
+from bench.accuracy.selection import select
+from bench.arena.ledger import read_ballots
+from bench.arena.records import ArenaRecord
+from bench.candidates.frozen import Choice, load_or_freeze
+from bench.cli import main
+from bench.data import datasets
+from bench.latency import records as latency_records
+from bench.latency import samples
+from bench.latency.files import figures
+from bench.load import samples as load_samples
+from bench.published import published
+from tests.support.runs import record_of
+
+KEPT = Path(__file__).parents[1] / "kept"
+SAMPLE = KEPT / "sample"
+CONTESTANTS = ("bm25", "embedded", "failing", "oracle")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A copy that a command may write to."""
+    return Path(shutil.copytree(KEPT / "results", tmp_path / "results"))
+
+
+def rerank_bench(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("contestant", CONTESTANTS)
+def test_raw_rankings_and_candidates_give_the_same_record(contestant: str) -> None:
+    """Every field of it: measures, intervals, first stage, failures, tokens, all sessions, what the server said."""
+    folder = KEPT / "results" / "accuracy" / "sample"
+    dataset = datasets.load(SAMPLE)
+    candidates = load_or_freeze(dataset, Choice(), folder)
+    kept = record_of(KEPT / "results", contestant)
+    raw = rankings.read(folder / f"{contestant}.jsonl")
+    assert compute_record(raw, select(dataset), candidates, kept.provenance, price=None, seed=0) == kept
+
+
+def test_the_kept_records_hold_what_they_were_kept_for() -> None:
+    """A resumed run, a failure, counted tokens, and a server's own words under a name of that time."""
+    embedded, failing = (record_of(KEPT / "results", name) for name in ("embedded", "failing"))
+    assert [session.settings["limit"] for session in embedded.sessions] == [2, None]
+    assert embedded.tokens
+    assert embedded.provenance.server
+    assert embedded.provenance.server["lanes"] == 2
+    assert [sample.error for sample in failing.failures] == ["status 422: too long"]
+
+
+def test_the_same_command_goes_on_with_the_folder_and_asks_nobody(results: Path) -> None:
+    """`rerank-bench run` as it was typed, at an address where nobody is: the same figures, nothing new on file."""
+    spec = "embedded=rerank@http://127.0.0.1:1"
+    before = {path: path.read_bytes() for path in results.rglob("*.jsonl")}
+    done = rerank_bench("run", "--contestant", spec, "--contestant", "bm25", "--data", SAMPLE, "--results", results)
+    assert done.exit_code == 0, done.stderr
+    assert {path: path.read_bytes() for path in results.rglob("*.jsonl")} == before
+    for name in ("embedded", "bm25"):
+        now, kept = record_of(results, name), record_of(KEPT / "results", name)
+        assert (now.measures, now.per_query, now.sessions) == (kept.measures, kept.per_query, kept.sessions)
+
+
+@pytest.mark.parametrize("profile", ["one", "two"])
+def test_a_latency_profile_gives_the_same_figures(profile: str) -> None:
+    """From the samples in Parquet, with the points of both loops."""
+    path = KEPT / "results" / "latency" / f"{profile}.parquet"
+    kept = latency_records.read(path.with_suffix(".json"))
+    assert figures(samples.read(path)) == kept
+    assert {at.plan.point.loop for at in kept.points} == {"closed", "open"}
+
+
+def test_latency_profiles_can_be_compared() -> None:
+    """`rerank-bench compare` finds them by name."""
+    done = rerank_bench("compare", "one", "two", "--results", KEPT / "results")
+    assert done.exit_code == 0, done.stderr
+    assert "two against one: " in done.stdout
+
+
+def test_the_arena_gives_the_same_ratings(results: Path) -> None:
+    """From the ballots on file, none of which is cast again."""
+    ballots = results / "arena" / "qrels.jsonl"
+    before = read_ballots(ballots)
+    done = rerank_bench("arena", "--results", results, "--data", SAMPLE)
+    assert done.exit_code == 0, done.stderr
+    assert read_ballots(ballots) == before
+    now, kept = (
+        records.read_as(folder / "arena" / "qrels.json", ArenaRecord) for folder in (results, KEPT / "results")
+    )
+    assert (now.overall, now.by_dataset, now.pairings) == (kept.overall, kept.by_dataset, kept.pairings)
+    assert "published Elo" in done.stdout
+
+
+def test_published_figures_and_load_samples_are_read() -> None:
+    """As they were imported, and as locust left them."""
+    record = published.load(KEPT / "results")
+    assert record
+    assert record.sources == published.shipped()
+    header, sent = load_samples.read(KEPT / "results" / "load" / "samples.jsonl")
+    assert header.provenance.server
+    assert len(sent) == 12
+    assert "own, 3 documents" in load_samples.table(sent)
+
+
+def test_the_report_is_built_of_it(tmp_path: Path) -> None:
+    """With every contestant, both profiles and the arena."""
+    done = rerank_bench("report", "--results", KEPT / "results", "--out", tmp_path / "site")
+    assert done.exit_code == 0, done.stderr
+    pages = {path.relative_to(tmp_path / "site").as_posix() for path in (tmp_path / "site").rglob("*.html")}
+    assert {f"contestants/{name}.html" for name in (*CONTESTANTS, "one", "two")} <= pages
+    assert "1593" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")  # the oracle's rating
