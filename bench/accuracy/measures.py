@@ -18,7 +18,7 @@ from bench.errors import BenchError
 from bench.records import Estimate
 
 STANDARD = (nDCG @ 5, nDCG @ 10, R @ 5, R @ 10, RR @ 10)
-"""What every run measures, in the order of the tables. To add a measure, add it here."""
+"""What every run measures, in the order of the tables. To add a measure, add it here: docs/extending.md."""
 PRIMARY = str(nDCG @ 10)
 """The measure by which contestants are ordered, compared in pairs and judged in the arena."""
 
@@ -70,16 +70,23 @@ def means(values: PerQuery, seed: int = 0) -> dict[str, Estimate]:
 
 
 def check(names: Sequence[str]) -> None:
-    """Raise BenchError where one of `names` is no measure's."""
+    """Raise BenchError where one of `names` is no measure's, or one's that cannot be computed here."""
     for name in names:
         _named(name)
 
 
 def _named(name: str) -> Any:
     try:
-        return ir_measures.parse_measure(name)
+        measure = ir_measures.parse_measure(name)
     except (NameError, ValueError) as error:
         raise BenchError(f"no measure has the name {name!r}: give one such as AP, P@5 or R@100") from error
+    try:
+        computable = ir_measures.DefaultPipeline.supports(measure)
+    except AssertionError:  # how the library says that a parameter is absent
+        computable = False
+    if not computable:
+        raise BenchError(f"the measure {name!r} lacks a parameter or a library that computes it: give one such as AP")
+    return measure
 
 
 def _counting_from(relevance_level: int, measure: Any) -> Any:

@@ -69,9 +69,7 @@ def _check(to: Path, source: Source, file: Path, actual: Digests) -> None:
     if source.md5 and actual.md5 != source.md5:
         wrong = f"its MD5 is {actual.md5}, where its publisher prints {source.md5}"
     elif pinned and actual.sha256 != pinned.sha256:
-        wrong = (
-            f"its SHA-256 is {actual.sha256}, where {lock.NAME} holds {pinned.sha256} of {pinned.first_fetched_utc}"
-        )
+        wrong = f"its SHA-256 is {actual.sha256}, where {lock.NAME} holds {pinned.sha256} of {pinned.first_fetched_utc}"
     else:
         return
     file.unlink()

@@ -140,14 +140,21 @@ def test_scores_and_documents_must_be_as_many() -> None:
 
 
 def test_further_measures_are_asked_for_by_name() -> None:
-    """AP and a deeper recall beside the standard five, at the set's level; one that is there is not doubled."""
+    """AP and a deeper recall beside the standard ones, at the set's level; one that is there is not doubled."""
     values = measures.per_query(GRADES, {"q": ["c", "b", "unjudged", "a"]}, 2, further=["AP", "R@100", "nDCG@10"])
-    assert list(values)[:2] == ["nDCG@5", "nDCG@10"]
-    assert list(values)[2:] == ["R(rel=2)@5", "R(rel=2)@10", "RR(rel=2)@10", "AP(rel=2)", "R(rel=2)@100"]
+    assert list(values)[:5] == ["nDCG@5", "nDCG@10", "R(rel=2)@5", "R(rel=2)@10", "RR(rel=2)@10"]
+    assert list(values)[len(measures.STANDARD) :] == ["AP(rel=2)", "R(rel=2)@100"]
     assert values["AP(rel=2)"]["q"] == pytest.approx((1 / 2 + 2 / 4) / 2)
     for name in ("nosuch", "nDCG@", ""):
         with pytest.raises(BenchError, match=f"no measure has the name '{name}'"):
             measures.per_query(GRADES, {}, 1, further=[name])
+
+
+@pytest.mark.parametrize("name", ["RBP(p=0.8)", "INST"])
+def test_a_measure_that_cannot_be_computed_is_one_sentence(name: str) -> None:
+    """Its library is not there, or it wants a parameter: known before anybody is asked."""
+    with pytest.raises(BenchError, match=r"lacks a parameter or a library that computes it"):
+        measures.check([name])
 
 
 @given(
