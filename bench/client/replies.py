@@ -36,6 +36,11 @@ def count(headers: Mapping[str, str], header: str | None) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
+def refusal(status: int, body: bytes, key: str | None) -> str:
+    """What is wrong where the status is not 200, without the key, which some servers repeat as they refuse it."""
+    return f"status {status}: {reason(body.replace(key.encode(), b'(the key)') if key else body)}"
+
+
 def reason(body: bytes) -> str:
     """The server's own words: `message`, `detail` or `error` of a JSON body, else its text, cut short."""
     text = body.decode(errors="replace").strip()
