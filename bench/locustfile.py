@@ -30,8 +30,8 @@ from bench.contestants.dialect import Dialect
 from bench.errors import BenchError
 from bench.load import plans
 from bench.load.answers import problem
-from bench.load.ledger import Ledger
 from bench.load.options import DEFAULT_RUN_TIME_S, DEFAULT_TAGS, RECORDED, add_options, check_tags
+from bench.load.sample_log import Ledger
 from bench.load.samples import LoadHeader, LoadSample, of_request
 from bench.load.workload import RequestSampler, RequestTexts, Workload, read, sizes
 from bench.provenance import gather

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.arena.field import Arena, rankings_sha256
+from bench.arena.entrants import Arena, rankings_sha256
 from bench.arena.records import Side, Verdict
 
 Key = tuple[str, str, str, str]

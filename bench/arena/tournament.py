@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.arena.agreement import agreement, combined, position_bias
-from bench.arena.field import Arena
+from bench.arena.entrants import Arena
 from bench.arena.judges.judge import Judge
 from bench.arena.ledger import Ledger
 from bench.arena.matches import Key, Match, draw

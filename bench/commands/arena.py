@@ -11,7 +11,7 @@ import msgspec
 
 from bench import provenance, records
 from bench.arena import tournament
-from bench.arena.field import Arena, read_field
+from bench.arena.entrants import Arena, read_field
 from bench.arena.judges.budget import Prices
 from bench.arena.judges.chat import vendor_key
 from bench.arena.judges.human import HumanJudge

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from bench.arena.field import Arena
+from bench.arena.entrants import Arena
 from bench.arena.judges.judge import Reading, ballot, other, sha256
 from bench.arena.judges.page import PageServer
 from bench.arena.ledger import Ledger

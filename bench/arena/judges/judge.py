@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from bench.arena.field import Arena
+from bench.arena.entrants import Arena
 from bench.arena.ledger import Ledger
 from bench.arena.matches import Match
 from bench.arena.records import Ballot, JudgeNote, Side, Verdict

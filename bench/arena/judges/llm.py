@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from bench.arena.field import Arena
+from bench.arena.entrants import Arena
 from bench.arena.judges import question
 from bench.arena.judges.budget import UNPRICED, Bill, Budget, BudgetEnds, Prices
 from bench.arena.judges.chat import Chat, EndpointAway

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from tqdm import tqdm
 
 from bench.accuracy import measures
-from bench.arena.field import Arena
+from bench.arena.entrants import Arena
 from bench.arena.judges.judge import ballot, missing, sha256
 from bench.arena.ledger import Ledger
 from bench.arena.matches import Match

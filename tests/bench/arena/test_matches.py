@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.arena.field import read_field
+from bench.arena.entrants import read_field
 from bench.arena.matches import Match, all_matches, shown_first
 from bench.data import datasets
 from bench.errors import DataError

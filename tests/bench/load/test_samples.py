@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError, DataError
-from bench.load.ledger import Ledger
+from bench.load.sample_log import Ledger
 from bench.load.samples import LoadHeader, LoadSample, duration_s, figures, read, table
 from bench.load.workload import RequestSampler, RequestTexts, sizes
 from bench.provenance import gather

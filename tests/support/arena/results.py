@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.accuracy.stages import accuracy_folder
-from bench.arena.field import Arena, read_field
+from bench.arena.entrants import Arena, read_field
 from bench.data import datasets
 
 SHA = "c" * 64
