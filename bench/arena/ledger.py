@@ -1,6 +1,6 @@
 """The ledger: a judge's ballots in an append-only file of JSON lines, read back at the next call.
 
-It promises that a ballot is on file before the next one is asked for, so that a kill loses at most the looks under
+It promises that a ballot is on file before the next one is asked for, so that a kill loses at most those under
 way. A last line without its end, as a kill can leave it, is cut off; any other damaged line is an error. One process
 at a time writes, held by a lock that dies with it.
 """
@@ -12,14 +12,12 @@ from types import TracebackType
 
 import msgspec
 
-from bench.arena.records import Ballot, Side
+from bench.arena.matches import PresentationKey
+from bench.arena.records import Ballot
 from bench.errors import BenchError, DataError
 
-Presentation = tuple[str, str, str, str, Side, str]
-"""A match's key, who was shown first, and the hash of what was shown."""
 
-
-class Ledger:
+class BallotLedger:
     """The ballots of one judge. Use with `with`."""
 
     def __init__(self, file: Path) -> None:
@@ -32,7 +30,7 @@ class Ledger:
             raise BenchError(f"the ballots cannot be written to {file}: {error.strerror}") from error
         try:
             fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._ballots = {_look(ballot): ballot for ballot in self._read()}
+            self._ballots = {_key(ballot): ballot for ballot in self._read()}
         except BlockingIOError:
             self._lines.close()
             raise BenchError(f"another arena is writing to {file}: wait for its end, or stop it") from None
@@ -40,7 +38,7 @@ class Ledger:
             self._lines.close()
             raise
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> "BallotLedger":
         """Give the ledger itself."""
         return self
 
@@ -51,12 +49,12 @@ class Ledger:
         self._lines.close()
 
     def __iter__(self) -> Iterator[Ballot]:
-        """All ballots, in the order of their first writing; a look that was judged again by its last verdict."""
+        """All ballots, in the order of their first writing; what was judged again stands with its last verdict."""
         return iter(list(self._ballots.values()))
 
-    def get(self, look: Presentation) -> Ballot | None:
-        """The ballot of a look."""
-        return self._ballots.get(look)
+    def get(self, key: PresentationKey) -> Ballot | None:
+        """The ballot on a presentation."""
+        return self._ballots.get(key)
 
     def append(self, ballot: Ballot) -> None:
         """Write one ballot."""
@@ -67,7 +65,7 @@ class Ledger:
             raise BenchError(f"the ballots cannot be written to {self.file}: {error.strerror}") from error
         if written != len(line):
             raise BenchError(f"the ballots cannot be written to {self.file}: the disk took {written} bytes of a line")
-        self._ballots[_look(ballot)] = ballot
+        self._ballots[_key(ballot)] = ballot
 
     def _read(self) -> list[Ballot]:
         self._lines.seek(0)
@@ -81,7 +79,7 @@ class Ledger:
 def read_ballots(file: Path) -> list[Ballot]:
     """The ballots of another judge, without a lock."""
     content = file.read_bytes()
-    last = {_look(ballot): ballot for ballot in _ballots(content[: content.rfind(b"\n") + 1], file)}
+    last = {_key(ballot): ballot for ballot in _ballots(content[: content.rfind(b"\n") + 1], file)}
     return list(last.values())
 
 
@@ -94,5 +92,5 @@ def _ballots(content: bytes, file: Path) -> Iterator[Ballot]:
             raise DataError(f"{file} line {number} is no ballot: {error}") from error
 
 
-def _look(ballot: Ballot) -> Presentation:
+def _key(ballot: Ballot) -> PresentationKey:
     return ballot.dataset, ballot.query_id, ballot.a, ballot.b, ballot.first, ballot.shown

@@ -126,8 +126,9 @@ def _belief_lines(record: ArenaRecord) -> list[str]:
     bias = record.position_bias
     if bias:
         lines.append(
-            f"position: the list shown first won {_estimate(bias.first_wins, 3)} of {bias.decided} decided looks (no "
-            f"bias: .5); of {bias.both_orders} matches shown in both orders {bias.contradictions} were contradictory"
+            f"position: the list shown first won {_estimate(bias.first_wins, 3)} of {bias.decided} decided "
+            f"presentations (no bias: .5); of {bias.both_orders} matches shown in both orders "
+            f"{bias.contradictions} were contradictory"
         )
     for of in record.agreement:
         same = "no common match" if of.same is None else f"the same on {of.same:.3f} of {of.matches} matches"

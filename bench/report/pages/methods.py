@@ -125,7 +125,7 @@ def _judges(found: Collected) -> Table | None:
         Column("rule", "how it decides", is_text=True, wraps=True),
         Column("pairings", "who met whom", is_text=True, wraps=True),
         *(Column(key, head) for key, head in PAIRINGS),
-        Column("first_wins", "first shown won %", "Of decided looks; without position bias one half."),
+        Column("first_wins", "first shown won %", "Of decided presentations; without position bias one half."),
         Column("seed", "seed"),
         Column("usd", "US$"),
     ]
