@@ -31,7 +31,7 @@ from bench.errors import BenchError
 from bench.load import plans
 from bench.load.answers import problem
 from bench.load.options import DEFAULT_RUN_TIME_S, DEFAULT_TAGS, RECORDED, add_options, check_tags
-from bench.load.sample_log import Ledger
+from bench.load.sample_log import SampleLog
 from bench.load.samples import LoadHeader, LoadSample, of_request
 from bench.load.workload import RequestSampler, RequestTexts, Workload, read, sizes
 from bench.provenance import gather
@@ -173,15 +173,15 @@ def _keep_samples(environment: Environment, path: Path | None) -> None:
 
         hooks.report_to_master.add_listener(report)
         return
-    ledger, header = Ledger(path), _headers(environment)
-    hooks.request.add_listener(lambda **request: ledger.add(of_request(request, _worker(environment))))
+    sample_log, header = SampleLog(path), _headers(environment)
+    hooks.request.add_listener(lambda **request: sample_log.add(of_request(request, _worker(environment))))
     hooks.worker_report.add_listener(
-        lambda data, **_: ledger.add(msgspec.msgpack.decode(data[REPORTED], type=list[LoadSample]))
+        lambda data, **_: sample_log.add(msgspec.msgpack.decode(data[REPORTED], type=list[LoadSample]))
     )
-    hooks.test_start.add_listener(lambda **_: ledger.start(header(), time.time()))
+    hooks.test_start.add_listener(lambda **_: sample_log.start(header(), time.time()))
     if isinstance(environment.runner, MasterRunner):
         hooks.test_stop.add_listener(_await_last_reports)
-    _show(environment, ledger)
+    _show(environment, sample_log)
 
 
 def _await_last_reports(environment: Environment, **_: Any) -> None:
@@ -229,15 +229,15 @@ def _info(url: str) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _show(environment: Environment, ledger: Ledger) -> None:
+def _show(environment: Environment, sample_log: SampleLog) -> None:
     """The exact statistics: on stdout at the end, and at /exact of the web page at any time."""
 
     def report() -> str:
         total = environment.stats.total
-        return ledger.report(total.num_requests, total.total_rps)
+        return sample_log.report(total.num_requests, total.total_rps)
 
     def finish(**_: Any) -> None:
-        ledger.close()
+        sample_log.close()
         click.echo(report())
 
     environment.events.quit.add_listener(finish)

@@ -1,4 +1,4 @@
-"""The raw samples of a load test: exact figures, the ledger, the file, and the work that is drawn."""
+"""The raw samples of a load test: exact figures, the log, the file, and the work that is drawn."""
 
 import statistics
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError, DataError
-from bench.load.sample_log import Ledger
+from bench.load.sample_log import SampleLog
 from bench.load.samples import LoadHeader, LoadSample, duration_s, figures, read, table
 from bench.load.workload import RequestSampler, RequestTexts, sizes
 from bench.provenance import gather
@@ -69,24 +69,24 @@ def test_the_table_has_a_line_for_each_dialect_and_size() -> None:
     assert heads == ["rerank, 9 documents", "rerank, 10 documents", "tei, 9 documents", "tei, 10 documents", "all"]
 
 
-def test_the_ledger_writes_what_it_is_given_at_once(tmp_path: Path) -> None:
+def test_the_log_writes_what_it_is_given_at_once(tmp_path: Path) -> None:
     """Before it is closed, so that a test that is killed loses nothing; times count from the start."""
-    ledger = Ledger(tmp_path / "new" / "samples.jsonl")
-    ledger.start(header(), now_unix_s=1000.0)
-    ledger.add([LoadSample("rerank", 1, sample(1002.5, 250))])
+    sample_log = SampleLog(tmp_path / "new" / "samples.jsonl")
+    sample_log.start(header(), now_unix_s=1000.0)
+    sample_log.add([LoadSample("rerank", 1, sample(1002.5, 250))])
     read_header, samples = read(tmp_path / "new" / "samples.jsonl")
     assert read_header.loop == "closed"
-    assert samples == ledger.samples == [LoadSample("rerank", 1, sample(2.5, 250))]
-    ledger.close()
+    assert samples == sample_log.samples == [LoadSample("rerank", 1, sample(2.5, 250))]
+    sample_log.close()
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     """The rest is read; a file of something else is refused."""
     file = tmp_path / "samples.jsonl"
-    ledger = Ledger(file)
-    ledger.start(header(), 0)
-    ledger.add([LoadSample("rerank", 0, sample(n, 1)) for n in range(3)])
-    ledger.close()
+    sample_log = SampleLog(file)
+    sample_log.start(header(), 0)
+    sample_log.add([LoadSample("rerank", 0, sample(n, 1)) for n in range(3)])
+    sample_log.close()
     file.write_bytes(file.read_bytes()[:-20])
     assert len(read(file)[1]) == 2
     file.write_text("{}\n")
@@ -97,21 +97,21 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
 def test_samples_are_not_overwritten(tmp_path: Path) -> None:
     """A file that is there is refused before the test; a second test of the same session gets its own."""
     file = tmp_path / "samples.jsonl"
-    ledger = Ledger(file)
+    sample_log = SampleLog(file)
     for _ in range(3):
-        ledger.start(header(), 0)
-    ledger.close()
+        sample_log.start(header(), 0)
+    sample_log.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["samples-2.jsonl", "samples-3.jsonl", "samples.jsonl"]
     with pytest.raises(BenchError, match="exists, and samples are not overwritten: give another name"):
-        Ledger(file)
+        SampleLog(file)
 
 
 def test_a_difference_to_locusts_count_is_said() -> None:
     """A report that was lost on its way must not go unseen."""
-    ledger = Ledger(None)
-    ledger.add([LoadSample("rerank", 0, sample(0, 1))])
-    assert ledger.report(1, 2.5).endswith("locust itself counted 1 requests, 2.50 a second")
-    assert ledger.report(3, 2.5).endswith("3 requests, 2.50 a second; 1 samples came in")
+    sample_log = SampleLog(None)
+    sample_log.add([LoadSample("rerank", 0, sample(0, 1))])
+    assert sample_log.report(1, 2.5).endswith("locust itself counted 1 requests, 2.50 a second")
+    assert sample_log.report(3, 2.5).endswith("3 requests, 2.50 a second; 1 samples came in")
 
 
 def test_draws_are_seeded_and_differ_between_users() -> None:
