@@ -3,8 +3,9 @@
     [NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]     ours=rerank@http://127.0.0.1:8000
     bm25, oracle                                                    need no server
 
-A URL is a base to which the dialect's route is added, or the whole endpoint where it ends in rerank, reranking or
-ranking. A vendor's key goes to that vendor's own host only; to any other URL goes RERANKER_API_KEY, where it is set.
+A URL is a base to which the dialect's route is added, or the whole endpoint where it ends in rerank, reranking,
+ranking or score. A vendor's key goes to that vendor's own host only; to any other URL goes RERANKER_API_KEY, where it
+is set.
 """
 
 import re
@@ -27,7 +28,7 @@ SPEC = re.compile(
 FORM = "[NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]"
 RESERVED = "candidates"
 LOCAL_KEY_VARIABLE = "RERANKER_API_KEY"
-ENDPOINT = re.compile(r"/(rerank|reranking|ranking)$")
+ENDPOINT = re.compile(r"/(rerank|reranking|ranking|score)$")
 FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 

@@ -253,7 +253,7 @@ def _ecdfs(profiles: list[LatencyProfile]) -> list[Chart]:
     for profile in profiles:
         drawn = []
         for number, of in enumerate(profile.record.points[:8]):
-            observed = profile.samples.observations(profile.samples.place(of.plan))
+            observed = profile.samples.observations(profile.samples.index(of.plan))
             if of.summary.p50_ms is not None:
                 drawn.append((Series(str(of.plan.point), number), observed.latency_ms[observed.succeeded]))
         if drawn:

@@ -131,7 +131,7 @@ def _ecdfs(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
     for place, (point, there) in enumerate(_grouped(measured, lambda point: point)):
         drawn = []
         for profile, of in there:
-            observed = profile.samples.observations(profile.samples.place(of.plan))
+            observed = profile.samples.observations(profile.samples.index(of.plan))
             if of.summary.p50_ms is not None:
                 drawn.append((Series(profile.name, number[profile.name]), observed.latency_ms[observed.succeeded]))
         if drawn:
