@@ -25,7 +25,6 @@ from bench.report.table import (
     words,
 )
 
-RANKED_BY_ARENA = "rating"
 NO_ARENA = "no arena was held: rerank-bench arena"
 PUBLISHED = (("elo", "Elo", elo), ("win_rate", "win %", share), (derive.MAIN, derive.MAIN, measure))
 
