@@ -13,8 +13,10 @@ from tests.support.fake_reranker import FakeReranker, Reply
 from tests.support.server import Server, free_port
 from tests.support.swarm import start, swarm
 
-SERVED = ("rerank", "cohere", "tei", "infinity", "vllm", "vllm-score", "nim", "jina", "contextual")
-"""Dialects that the server speaks at their own route; Voyage's has a base of its own, below."""
+ROUTES = ("rerank", "cohere", "tei", "infinity", "vllm-score", "nim")
+"""Dialects with a request or an answer of their own, which the server speaks at their route."""
+LIKE_RERANK = ("vllm", "jina", "contextual")
+"""Those that share /v1/rerank with `rerank`. Voyage's base URL is another, below."""
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +60,20 @@ def test_what_is_in_flight_at_the_end_is_counted(reranker: FakeReranker, tmp_pat
 
 def test_every_dialect_in_a_rising_load(alone: Server, tmp_path: Path) -> None:
     """Each tag speaks to its route and gets what it asked for, while the shape raises the users in four steps."""
-    flags = ["--tags", *SERVED, "--shape", "step", "-u", "4", "-t", "4", "--documents", "3", "--top-n", "2"]
+    flags = ["--tags", *ROUTES, "--shape", "step", "-u", "4", "-t", "4", "--documents", "3", "--top-n", "2"]
     found = swarm(tmp_path, alone.url, *flags)
     assert found.code == 0, found.log
-    assert {at.dialect for at in found.samples} == set(SERVED)
+    assert {at.dialect for at in found.samples} == set(ROUTES)
     assert {at.sample.error for at in found.samples} == {None}
     assert re.findall(r"Shape test updating to (\d+) users", found.log) == ["1", "2", "3", "4"]
+
+
+def test_the_dialects_that_share_a_route(alone: Server, tmp_path: Path) -> None:
+    """Each under its own name, though all of them ask /v1/rerank."""
+    flags = ["--tags", *LIKE_RERANK, "-u", "4", "-r", "4", "-t", "2", "--documents", "3", "--top-n", "2"]
+    found = swarm(tmp_path, alone.url, *flags)
+    assert found.code == 0, found.log
+    assert {(at.dialect, at.sample.error) for at in found.samples} == {(name, None) for name in LIKE_RERANK}
 
 
 def test_a_host_with_a_path_leads_to_the_dialect_below_it(alone: Server, tmp_path: Path) -> None:
