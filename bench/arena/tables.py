@@ -60,7 +60,7 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
     head = ["", "contestant", "rating [95 %]", "wins", "losses", "ties", "win rate [95 %]", "sequential Elo"]
     rows = [
         [
-            str(place),
+            str(rank),
             of.contestant,
             _estimate(of.rating, 0),
             str(of.wins),
@@ -69,7 +69,7 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
             _estimate(of.win_rate, 3),
             f"{of.sequential_elo:.0f}",
         ]
-        for place, of in enumerate(standings.standings, start=1)
+        for rank, of in enumerate(standings.standings, start=1)
     ]
     notes = _notes(standings)
     if published:

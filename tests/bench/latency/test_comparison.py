@@ -12,12 +12,12 @@ from click.testing import CliRunner, Result
 from bench.cli import main
 from bench.latency import files, samples
 from bench.latency.comparison import compare, failures
-from bench.latency.observations import observe
 from bench.latency.ratios import PointPair, ratios
 from bench.latency.records import Ratio
 from bench.latency.samples import Profile
 from bench.records import Sample
 from tests.bench.latency.conftest import closed_rounds, noisy_ms, plan, profile, sample
+from tests.support.observe import observe
 
 PLAN = plan(200, 10)
 

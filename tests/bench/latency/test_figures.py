@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from bench.latency.blocks import blocks, draws, percentiles
-from bench.latency.observations import observe
 from bench.latency.summary import summarise
 from bench.records import Estimate, Sample
 from tests.bench.latency.conftest import closed_rounds, sample
+from tests.support.observe import observe
 
 
 def _of(*samples: Sample) -> Estimate | None:

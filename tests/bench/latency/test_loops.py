@@ -10,12 +10,13 @@ from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.latency import figures
 from bench.latency.loops import closed_loop, open_loop
-from bench.latency.observations import Observations, observe
+from bench.latency.observations import Observations
 from bench.latency.summary import summarise
 from bench.latency.workload import Request
 from bench.records import Sample
 from tests.bench.latency.conftest import KnownServer
 from tests.support.fake_reranker import FakeReranker, Reply
+from tests.support.observe import observe
 
 STALL_AT, STALL_S = 40, 0.6
 
