@@ -18,20 +18,23 @@ from typing import Any
 import click
 import httpx
 import msgspec
-from locust import FastHttpUser, LoadTestShape, events, tag, task, wait_time
+from locust import FastHttpUser, LoadTestShape, events, tag, wait_time
 from locust.env import Environment
 from locust.exception import StopTest
 from locust.runners import MasterRunner, WorkerRunner
 from msgspec.structs import replace
 
-from bench import provenance
+from bench.contestants.catalogue import DIALECTS
 from bench.contestants.contestant import LOCAL_KEY_VARIABLE
+from bench.contestants.dialect import Dialect
 from bench.errors import BenchError
-from bench.load import dialects, plans
-from bench.load.ledger import Ledger
-from bench.load.options import DEFAULT_RUN_TIME_S, RECORDED, add_options
+from bench.load import plans
+from bench.load.answers import problem
+from bench.load.options import DEFAULT_RUN_TIME_S, DEFAULT_TAGS, RECORDED, add_options, check_tags
+from bench.load.sample_log import SampleLog
 from bench.load.samples import LoadHeader, LoadSample, of_request
-from bench.load.workload import RequestSampler, Texts, Work, read, sizes
+from bench.load.workload import RequestSampler, RequestTexts, Workload, read, sizes
+from bench.provenance import gather
 from bench.records import Provenance
 from bench.settings import Settings
 
@@ -45,81 +48,56 @@ LAST_REPORT_S = 5
 events.init_command_line_parser.add_listener(add_options)
 
 
+def dialect_task(dialect: Dialect) -> Callable[["RerankUser"], None]:
+    """A task that locust knows by the dialect's name and that `--tags` picks by it."""
+
+    def send(user: "RerankUser") -> None:
+        user.rerank(dialect)
+
+    send.__name__ = dialect.name
+    return tag(dialect.name)(send)
+
+
 class RerankUser(FastHttpUser):
-    """A user of a reranker. `--tags` picks the dialects that it speaks; without it, this project's own."""
+    """A user of a reranker, with a task for every dialect; `--tags` picks some, and without it `rerank` is the one."""
 
     concurrency = 1
-    work: Work | None = None
+    tasks = [dialect_task(dialect) for dialect in DIALECTS.values()]  # noqa: RUF012  # locust declares it so
+    workload: Workload | None = None
     """Of the running test; None where it cannot start in this process."""
     users: Iterator[int] = itertools.count()
     """Numbers the users that this process starts in a test."""
     pause: Callable[[Any], float]
-    draws: RequestSampler
+    sampler: RequestSampler
 
     def on_start(self) -> None:
-        """Take a supply of requests that no other user has."""
-        if self.work is None:
+        """Take a sampler that no other user has."""
+        if self.workload is None:
             raise StopTest("this process cannot take part: its log says why")
-        self.draws = self.work.supply(_worker(self.environment), next(self.users))
-        self.pause = getattr(wait_time, self.work.pause.plan)(*self.work.pause.numbers)
+        self.sampler = self.workload.sampler(_worker(self.environment), next(self.users))
+        self.pause = getattr(wait_time, self.workload.pause.plan)(*self.workload.pause.numbers)
 
     def wait_time(self) -> float:
         """Seconds to the next request."""
         return self.pause(self)
 
-    @tag("own")
-    @task
-    def own(self) -> None:
-        """This project's /v1/rerank, which Jina's, vLLM's and Cohere's first version resemble."""
-        self._rerank(dialects.OWN)
-
-    @tag("cohere")
-    @task
-    def cohere(self) -> None:
-        """Cohere's /v2/rerank."""
-        self._rerank(dialects.COHERE)
-
-    @tag("tei")
-    @task
-    def tei(self) -> None:
-        """text-embeddings-inference's /rerank."""
-        self._rerank(dialects.TEI)
-
-    @tag("infinity")
-    @task
-    def infinity(self) -> None:
-        """Infinity's /rerank."""
-        self._rerank(dialects.INFINITY)
-
-    @tag("vllm")
-    @task
-    def vllm(self) -> None:
-        """The /v1/score of vLLM."""
-        self._rerank(dialects.VLLM)
-
-    @tag("nim")
-    @task
-    def nim(self) -> None:
-        """NVIDIA NIM's /v1/ranking."""
-        self._rerank(dialects.NIM)
-
-    def _rerank(self, dialect: dialects.Dialect) -> None:
-        assert self.work is not None  # noqa: S101  # on_start has seen to it
-        ask, top_n = self.draws.ask(), self.work.top_n
+    def rerank(self, dialect: Dialect) -> None:
+        """Send one request; locust counts it as failed where the answer is not good."""
+        assert self.workload is not None  # noqa: S101  # on_start has seen to it
+        workload, request = self.workload, self.sampler.draw()
+        body = dialect.request_body(request.query, request.documents, workload.model, workload.top_n)
         with self.client.post(
             dialect.route,
-            name=f"{dialect.route} ({len(ask.documents)} documents)",
-            data=dialect.body(ask.query, ask.documents, top_n, self.work.model),  # type: ignore[arg-type]  # sent as is
-            headers=dict(self.work.headers),
-            context={"dialect": dialect.name, "query_id": ask.query_id, "documents": len(ask.documents)},
+            name=f"{dialect.route} ({dialect.name}, {len(request.documents)} documents)",
+            data=body,  # type: ignore[arg-type]  # sent as it is
+            headers=workload.headers,
+            context={"dialect": dialect.name, "query_id": request.query_id, "documents": len(request.documents)},
             catch_response=True,
         ) as response:
-            if response.status_code == httpx.codes.OK:
-                problem = dialect.problem(response.content or b"", len(ask.documents), top_n)
-            else:
-                problem = dialects.refusal(response.status_code, response.content, getattr(response, "error", None))
-            if problem is not None:
-                response.failure(problem)
+            error = getattr(response, "error", None)
+            sentence = problem(dialect, workload, request, response.status_code, response.content or b"", error)
+            if sentence is not None:
+                response.failure(sentence)
 
 
 class PlannedShape(LoadTestShape):
@@ -143,42 +121,41 @@ class PlannedShape(LoadTestShape):
 def prepare(environment: Environment, **_: Any) -> None:
     """Check the flags before anything is sent, and listen to what happens."""
     options: Any = environment.parsed_options
-    options.tags = options.tags or [dialects.OWN.name]
+    options.tags = options.tags or list(DEFAULT_TAGS)
     try:
-        dialects.check_tags(options.tags)
-        RerankUser.work = _work(options)
+        check_tags(options.tags)
+        RerankUser.workload = _workload(options)
         _keep_samples(environment, Path(options.samples) if options.samples else None)
     except BenchError as error:
         sys.exit(str(error))
-    environment.events.test_start.add_listener(_renew_work)
+    environment.events.test_start.add_listener(_renew_workload)
     if options.shape != "none":
         environment.shape_class = PlannedShape(environment)
 
 
-def _renew_work(environment: Environment, **_: Any) -> None:
+def _renew_workload(environment: Environment, **_: Any) -> None:
     """A worker learns the flags from its master, a master from its web page: only now are they final."""
     try:
-        RerankUser.work, RerankUser.users = _work(environment.parsed_options), itertools.count()
+        RerankUser.workload, RerankUser.users = _workload(environment.parsed_options), itertools.count()
     except BenchError as error:
         log.error(error)  # and no user starts
-        RerankUser.work = None
+        RerankUser.workload = None
 
 
-def _work(options: Any) -> Work:
-    key = Settings.from_environment().key(LOCAL_KEY_VARIABLE)
-    return Work(
+def _workload(options: Any) -> Workload:
+    return Workload(
         texts=_texts(options.data, options.split),
         sizes=sizes(options.documents),
         pause=plans.pause(options.pause),
         top_n=options.top_n or None,
         model=options.model or None,
         seed=options.seed,
-        headers={"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+        key=Settings.from_environment().key(LOCAL_KEY_VARIABLE),
     )
 
 
 @functools.cache
-def _texts(data: str, split: str) -> Texts:
+def _texts(data: str, split: str) -> RequestTexts:
     """Read once a process, not again as each test starts."""
     return read(data, Settings.from_environment().data_root, split)
 
@@ -196,15 +173,15 @@ def _keep_samples(environment: Environment, path: Path | None) -> None:
 
         hooks.report_to_master.add_listener(report)
         return
-    ledger, header = Ledger(path), _headers(environment)
-    hooks.request.add_listener(lambda **request: ledger.add(of_request(request, _worker(environment))))
+    sample_log, header = SampleLog(path), _headers(environment)
+    hooks.request.add_listener(lambda **request: sample_log.add(of_request(request, _worker(environment))))
     hooks.worker_report.add_listener(
-        lambda data, **_: ledger.add(msgspec.msgpack.decode(data[REPORTED], type=list[LoadSample]))
+        lambda data, **_: sample_log.add(msgspec.msgpack.decode(data[REPORTED], type=list[LoadSample]))
     )
-    hooks.test_start.add_listener(lambda **_: ledger.start(header(), time.time()))
+    hooks.test_start.add_listener(lambda **_: sample_log.start(header(), time.time()))
     if isinstance(environment.runner, MasterRunner):
         hooks.test_stop.add_listener(_await_last_reports)
-    _show(environment, ledger)
+    _show(environment, sample_log)
 
 
 def _await_last_reports(environment: Environment, **_: Any) -> None:
@@ -232,14 +209,14 @@ def _headers(environment: Environment) -> Callable[[], LoadHeader]:
     """Makes the header of a test that starts now. What takes time is asked before: locust's clock runs already then."""
     options: Any = environment.parsed_options
 
-    def header(made: Provenance) -> LoadHeader:
+    def header(provenance: Provenance) -> LoadHeader:
         url = str(environment.host or options.host)
         settings = {name: value for name, value in vars(options).items() if name in RECORDED}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return LoadHeader(replace(made, url=url, server=_info(url), settings=settings, created_utc=now))
+        return LoadHeader(replace(provenance, url=url, server=_info(url), settings=settings, created_utc=now))
 
-    made = header(provenance.gather("", None, {})).provenance
-    return lambda: header(made)
+    gathered = header(gather("", None, {})).provenance
+    return lambda: header(gathered)
 
 
 @functools.cache
@@ -252,15 +229,15 @@ def _info(url: str) -> dict[str, Any] | None:
     return answer if isinstance(answer, dict) else None
 
 
-def _show(environment: Environment, ledger: Ledger) -> None:
+def _show(environment: Environment, sample_log: SampleLog) -> None:
     """The exact statistics: on stdout at the end, and at /exact of the web page at any time."""
 
     def report() -> str:
         total = environment.stats.total
-        return ledger.report(total.num_requests, total.total_rps)
+        return sample_log.report(total.num_requests, total.total_rps)
 
     def finish(**_: Any) -> None:
-        ledger.close()
+        sample_log.close()
         click.echo(report())
 
     environment.events.quit.add_listener(finish)

@@ -1,4 +1,4 @@
-"""How judges look: whether they agree with each other, and whether being shown first helps a list.
+"""How judges decide: whether they agree with each other, and whether being shown first helps a list.
 
 Pure functions over ballots. Agreement is raw and as Cohen's kappa (1960), which takes away what chance would give.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.arena.matches import Key
+from bench.arena.matches import MatchKey
 from bench.arena.records import Agreement, Ballot, PositionBias
 from bench.bootstrap import estimate
 from bench.records import Estimate
@@ -16,7 +16,7 @@ from bench.records import Estimate
 VERDICTS = ("a", "b", "tie")
 
 
-def agreement(judge: str, ours: Mapping[Key, str], theirs: Mapping[Key, str]) -> Agreement:
+def agreement(judge: str, ours: Mapping[MatchKey, str], theirs: Mapping[MatchKey, str]) -> Agreement:
     """How far `judge`, whose verdicts are `theirs`, says what we say on the matches that both judged."""
     both = [(ours[key], theirs[key]) for key in sorted(ours.keys() & theirs.keys())]
     if not both:
@@ -35,19 +35,19 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def combined(verdicts: Sequence[str]) -> str:
-    """The verdict of a match from its looks: what they agree on, otherwise a tie."""
+    """The verdict on a match from those on its presentations: what they agree on, otherwise a tie."""
     return verdicts[0] if len(set(verdicts)) == 1 else "tie"
 
 
-def position_bias(looks: Sequence[Sequence[Ballot]], seed: int) -> PositionBias | None:
-    """The bias over the looks of every match; None where nothing was decided.
+def position_bias(by_match: Sequence[Sequence[Ballot]], seed: int) -> PositionBias | None:
+    """The bias over all presentations; None where nothing was decided.
 
     Args:
-        looks: each match's ballots.
+        by_match: each match's ballots, one a presentation.
         seed: of the bootstrap, whose units are queries.
     """
     by_query: dict[tuple[str, str], list[int]] = {}
-    for ballot in (ballot for match in looks for ballot in match):
+    for ballot in (ballot for match in by_match for ballot in match):
         if ballot.verdict in ("a", "b"):
             counts = by_query.setdefault((ballot.dataset, ballot.query_id), [0, 0])
             counts[0] += ballot.verdict == ballot.first
@@ -56,7 +56,7 @@ def position_bias(looks: Sequence[Sequence[Ballot]], seed: int) -> PositionBias 
         return None
     rows = np.array([by_query[query] for query in sorted(by_query)], dtype=np.float64)
     share = estimate(rows, lambda drawn: drawn[:, :, 0].sum(axis=1) / drawn[:, :, 1].sum(axis=1), seed)
-    twice = [match for match in looks if len(match) == 2]
+    twice = [match for match in by_match if len(match) == 2]
     return PositionBias(
         first_wins=Estimate(round(share.value, 6), round(share.low, 6), round(share.high, 6)),
         decided=int(rows[:, 1].sum()),

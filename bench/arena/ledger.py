@@ -1,6 +1,6 @@
 """The ledger: a judge's ballots in an append-only file of JSON lines (`bench.storage`), read back at the next call.
 
-It promises that a ballot is on file before the next one is asked for, so that a kill loses at most the looks under
+It promises that a ballot is on file before the next one is asked for, so that a kill loses at most those under
 way.
 """
 
@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from bench.arena.records import Ballot, Side
+from bench.arena.matches import PresentationKey
+from bench.arena.records import Ballot
 from bench.errors import BenchError
 from bench.storage import JsonLog, read_lines
 
-Presentation = tuple[str, str, str, str, Side, str]
-"""A match's key, who was shown first, and the hash of what was shown."""
 
-
-class Ledger:
+class BallotLedger:
     """The ballots of one judge. Use with `with`."""
 
     def __init__(self, file: Path) -> None:
@@ -26,12 +24,12 @@ class Ledger:
             file, if_locked=f"another arena is writing to {file}: wait for its end, or stop it"
         ).open()
         try:
-            self._ballots = {_look(ballot): ballot for ballot in read_lines(file, Ballot, "ballot")}
+            self._ballots = {_key(ballot): ballot for ballot in read_lines(file, Ballot, "ballot")}
         except BenchError:
             self._log.close()
             raise
 
-    def __enter__(self) -> "Ledger":
+    def __enter__(self) -> "BallotLedger":
         """Give the ledger itself."""
         return self
 
@@ -42,23 +40,23 @@ class Ledger:
         self._log.close()
 
     def __iter__(self) -> Iterator[Ballot]:
-        """All ballots, in the order of their first writing; a look that was judged again by its last verdict."""
+        """All ballots, in the order of their first writing; what was judged again stands with its last verdict."""
         return iter(list(self._ballots.values()))
 
-    def get(self, look: Presentation) -> Ballot | None:
-        """The ballot of a look."""
-        return self._ballots.get(look)
+    def get(self, key: PresentationKey) -> Ballot | None:
+        """The ballot on a presentation."""
+        return self._ballots.get(key)
 
     def append(self, ballot: Ballot) -> None:
         """Write one ballot."""
         self._log.append(ballot)
-        self._ballots[_look(ballot)] = ballot
+        self._ballots[_key(ballot)] = ballot
 
 
 def read_ballots(file: Path) -> list[Ballot]:
     """The ballots of another judge, without a lock."""
-    return list({_look(ballot): ballot for ballot in read_lines(file, Ballot, "ballot")}.values())
+    return list({_key(ballot): ballot for ballot in read_lines(file, Ballot, "ballot")}.values())
 
 
-def _look(ballot: Ballot) -> Presentation:
+def _key(ballot: Ballot) -> PresentationKey:
     return ballot.dataset, ballot.query_id, ballot.a, ballot.b, ballot.first, ballot.shown

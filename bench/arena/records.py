@@ -1,4 +1,4 @@
-"""What the arena keeps: a ballot for every look at a match, and the record of ratings made from the ballots.
+"""What the arena keeps: a ballot for every presentation of a match, and the record of ratings made from the ballots.
 
 Ballots are the raw results, one JSON line each in `arena/<judge>.jsonl`, only ever appended; the ArenaRecord in
 `arena/<judge>.json` can be made from them again. A match is of two contestants, `a` before `b` by name, over one
@@ -16,7 +16,7 @@ Verdict = Literal["a", "b", "tie", "skip"]
 
 
 class Ballot(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One look of a judge at one match, in one order of showing."""
+    """A judge's verdict on one match in one order of showing."""
 
     dataset: str
     query_id: str
@@ -31,7 +31,7 @@ class Ballot(msgspec.Struct, frozen=True, omit_defaults=True):
     shown: str
     """Hash of all that the judge decided on. A ballot counts only while this is still what would be shown."""
     sheet: str = ""
-    """Where a match is shown in both orders: hash that the two looks of one verdict share, and no others do."""
+    """Where a match is shown in both orders: hash that the two ballots of one verdict share, and no others do."""
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -111,11 +111,11 @@ class PositionBias(msgspec.Struct, frozen=True):
     """Whether being shown first helps. Where every match is shown in both orders, no bias is one half."""
 
     first_wins: Estimate
-    """Share of the decided looks that the list shown first won."""
+    """Share of the decided presentations that the list shown first won."""
     decided: int
     both_orders: int
     contradictions: int
-    """Matches of `both_orders` whose two looks named different contestants: they count as a tie."""
+    """Matches of `both_orders` whose two ballots named different contestants: they count as a tie."""
 
 
 class Agreement(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.arena import ratings
-from bench.arena.matches import Key
+from bench.arena.matches import MatchKey
 from bench.arena.records import PairTally, Standing, Standings
 from bench.bootstrap import RESAMPLES
 from bench.records import Estimate
@@ -26,12 +26,12 @@ Array = NDArray[np.float64]
 class Outcome(NamedTuple):
     """How a match ended: "a", "b" or "tie"."""
 
-    key: Key
+    key: MatchKey
     verdict: str
 
 
 @dataclass(frozen=True)
-class _Tally:
+class _WinCounts:
     """wins and ties are [queries, n, n], wins of row over column; strata says where a dataset's queries end."""
 
     names: list[str]
@@ -51,15 +51,15 @@ class _Drawn:
 
 def standings(outcomes: Sequence[Outcome], seed: int, resamples: int = RESAMPLES) -> Standings:
     """The standings of one or more outcomes; their order matters to sequential Elo only."""
-    tally = _tally(outcomes)
-    wins, ties = tally.wins.sum(axis=0), tally.ties.sum(axis=0)
+    counts = _win_counts(outcomes)
+    wins, ties = counts.wins.sum(axis=0), counts.ties.sum(axis=0)
     points = wins + ties / 2.0
-    drawn = _draw(tally, ratings.groups(points), seed, resamples)
+    drawn = _draw(counts, ratings.groups(points), seed, resamples)
     rating = _intervals(ratings.bradley_terry(points), drawn.ratings)
     win_rate = _intervals(_win_rates(wins, ties), drawn.win_rates)
-    place = {name: index for index, name in enumerate(tally.names)}
+    column = {name: index for index, name in enumerate(counts.names)}
     sequential = ratings.sequential_elo(
-        len(place), ((place[key[2]], place[key[3]], POINTS[verdict]) for key, verdict in outcomes)
+        len(column), ((column[key[2]], column[key[3]], POINTS[verdict]) for key, verdict in outcomes)
     )
     table = [
         Standing(
@@ -71,45 +71,45 @@ def standings(outcomes: Sequence[Outcome], seed: int, resamples: int = RESAMPLES
             ties=int(ties[i].sum()),
             win_rate=win_rate[i],
         )
-        for i, name in enumerate(tally.names)
+        for i, name in enumerate(counts.names)
     ]
     return Standings(
         matches=len(outcomes),
-        queries=len(tally.wins),
+        queries=len(counts.wins),
         standings=sorted(table, key=lambda standing: (-standing.rating.value, standing.contestant)),
-        pairs=_pairs(tally.names, wins, ties),
-        groups=_groups(tally.names, points),
+        pairs=_pairs(counts.names, wins, ties),
+        groups=_groups(counts.names, points),
         prior_pairs=int(ratings.unbounded(points).sum()) // 2,
         resamples_with_prior=drawn.with_prior,
     )
 
 
-def _tally(outcomes: Sequence[Outcome]) -> _Tally:
+def _win_counts(outcomes: Sequence[Outcome]) -> _WinCounts:
     names = sorted({name for key, _ in outcomes for name in key[2:]})
     queries = sorted({key[:2] for key, _ in outcomes})
-    place = {name: index for index, name in enumerate(names)}
+    column = {name: index for index, name in enumerate(names)}
     row = {query: index for index, query in enumerate(queries)}
     wins, ties = np.zeros((2, len(queries), len(names), len(names)))
     for (dataset, query_id, a, b), verdict in outcomes:
-        at, i, j = row[dataset, query_id], place[a], place[b]
+        at, i, j = row[dataset, query_id], column[a], column[b]
         if verdict == "tie":
             ties[at, i, j] += 1
             ties[at, j, i] += 1
         else:
             wins[(at, i, j) if verdict == "a" else (at, j, i)] += 1
     datasets = [dataset for dataset, _ in queries]
-    return _Tally(names, wins, ties, [datasets.count(dataset) for dataset in sorted(set(datasets))])
+    return _WinCounts(names, wins, ties, [datasets.count(dataset) for dataset in sorted(set(datasets))])
 
 
-def _draw(tally: _Tally, whole: NDArray[np.bool_], seed: int, resamples: int) -> _Drawn:
+def _draw(counts: _WinCounts, whole: NDArray[np.bool_], seed: int, resamples: int) -> _Drawn:
     rng = np.random.default_rng(seed)
-    shape = (-1, *tally.wins.shape[1:])
+    shape = (-1, *counts.wins.shape[1:])
     rated, rates, with_prior = [], [], 0
     for start in range(0, resamples, CHUNK):
         rows = min(CHUNK, resamples - start)
-        counts = np.concatenate([rng.multinomial(n, np.full(n, 1.0 / n), size=rows) for n in tally.strata], axis=1)
-        flat = counts.astype(np.float64)
-        wins, ties = ((flat @ each.reshape(len(each), -1)).reshape(shape) for each in (tally.wins, tally.ties))
+        drawn = np.concatenate([rng.multinomial(n, np.full(n, 1.0 / n), size=rows) for n in counts.strata], axis=1)
+        weights = drawn.astype(np.float64)
+        wins, ties = ((weights @ each.reshape(len(each), -1)).reshape(shape) for each in (counts.wins, counts.ties))
         points = wins + ties / 2.0
         touch = (ratings.groups(points) == whole).all(axis=-1)
         rated.append(np.where(touch, ratings.bradley_terry(points), np.nan))
@@ -126,12 +126,12 @@ def _win_rates(wins: Array, ties: Array) -> Array:
 
 
 def _intervals(values: Array, drawn: Array) -> list[Estimate]:
-    found = []
+    estimates = []
     for value, column in zip(values, drawn.T, strict=True):
-        known = column[~np.isnan(column)]
-        low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (value, value)
-        found.append(Estimate(_rounded(value), _rounded(low), _rounded(high)))
-    return found
+        finite = column[~np.isnan(column)]
+        low, high = np.percentile(finite, [2.5, 97.5]) if len(finite) else (value, value)
+        estimates.append(Estimate(_rounded(value), _rounded(low), _rounded(high)))
+    return estimates
 
 
 def _pairs(names: list[str], wins: Array, ties: Array) -> list[PairTally]:
@@ -145,7 +145,7 @@ def _pairs(names: list[str], wins: Array, ties: Array) -> list[PairTally]:
 
 def _groups(names: list[str], points: Array) -> list[list[str]]:
     rows = {tuple(row) for row in ratings.groups(points)}
-    return sorted([name for name, there in zip(names, row, strict=True) if there] for row in rows)
+    return sorted([name for name, is_member in zip(names, row, strict=True) if is_member] for row in rows)
 
 
 def _rounded(value: float) -> float:

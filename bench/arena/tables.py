@@ -57,7 +57,7 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
     head = ["", "contestant", "rating [95 %]", "wins", "losses", "ties", "win rate [95 %]", "sequential Elo"]
     rows = [
         [
-            str(place),
+            str(rank),
             of.contestant,
             cell(of.rating, 0),
             str(of.wins),
@@ -66,7 +66,7 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
             cell(of.win_rate, 3),
             f"{of.sequential_elo:.0f}",
         ]
-        for place, of in enumerate(standings.standings, start=1)
+        for rank, of in enumerate(standings.standings, start=1)
     ]
     notes = _notes(standings)
     if published:
@@ -123,8 +123,9 @@ def _belief_lines(record: ArenaRecord) -> list[str]:
     bias = record.position_bias
     if bias:
         lines.append(
-            f"position: the list shown first won {cell(bias.first_wins, 3)} of {bias.decided} decided looks (no "
-            f"bias: .5); of {bias.both_orders} matches shown in both orders {bias.contradictions} were contradictory"
+            f"position: the list shown first won {cell(bias.first_wins, 3)} of {bias.decided} decided "
+            f"presentations (no bias: .5); of {bias.both_orders} matches shown in both orders "
+            f"{bias.contradictions} were contradictory"
         )
     for of in record.agreement:
         same = "no common match" if of.same is None else f"the same on {of.same:.3f} of {of.matches} matches"

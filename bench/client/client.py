@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from msgspec.structs import replace
 
-from bench.client.replies import count, reason, stage_times_ms
+from bench.client.replies import count, refusal, stage_times_ms
 from bench.client.retry import BUSY, RateLimiter, may_help, wait_s
 from bench.contestants.contestant import Contestant
 from bench.errors import AnswerError, ServerError
@@ -32,7 +32,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class _Reply:
+class _HttpReply:
     status: int
     headers: httpx.Headers
     body: bytes
@@ -88,9 +88,9 @@ class Client:
             sample = Sample(query_id, len(documents), planned_s, sent_s, done_s=sent_s, attempts=attempt)
             reply = await self._post(body)
             sample = replace(sample, done_s=self.now_s())
-            if attempt > retries or not may_help(reply.status if isinstance(reply, _Reply) else reply, attempt):
+            if attempt > retries or not may_help(reply.status if isinstance(reply, _HttpReply) else reply, attempt):
                 return self._answer(reply, sample)
-            await asyncio.sleep(wait_s(reply.headers if isinstance(reply, _Reply) else {}, attempt))
+            await asyncio.sleep(wait_s(reply.headers if isinstance(reply, _HttpReply) else {}, attempt))
             attempt += 1
 
     async def info(self) -> dict[str, Any] | None:
@@ -118,34 +118,30 @@ class Client:
         route = self.contestant.route
         raise ServerError(f"{self.url} is no usable reranker: POST {route} failed with {sample.error}")
 
-    async def _post(self, body: bytes) -> "_Reply | httpx.HTTPError | httpx.InvalidURL":
+    async def _post(self, body: bytes) -> "_HttpReply | httpx.HTTPError | httpx.InvalidURL":
         url = self.url + self.contestant.route
         try:
             async with self._http.stream("POST", url, content=body, headers=self._headers) as response:
                 first_byte_s = self.now_s()
-                return _Reply(response.status_code, response.headers, await response.aread(), first_byte_s)
+                return _HttpReply(response.status_code, response.headers, await response.aread(), first_byte_s)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return error
 
-    def _answer(self, reply: "_Reply | httpx.HTTPError | httpx.InvalidURL", sample: Sample) -> Answer:
-        if not isinstance(reply, _Reply):
+    def _answer(self, reply: "_HttpReply | httpx.HTTPError | httpx.InvalidURL", sample: Sample) -> Answer:
+        if not isinstance(reply, _HttpReply):
             return Answer(None, replace(sample, error=_why(reply)))
         dialect, headers = self.contestant.dialect, reply.headers
         stages_ms = stage_times_ms(headers, dialect.timing_headers)
-        told = replace(sample, status=reply.status, first_byte_s=reply.first_byte_s, server_timing_ms=stages_ms)
+        sample = replace(sample, status=reply.status, first_byte_s=reply.first_byte_s, server_timing_ms=stages_ms)
         if reply.status != httpx.codes.OK:
-            why = reason(self._without_key(reply.body))
-            return Answer(None, replace(told, error=f"status {reply.status}: {why}"))
+            return Answer(None, replace(sample, error=refusal(reply.status, reply.body, self.contestant.key)))
         try:
-            read = dialect.read_answer(reply.body, sample.documents)
+            parsed = dialect.parse(reply.body)
+            scores = parsed.scores(sample.documents)
         except AnswerError as error:
-            return Answer(None, replace(told, error=str(error)))
-        tokens = count(headers, dialect.tokens_header) if read.tokens is None else read.tokens
-        return Answer(read.scores, replace(told, tokens=tokens, search_units=read.search_units, usd=read.usd))
-
-    def _without_key(self, body: bytes) -> bytes:
-        """Some servers repeat the key that they refuse."""
-        return body.replace(self.contestant.key.encode(), b"(the key)") if self.contestant.key else body
+            return Answer(None, replace(sample, error=str(error)))
+        tokens = count(headers, dialect.tokens_header) if parsed.tokens is None else parsed.tokens
+        return Answer(scores, replace(sample, tokens=tokens, search_units=parsed.search_units, usd=parsed.usd))
 
 
 def _why(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""What a reply tells beside its ranking: stage times and counts in its headers, the reason of a refusal in its body.
+"""What a reply holds beside its ranking: stage times and counts in its headers, the reason for a refusal in its body.
 
 Read leniently, because none of it is needed for a ranking: what cannot be read is left out.
 """
@@ -12,9 +12,9 @@ REASON_LENGTH = 200
 
 def stage_times_ms(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, float]:
     """Stage to milliseconds: of Server-Timing, else of the dialect's `own` headers (header to stage)."""
-    told = {stage: headers.get(header, "") for header, stage in own.items()}
+    texts = {stage: headers.get(header, "") for header, stage in own.items()}
     return server_timing_ms(headers.get("Server-Timing", "")) or {
-        stage: float(text) for stage, text in told.items() if text.replace(".", "", 1).isdecimal()
+        stage: float(text) for stage, text in texts.items() if text.replace(".", "", 1).isdecimal()
     }
 
 
@@ -36,6 +36,11 @@ def count(headers: Mapping[str, str], header: str | None) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
+def refusal(status: int, body: bytes, key: str | None) -> str:
+    """What is wrong where the status is not 200, without the key, which some servers repeat as they refuse it."""
+    return f"status {status}: {reason(body.replace(key.encode(), b'(the key)') if key else body)}"
+
+
 def reason(body: bytes) -> str:
     """The server's own words: `message`, `detail` or `error` of a JSON body, else its text, cut short."""
     text = body.decode(errors="replace").strip()
@@ -48,10 +53,10 @@ def reason(body: bytes) -> str:
     return " ".join(text.split())[:REASON_LENGTH] or "(no text)"
 
 
-def _words(told: Any) -> str:
-    """A message may be an object with a `message` (OpenAI) or a list of places, each with a `msg` (FastAPI)."""
-    if isinstance(told, dict):
-        return str(told.get("message") or told)
-    if isinstance(told, list) and told and all(isinstance(entry, dict) and "msg" in entry for entry in told):
-        return "; ".join(f"{'.'.join(map(str, entry.get('loc', ())))}: {entry['msg']}" for entry in told)
-    return str(told)
+def _words(message: Any) -> str:
+    """A message may be an object with a `message` (OpenAI) or a list of errors, each with a `msg` (FastAPI)."""
+    if isinstance(message, dict):
+        return str(message.get("message") or message)
+    if isinstance(message, list) and message and all(isinstance(entry, dict) and "msg" in entry for entry in message):
+        return "; ".join(f"{'.'.join(map(str, entry.get('loc', ())))}: {entry['msg']}" for entry in message)
+    return str(message)

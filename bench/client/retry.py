@@ -1,4 +1,4 @@
-"""When a request is sent again, how long to wait before, and the pace that a rate limit allows.
+"""When a request is sent again, how long to wait before, and when a rate limit lets it go.
 
 A server that is busy (429, 503) is waited for as long as the caller has retries; one that is broken (other 5xx, a
 connection that fails) a few times only, since that more often stays. What the client did wrong (4xx) and an answer that

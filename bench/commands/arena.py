@@ -11,14 +11,14 @@ import msgspec
 
 from bench import provenance
 from bench.arena import tournament
-from bench.arena.field import Arena, read_field
+from bench.arena.entrants import Entrants, read_entrants
 from bench.arena.judges.budget import Prices
 from bench.arena.judges.chat import vendor_key
 from bench.arena.judges.human import HumanJudge
 from bench.arena.judges.judge import Judge
 from bench.arena.judges.llm import LlmJudge, LlmSettings
 from bench.arena.judges.qrels import QrelsJudge
-from bench.arena.ledger import Ledger, read_ballots
+from bench.arena.ledger import BallotLedger, read_ballots
 from bench.arena.matches import Match, all_matches
 from bench.arena.records import Ballot, JudgeNote
 from bench.arena.tables import arena_table
@@ -34,7 +34,7 @@ from bench.storage import write_json
 
 
 @dataclass(frozen=True)
-class Asked:
+class JudgeFlags:
     """The flags that choose the judge."""
 
     kind: str
@@ -52,8 +52,8 @@ class Asked:
     port: int
 
 
-class _Made(msgspec.Struct):
-    """What must be known of a record before it is replaced."""
+class _JudgeOfRecord(msgspec.Struct):
+    """The one field of a record that is read before it is replaced."""
 
     judge: JudgeNote
 
@@ -123,24 +123,24 @@ def arena_command(
     same command goes on where it was stopped, and asks nothing twice.
     """
     settings = Settings.from_environment()
-    field = read_field(results, _loader(data, settings.data_root), only_datasets, only_contestants)
-    asked = Asked(
+    entrants = read_entrants(results, _loader(data, settings.data_root), only_datasets, only_contestants)
+    flags = JudgeFlags(
         kind, judge_url, judge_model, _fields(judge_fields), Prices(usd_per_m_in, usd_per_m_out), budget_usd,
         budget_calls, concurrency, timeout_s, top, characters, voter, port,
     )  # fmt: skip
-    judge = _judge(asked, field, settings)
-    possible = all_matches(field, seed)
+    judge = _judge(flags, entrants, settings)
+    possible = all_matches(entrants, seed)
     drawn = possible[:matches]
-    told = {"matches": matches, "seed": seed, "datasets": list(field), "contestants": list(only_contestants)}
-    made = provenance.gather(judge_url or "", None, told | judge.note.settings)
+    draw = {"matches": matches, "seed": seed, "datasets": list(entrants), "contestants": list(only_contestants)}
+    gathered = provenance.gather(judge_url or "", None, draw | judge.note.settings)
     file = results / "arena" / f"{file_name(judge.note.name)}.jsonl"
     _check_same_judge(file.with_suffix(".json"), judge)
-    with Ledger(file) as ledger:
-        stopped = _hold(judge, drawn, ledger)
-        found = tournament.tally(judge, drawn, ledger)
+    with BallotLedger(file) as ledger:
+        stopped = _play(judge, drawn, ledger)
+        tallied = tournament.tally(judge, drawn, ledger)
     others = _others(file)
-    if found.outcomes or not stopped:
-        record = tournament.record(made, judge, field, drawn, len(possible), found, others, seed)
+    if tallied.outcomes or not stopped:
+        record = tournament.record(gathered, judge, entrants, drawn, len(possible), tallied, others, seed)
         write_json(record, file.with_suffix(".json"))
         click.echo(arena_table(record, published.load(results)))
         click.echo(f"record: {file.with_suffix('.json')}", err=True)
@@ -167,43 +167,45 @@ def _fields(text: str) -> dict[str, Any]:
     return fields
 
 
-def _judge(asked: Asked, field: dict[str, Arena], settings: Settings) -> Judge:
-    if asked.kind == "qrels":
-        return QrelsJudge(field)
-    if asked.kind == "human":
-        name = f"human-{asked.voter}" if asked.voter else "human"
-        return HumanJudge(field, name, asked.top, asked.characters, asked.port)
-    if not asked.url or not asked.model:
+def _judge(flags: JudgeFlags, entrants: dict[str, Entrants], settings: Settings) -> Judge:
+    if flags.kind == "qrels":
+        return QrelsJudge(entrants)
+    if flags.kind == "human":
+        name = f"human-{flags.voter}" if flags.voter else "human"
+        return HumanJudge(entrants, name, flags.top, flags.characters, flags.port)
+    if not flags.url or not flags.model:
         raise BenchError("the llm judge needs --judge-url and --judge-model")
     return LlmJudge(
-        field,
+        entrants,
         LlmSettings(
-            url=asked.url,
-            model=asked.model,
-            key=vendor_key(asked.url, settings),
-            top=asked.top,
-            characters=asked.characters,
-            fields=asked.fields,
-            prices=asked.prices,
-            max_usd=asked.max_usd,
-            max_calls=asked.max_calls,
-            concurrency=asked.concurrency,
-            timeout_s=asked.timeout_s,
+            url=flags.url,
+            model=flags.model,
+            key=vendor_key(flags.url, settings),
+            top=flags.top,
+            characters=flags.characters,
+            fields=flags.fields,
+            prices=flags.prices,
+            max_usd=flags.max_usd,
+            max_calls=flags.max_calls,
+            concurrency=flags.concurrency,
+            timeout_s=flags.timeout_s,
         ),
     )
 
 
-def _hold(judge: Judge, matches: list[Match], ledger: Ledger) -> BenchError | None:
+def _play(judge: Judge, matches: list[Match], ledger: BallotLedger) -> BenchError | None:
     """Judge; what stopped it, where something did: the ballots until then are rated all the same."""
     if isinstance(judge, LlmJudge):
         forecast = judge.forecast([match for match in matches if match.by_rule(judge.top) is None], ledger)
         click.echo(f"{forecast.sentence()}; spent before: ${sum(each.cost_usd for each in ledger):.4f}", err=True)
     try:
-        tournament.hold(judge, matches, ledger)
+        tournament.play(judge, matches, ledger)
     except BenchError as error:
         return error
-    if isinstance(judge, LlmJudge) and judge.away:
-        return BenchError(f"{judge.away} looks got no answer from the judge; the same command asks for them again")
+    if isinstance(judge, LlmJudge) and judge.unanswered:
+        return BenchError(
+            f"{judge.unanswered} presentations got no answer from the judge; the same command asks for them again"
+        )
     return None
 
 
@@ -213,9 +215,9 @@ def _others(file: Path) -> dict[str, list[Ballot]]:
 
 
 def _check_same_judge(file: Path, judge: Judge) -> None:
-    """BenchError where the record's place is taken by another judge; one that cannot be read is made again."""
+    """BenchError where the file holds another judge's record; one that cannot be read is made again."""
     try:
-        name = msgspec.json.decode(file.read_bytes(), type=_Made).judge.name
+        name = msgspec.json.decode(file.read_bytes(), type=_JudgeOfRecord).judge.name
     except (OSError, msgspec.MsgspecError):
         return
     if name != judge.note.name:

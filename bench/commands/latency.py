@@ -124,11 +124,11 @@ def latency_command(
     _report(measured, results, begin_utc)
 
 
-def _with_servers(asked: Sequence[Contestant | Reference]) -> list[Contestant]:
-    for reference in asked:
+def _with_servers(contestants: Sequence[Contestant | Reference]) -> list[Contestant]:
+    for reference in contestants:
         if not isinstance(reference, Contestant):
             raise ContestantError(f"{reference.name} has no server, so it has no latency")
-    return [contestant for contestant in asked if isinstance(contestant, Contestant)]
+    return [contestant for contestant in contestants if isinstance(contestant, Contestant)]
 
 
 def _report(measured: Sequence[LatencyRecord], results: Path, begin_utc: str) -> None:

@@ -13,6 +13,7 @@ from bench.contestants import (
     rerank,
     tei,
     vllm,
+    vllm_score,
     voyage,
     zeroentropy,
 )
@@ -22,7 +23,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         module.DIALECT.name: module.DIALECT
         for module in (
-            *(rerank, tei, infinity, vllm, nim),
+            *(rerank, tei, infinity, vllm, vllm_score, nim),
             *(cohere, jina, voyage, zeroentropy, contextual, mixedbread),
         )
     }

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 import msgspec
 
-from bench.contestants.dialect import Dialect, Price, Reply
-from bench.contestants.results import Relevance, by_relevance, decode, encode
+from bench.contestants.dialect import Dialect, Price
+from bench.contestants.results import ParsedAnswer, RelevanceResult, by_relevance, decode, encode
 
 
 class _Billed(msgspec.Struct):
@@ -26,24 +26,24 @@ class _Meta(msgspec.Struct):
     tokens: _Tokens | None = None
 
 
-class _Answer(msgspec.Struct):
-    results: list[Relevance]
+class _Response(msgspec.Struct):
+    results: list[RelevanceResult]
     meta: _Meta | None = None
 
 
-def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
-    """The JSON body."""
-    return encode({"query": query, "documents": documents, "top_n": len(documents)}, model)
+def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
+    """The JSON body; it always says how many results it wants."""
+    return encode({"model": model, "query": query, "documents": documents, "top_n": top_n or len(documents)})
 
 
-def read_answer(body: bytes, documents: int) -> Reply:
+def parse(body: bytes) -> ParsedAnswer:
     """Read the results and what was billed."""
-    answer = decode(body, _Answer)
+    answer = decode(body, _Response)
     meta = answer.meta or _Meta()
     tokens = meta.tokens.input_tokens if meta.tokens else None
     units = meta.billed_units.search_units if meta.billed_units else None
-    return Reply(
-        by_relevance(answer.results, documents),
+    return ParsedAnswer(
+        by_relevance(answer.results),
         tokens=None if tokens is None else int(tokens),
         search_units=None if units is None else int(units),
     )
@@ -53,7 +53,7 @@ DIALECT = Dialect(
     "cohere",
     "/v2/rerank",
     request_body,
-    read_answer,
+    parse,
     base_url="https://api.cohere.com",
     key_variable="COHERE_API_KEY",
     default_model="rerank-v3.5",

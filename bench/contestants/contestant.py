@@ -3,8 +3,9 @@
     [NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]     ours=rerank@http://127.0.0.1:8000
     bm25, oracle                                                    need no server
 
-A URL is a base to which the dialect's route is added, or the whole endpoint where it ends in rerank, reranking or
-ranking. A vendor's key goes to that vendor's own host only; to any other URL goes RERANKER_API_KEY, where it is set.
+A URL is a base to which the dialect's route is added, or the whole endpoint where it ends in rerank, reranking,
+ranking or score. A vendor's key goes to that vendor's own host only; to any other URL goes RERANKER_API_KEY, where it
+is set.
 """
 
 import re
@@ -27,7 +28,7 @@ SPEC = re.compile(
 FORM = "[NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]"
 RESERVED = "candidates"
 LOCAL_KEY_VARIABLE = "RERANKER_API_KEY"
-ENDPOINT = re.compile(r"/(rerank|reranking|ranking)$")
+ENDPOINT = re.compile(r"/(rerank|reranking|ranking|score)$")
 FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -86,22 +87,22 @@ def parse(spec: str, settings: Settings) -> Contestant | Reference:
     match = SPEC.fullmatch(spec.strip())
     if match is None:
         raise ContestantError(f"{spec!r} is no contestant: give {FORM}")
-    name, known, model, url = match["name"], match["dialect"], match["model"], match["url"]
+    name, dialect_name, model, url = match["name"], match["dialect"], match["model"], match["url"]
     if name and file_name(name).lower() == RESERVED:
         raise ContestantError(f"{spec!r}: {RESERVED} is the name of the frozen candidates' own file; take another")
-    if known in REFERENCES:
+    if dialect_name in REFERENCES:
         if model or url or match["options"]:
-            raise ContestantError(f"{spec!r}: {known} needs no server, so it takes no model, URL or limit")
-        return Reference(file_name(name or known), known)
-    if known not in DIALECTS:
+            raise ContestantError(f"{spec!r}: {dialect_name} needs no server, so it takes no model, URL or limit")
+        return Reference(file_name(name or dialect_name), dialect_name)
+    if dialect_name not in DIALECTS:
         choices = ", ".join([*REFERENCES, *DIALECTS])
-        raise ContestantError(f"{spec!r}: {known!r} is no dialect; there are {choices}")
-    dialect = DIALECTS[known]
+        raise ContestantError(f"{spec!r}: {dialect_name!r} is no dialect; there are {choices}")
+    dialect = DIALECTS[dialect_name]
     model = model or dialect.default_model
     base, route = _address(spec, dialect, url)
     options = _options(spec, match["options"])
     return Contestant(
-        name=file_name(name or (f"{known}-{model}" if model else known)),
+        name=file_name(name or (f"{dialect_name}-{model}" if model else dialect_name)),
         dialect=dialect,
         url=base,
         route=route,

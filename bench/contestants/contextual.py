@@ -7,19 +7,19 @@ tokens. Errors are `{"detail"}`, a list of places and messages where the body wa
 from collections.abc import Sequence
 
 from bench.contestants.dialect import Dialect
-from bench.contestants.results import encode, read_results
+from bench.contestants.results import encode, parse_results
 
 
-def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
+def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
     """The JSON body, without an instruction: the others have none either."""
-    return encode({"query": query, "documents": documents}, model)
+    return encode({"model": model, "query": query, "documents": documents, "top_n": top_n})
 
 
 DIALECT = Dialect(
     "contextual",
     "/v1/rerank",
     request_body,
-    read_results,
+    parse_results,
     base_url="https://api.contextual.ai",
     key_variable="CONTEXTUAL_API_KEY",
     default_model="ctxl-rerank-v2-instruct-multilingual",

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from bench.contestants.dialect import Dialect
-from bench.contestants.results import encode, read_results
+from bench.contestants.results import encode, parse_results
 
 
-def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
+def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
     """The JSON body."""
-    return encode({"query": query, "documents": documents, "return_documents": False}, model)
+    body = {"model": model, "query": query, "documents": documents, "top_n": top_n, "return_documents": False}
+    return encode(body)
 
 
-DIALECT = Dialect("infinity", "/rerank", request_body, read_results)
+DIALECT = Dialect("infinity", "/rerank", request_body, parse_results)

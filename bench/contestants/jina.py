@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from bench.contestants.dialect import Dialect, Price
-from bench.contestants.results import encode, read_results
+from bench.contestants.results import encode, parse_results
 
 
-def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
-    """The JSON body."""
-    body = {"query": query, "documents": documents, "top_n": len(documents), "return_documents": False}
-    return encode(body, model)
+def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
+    """The JSON body; it always says how many results it wants."""
+    fields = {"query": query, "documents": documents, "top_n": top_n or len(documents), "return_documents": False}
+    return encode({"model": model, **fields})
 
 
 _PRICE = Price("2026-05", per_million_tokens=0.05)
@@ -23,7 +23,7 @@ DIALECT = Dialect(
     "jina",
     "/v1/rerank",
     request_body,
-    read_results,
+    parse_results,
     base_url="https://api.jina.ai",
     key_variable="JINA_API_KEY",
     default_model="jina-reranker-v3",

@@ -8,24 +8,25 @@ from types import MappingProxyType
 
 import msgspec
 
-from bench.contestants.dialect import Dialect, Price, Reply
-from bench.contestants.results import Score, Usage, by_score, decode, encode
+from bench.contestants.dialect import Dialect, Price
+from bench.contestants.results import ParsedAnswer, ScoreResult, Usage, by_score, decode, encode
 
 
-class _Answer(msgspec.Struct):
-    data: list[Score]
+class _Response(msgspec.Struct):
+    data: list[ScoreResult]
     usage: Usage | None = None
 
 
-def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
-    """The JSON body; `top_k` asks for all."""
-    return encode({"query": query, "input": documents, "top_k": len(documents), "return_input": False}, model)
+def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
+    """The JSON body; without `top_k` ten results would come back."""
+    fields = {"query": query, "input": documents, "top_k": top_n or len(documents), "return_input": False}
+    return encode({"model": model, **fields})
 
 
-def read_answer(body: bytes, documents: int) -> Reply:
+def parse(body: bytes) -> ParsedAnswer:
     """Read the data."""
-    answer = decode(body, _Answer)
-    return Reply(by_score(answer.data, documents), tokens=answer.usage.total_tokens if answer.usage else None)
+    answer = decode(body, _Response)
+    return ParsedAnswer(by_score(answer.data), tokens=answer.usage.total_tokens if answer.usage else None)
 
 
 _PRICE = Price("2025-06", per_million_tokens=0.15)
@@ -35,7 +36,7 @@ DIALECT = Dialect(
     "mixedbread",
     "/v1/reranking",
     request_body,
-    read_answer,
+    parse,
     base_url="https://api.mixedbread.com",
     key_variable="MXBAI_API_KEY",
     default_model="mixedbread-ai/mxbai-rerank-large-v2",

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bench.contestants.dialect import Dialect, Reply
-from bench.contestants.results import Usage, decode, encode, in_input_order
+from bench.contestants.dialect import Dialect
+from bench.contestants.results import IndexedScore, ParsedAnswer, Usage, decode, encode
 
 
 class _Ranking(msgspec.Struct):
@@ -17,29 +17,30 @@ class _Ranking(msgspec.Struct):
     logit: float
 
 
-class _Answer(msgspec.Struct):
+class _Response(msgspec.Struct):
     rankings: list[_Ranking]
     usage: Usage | None = None
 
 
-def request_body(query: str, passages: Sequence[str], model: str | None = None) -> bytes:
+def request_body(query: str, passages: Sequence[str], model: str | None = None, _top_n: int | None = None) -> bytes:
     """The JSON body; the end of a long passage is cut off."""
     texts = [{"text": passage} for passage in passages]
-    return encode({"query": {"text": query}, "passages": texts, "truncate": "END"}, model)
+    return encode({"model": model, "query": {"text": query}, "passages": texts, "truncate": "END"})
 
 
-def read_answer(body: bytes, documents: int) -> Reply:
+def parse(body: bytes) -> ParsedAnswer:
     """Read the logits, which order as scores do."""
-    answer = decode(body, _Answer)
-    scores = in_input_order(((ranking.index, ranking.logit) for ranking in answer.rankings), documents)
-    return Reply(scores, tokens=answer.usage.total_tokens if answer.usage else None)
+    answer = decode(body, _Response)
+    results = [IndexedScore(ranking.index, ranking.logit) for ranking in answer.rankings]
+    return ParsedAnswer(results, tokens=answer.usage.total_tokens if answer.usage else None)
 
 
 DIALECT = Dialect(
     "nim",
     "/v1/ranking",
     request_body,
-    read_answer,
+    parse,
+    takes_top_n=False,
     base_url="https://ai.api.nvidia.com/v1/retrieval/nvidia/llama-3_2-nv-rerankqa-1b-v2/reranking",
     key_variable="NVIDIA_API_KEY",
     default_model="nvidia/llama-3.2-nv-rerankqa-1b-v2",

@@ -6,12 +6,12 @@ The union of Jina's, Cohere's and vLLM's shapes, so that other servers which spe
 from collections.abc import Sequence
 
 from bench.contestants.dialect import Dialect
-from bench.contestants.results import encode, read_results
+from bench.contestants.results import encode, parse_results
 
 
-def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
+def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
     """The JSON body."""
-    return encode({"query": query, "documents": documents}, model)
+    return encode({"model": model, "query": query, "documents": documents, "top_n": top_n})
 
 
-DIALECT = Dialect("rerank", "/v1/rerank", request_body, read_results)
+DIALECT = Dialect("rerank", "/v1/rerank", request_body, parse_results)

@@ -6,25 +6,26 @@ Its `--max-client-batch-size` is 32 unless set higher: start it with as many as 
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from bench.contestants.dialect import Dialect, Reply
-from bench.contestants.results import Score, by_score, decode, encode
+from bench.contestants.dialect import Dialect
+from bench.contestants.results import ParsedAnswer, ScoreResult, by_score, decode, encode
 
 
-def request_body(query: str, texts: Sequence[str], _model: str | None = None) -> bytes:
-    """The JSON body; a server has one model and no field for it. Long texts are cut, not refused."""
-    return encode({"query": query, "texts": texts, "truncate": True}, None)
+def request_body(query: str, texts: Sequence[str], _model: str | None = None, _top_n: int | None = None) -> bytes:
+    """The JSON body; a server has one model and no field for it, nor for `top_n`. Long texts are cut, not refused."""
+    return encode({"query": query, "texts": texts, "truncate": True})
 
 
-def read_answer(body: bytes, documents: int) -> Reply:
+def parse(body: bytes) -> ParsedAnswer:
     """Read the list."""
-    return Reply(by_score(decode(body, list[Score]), documents))
+    return ParsedAnswer(by_score(decode(body, list[ScoreResult])))
 
 
 DIALECT = Dialect(
     "tei",
     "/rerank",
     request_body,
-    read_answer,
+    parse,
+    takes_top_n=False,
     tokens_header="x-compute-tokens",
     timing_headers=MappingProxyType(
         {

@@ -1,14 +1,17 @@
-"""vLLM: POST /v1/rerank in Jina's shape; it sends the documents back unasked, which are passed over."""
+"""vLLM: POST /v1/rerank in Jina's shape; it sends the documents back unasked, which are passed over.
+
+vLLM's other route, /v1/score, is `vllm_score.py`.
+"""
 
 from collections.abc import Sequence
 
 from bench.contestants.dialect import Dialect
-from bench.contestants.results import encode, read_results
+from bench.contestants.results import encode, parse_results
 
 
-def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
+def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
     """The JSON body."""
-    return encode({"query": query, "documents": documents}, model)
+    return encode({"model": model, "query": query, "documents": documents, "top_n": top_n})
 
 
-DIALECT = Dialect("vllm", "/v1/rerank", request_body, read_results)
+DIALECT = Dialect("vllm", "/v1/rerank", request_body, parse_results)

@@ -8,24 +8,24 @@ from types import MappingProxyType
 
 import msgspec
 
-from bench.contestants.dialect import Dialect, Price, Reply
-from bench.contestants.results import Relevance, Usage, by_relevance, decode, encode
+from bench.contestants.dialect import Dialect, Price
+from bench.contestants.results import ParsedAnswer, RelevanceResult, Usage, by_relevance, decode, encode
 
 
-class _Answer(msgspec.Struct):
-    data: list[Relevance]
+class _Response(msgspec.Struct):
+    data: list[RelevanceResult]
     usage: Usage | None = None
 
 
-def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
+def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
     """The JSON body; long documents are cut, not refused."""
-    return encode({"query": query, "documents": documents, "truncation": True}, model)
+    return encode({"model": model, "query": query, "documents": documents, "top_k": top_n, "truncation": True})
 
 
-def read_answer(body: bytes, documents: int) -> Reply:
+def parse(body: bytes) -> ParsedAnswer:
     """Read the data."""
-    answer = decode(body, _Answer)
-    return Reply(by_relevance(answer.data, documents), tokens=answer.usage.total_tokens if answer.usage else None)
+    answer = decode(body, _Response)
+    return ParsedAnswer(by_relevance(answer.data), tokens=answer.usage.total_tokens if answer.usage else None)
 
 
 # vercel.com/ai-gateway and getmaxim.ai/bifrost list the same.
@@ -36,7 +36,7 @@ DIALECT = Dialect(
     "voyage",
     "/v1/rerank",
     request_body,
-    read_answer,
+    parse,
     base_url="https://api.voyageai.com",
     key_variable="VOYAGE_API_KEY",
     default_model="rerank-2.5",

@@ -9,24 +9,24 @@ from types import MappingProxyType
 
 import msgspec
 
-from bench.contestants.dialect import Dialect, Price, Reply
-from bench.contestants.results import Relevance, by_relevance, decode, encode
+from bench.contestants.dialect import Dialect, Price
+from bench.contestants.results import ParsedAnswer, RelevanceResult, by_relevance, decode, encode
 
 
-class _Answer(msgspec.Struct):
-    results: list[Relevance]
+class _Response(msgspec.Struct):
+    results: list[RelevanceResult]
     total_tokens: int | None = None
 
 
-def request_body(query: str, documents: Sequence[str], model: str | None = None) -> bytes:
+def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
     """The JSON body."""
-    return encode({"query": query, "documents": documents}, model)
+    return encode({"model": model, "query": query, "documents": documents, "top_n": top_n})
 
 
-def read_answer(body: bytes, documents: int) -> Reply:
+def parse(body: bytes) -> ParsedAnswer:
     """Read the results."""
-    answer = decode(body, _Answer)
-    return Reply(by_relevance(answer.results, documents), tokens=answer.total_tokens)
+    answer = decode(body, _Response)
+    return ParsedAnswer(by_relevance(answer.results), tokens=answer.total_tokens)
 
 
 _PRICE = Price("2025-12", per_million_tokens=0.025)
@@ -36,7 +36,7 @@ DIALECT = Dialect(
     "zeroentropy",
     "/v1/models/rerank",
     request_body,
-    read_answer,
+    parse,
     base_url="https://api.zeroentropy.dev",
     key_variable="ZEROENTROPY_API_KEY",
     default_model="zerank-2",

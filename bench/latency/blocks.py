@@ -22,13 +22,13 @@ def blocks(rounds: Integers) -> Integers:
     """The block of every request [n], numbered from 0, given its round [n] in the order of the plan."""
     numbers, sizes = np.unique(rounds, return_counts=True)
     parts = -(-BLOCKS // len(numbers))
-    found = np.zeros(len(rounds), dtype=np.int64)
+    block = np.zeros(len(rounds), dtype=np.int64)
     first = 0
     for number, size in zip(numbers, sizes, strict=True):
         cut = min(parts, int(size))
-        found[rounds == number] = first + np.arange(size) * cut // size
+        block[rounds == number] = first + np.arange(size) * cut // size
         first += cut
-    return found
+    return block
 
 
 def draws(count: int, seed: int | Sequence[int]) -> Integers:
@@ -48,8 +48,8 @@ def percentiles(values: Floats, weights: Integers, ranks: tuple[float, ...]) -> 
     order = np.argsort(values, kind="stable")
     ordered = values[order]
     chunk = max(1, ROWS_AT_ONCE // max(1, len(values)))
-    found = [_percentiles(ordered, part[:, order], ranks) for part in _chunks(weights, chunk)]
-    return np.concatenate(found) if found else np.empty((0, len(ranks)))
+    by_chunk = [_percentiles(ordered, part[:, order], ranks) for part in _chunks(weights, chunk)]
+    return np.concatenate(by_chunk) if by_chunk else np.empty((0, len(ranks)))
 
 
 def _chunks(weights: Integers, size: int) -> list[Integers]:
@@ -58,19 +58,19 @@ def _chunks(weights: Integers, size: int) -> list[Integers]:
 
 def _percentiles(ordered: Floats, weights: Integers, ranks: tuple[float, ...]) -> Floats:
     taken = np.cumsum(weights, axis=1)
-    found = np.full((len(weights), len(ranks)), np.nan)
+    values = np.full((len(weights), len(ranks)), np.nan)
     some = taken[:, -1] > 0 if len(ordered) else np.zeros(len(weights), dtype=np.bool_)
     for column, rank in enumerate(ranks):
-        place = (taken[some, -1] - 1) * rank / 100
-        below = np.floor(place)
-        low, high = (_at(ordered, taken[some], target) for target in (below, np.ceil(place)))
-        found[some, column] = low + (high - low) * (place - below)
-    return found
+        position = (taken[some, -1] - 1) * rank / 100
+        below = np.floor(position)
+        low, high = (_at(ordered, taken[some], target) for target in (below, np.ceil(position)))
+        values[some, column] = low + (high - low) * (position - below)
+    return values
 
 
-def _at(ordered: Floats, taken: Integers, place: Floats) -> Floats:
-    """The value at a place of each resample's own ordered values: one binary search over all rows end to end."""
+def _at(ordered: Floats, taken: Integers, position: Floats) -> Floats:
+    """The value at a position of each resample's own ordered values: one binary search over all rows end to end."""
     rows, columns = taken.shape
     begin = np.arange(rows) * (int(taken.max()) + 1)
-    found = np.searchsorted((taken + begin[:, np.newaxis]).ravel(), place + begin, side="right")
-    return np.asarray(ordered[found - np.arange(rows) * columns], dtype=np.float64)
+    flat_index = np.searchsorted((taken + begin[:, np.newaxis]).ravel(), position + begin, side="right")
+    return np.asarray(ordered[flat_index - np.arange(rows) * columns], dtype=np.float64)

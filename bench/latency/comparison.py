@@ -8,7 +8,7 @@ model, other settings, two separate runs whose machines may not have been equall
 from typing import Any
 
 from bench.latency.observations import Observations
-from bench.latency.ratios import Pair, is_slower_than, ratios
+from bench.latency.ratios import PointPair, is_slower_than, ratios
 from bench.latency.records import Comparison, Point, PointPlan, ProfileNote
 from bench.latency.samples import Profile
 from bench.latency.summary import refusal
@@ -48,22 +48,22 @@ def failures(comparison: Comparison, factor: float) -> list[str]:
     Stages are not gated: they are parts of the same latency.
     """
     slower = [ratio for ratio in comparison.ratios if not ratio.stage and is_slower_than(ratio, factor)]
-    found = [
+    worse = [
         f"{ratio.point}: {ratio.figure} is {ratio.ratio:.2f} times that of {comparison.a} "
         f"[{ratio.low:.2f}, {ratio.high:.2f}]"
         for ratio in slower
     ]
-    return found + comparison.more_errors + comparison.not_compared
+    return worse + comparison.more_errors + comparison.not_compared
 
 
 def _finished(profile: Profile) -> Finished:
     plans = profile.note.plans
-    return {plans[place].point: (plans[place], profile.observations(place)) for place in profile.finished()}
+    return {plans[index].point: (plans[index], profile.observations(index)) for index in profile.finished()}
 
 
-def _pair(point: Point, of_a: Finished, of_b: Finished) -> Pair:
+def _pair(point: Point, of_a: Finished, of_b: Finished) -> PointPair:
     (plan_a, observed_a), (plan_b, observed_b) = of_a[point], of_b[point]
-    return Pair(point, observed_a, observed_b, same_plan=plan_a == plan_b)
+    return PointPair(point, observed_a, observed_b, same_plan=plan_a == plan_b)
 
 
 def _why_not(a: Observations, b: Observations) -> str | None:
@@ -82,7 +82,7 @@ def _machines(a: ProfileNote, b: ProfileNote) -> list[str]:
     facts = [
         ("client CPU", was.client_cpu, is_now.client_cpu),
         ("client cores", was.client_cores, is_now.client_cores),
-        ("device", _told(a, "device"), _told(b, "device")),
+        ("device", _server_fact(a, "device"), _server_fact(b, "device")),
     ]
     return [f"{name}: {old} and {new}" for name, old, new in facts if None not in (old, new) and old != new]
 
@@ -90,7 +90,7 @@ def _machines(a: ProfileNote, b: ProfileNote) -> list[str]:
 def _texts(a: ProfileNote, b: ProfileNote, of_a: Finished, of_b: Finished) -> list[str]:
     """Datasets of which the same point was sent other texts, and what made them so."""
     changed = {p.dataset for p in of_a if p in of_b and of_a[p][0].workload_sha256 != of_b[p][0].workload_sha256}
-    found = []
+    lines = []
     for name in sorted(changed):
         sets = [{of.name: of.sha256 for of in note.datasets}.get(name, "") for note in (a, b)]
         lists = [note.candidates[name].sha256 for note in (a, b)]
@@ -99,21 +99,21 @@ def _texts(a: ProfileNote, b: ProfileNote, of_a: Finished, of_b: Finished) -> li
             for what, (old, new) in (("dataset", sets), ("candidates", lists))
             if old != new
         ]
-        found.append(f"texts of {name}: {', '.join(what) or 'other documents of the same candidates'}")
-    return found
+        lines.append(f"texts of {name}: {', '.join(what) or 'other documents of the same candidates'}")
+    return lines
 
 
 def _models(a: ProfileNote, b: ProfileNote) -> list[str]:
     """The model and whatever else both servers tell of themselves."""
     was, is_now = a.provenance.server or {}, b.provenance.server or {}
-    found = (
+    lines = (
         [f"model: {a.contestant.model} and {b.contestant.model}"] if a.contestant.model != b.contestant.model else []
     )
-    silent = [note.profile for note, told in ((a, was), (b, is_now)) if not told]
-    found += [f"{name} tells nothing of its model and device" for name in silent]
+    silent = [note.profile for note, server in ((a, was), (b, is_now)) if not server]
+    lines += [f"{name} tells nothing of its model and device" for name in silent]
     shared = [key for key in was if key in is_now and key != "device"]
     ordered = sorted(shared, key=lambda key: key not in MODEL)
-    return found + [f"server's {key}: {was[key]} and {is_now[key]}" for key in ordered if was[key] != is_now[key]]
+    return lines + [f"server's {key}: {was[key]} and {is_now[key]}" for key in ordered if was[key] != is_now[key]]
 
 
 def _plans(of_a: Finished, of_b: Finished) -> list[str]:
@@ -136,5 +136,5 @@ def _runs(a: ProfileNote, b: ProfileNote) -> list[str]:
     ]
 
 
-def _told(note: ProfileNote, key: str) -> Any:
+def _server_fact(note: ProfileNote, key: str) -> Any:
     return (note.provenance.server or {}).get(key)

@@ -43,10 +43,10 @@ def _remarks(comparison: Comparison) -> list[str]:
 
 
 def _by_point(ratios: Sequence[Ratio]) -> list[tuple[str, list[Ratio]]]:
-    found: dict[str, list[Ratio]] = {}
+    by_point: dict[str, list[Ratio]] = {}
     for ratio in ratios:
-        found.setdefault(str(ratio.point), []).append(ratio)
-    return list(found.items())
+        by_point.setdefault(str(ratio.point), []).append(ratio)
+    return list(by_point.items())
 
 
 def _cells(ratio: Ratio) -> tuple[str, ...]:

@@ -38,9 +38,9 @@ def headline(of: Observations, weights: Integers) -> Resampled:
     if not good.any():
         return {}
     latency_ms, taken = of.latency_ms[good], weights[:, good]
-    found = dict(zip(LATENCIES, percentiles(latency_ms, taken, RANKS).T, strict=False))
-    found["mean"] = _quotient(taken @ latency_ms, taken.sum(axis=1))
-    return found | _rates(of, good, weights)
+    latencies = dict(zip(LATENCIES, percentiles(latency_ms, taken, RANKS).T, strict=False))
+    latencies["mean"] = _quotient(taken @ latency_ms, taken.sum(axis=1))
+    return latencies | _rates(of, good, weights)
 
 
 def first_byte(of: Observations, weights: Integers) -> Stage:
@@ -51,21 +51,21 @@ def first_byte(of: Observations, weights: Integers) -> Stage:
 
 def stages(of: Observations, weights: Integers) -> dict[str, Stage]:
     """Every stage that successes told, in milliseconds."""
-    found = {}
+    by_stage = {}
     for name, values in of.stages_ms.items():
-        told = of.succeeded & ~np.isnan(values)
-        if told.any():
-            p50, p90 = percentiles(values[told], weights[:, told], (50.0, 90.0)).T
-            found[name] = Stage(p50, p90)
-    return found
+        is_known = of.succeeded & ~np.isnan(values)
+        if is_known.any():
+            p50, p90 = percentiles(values[is_known], weights[:, is_known], (50.0, 90.0)).T
+            by_stage[name] = Stage(p50, p90)
+    return by_stage
 
 
 def _rates(of: Observations, good: Booleans, weights: Integers) -> Resampled:
     wall_s = weights @ of.wall_s
-    found = {"documents/s": _quotient(weights[:, good] @ of.documents[good], wall_s)}
+    rates = {"documents/s": _quotient(weights[:, good] @ of.documents[good], wall_s)}
     if not np.isnan(of.tokens[good]).any():
-        found["tokens/s"] = _quotient(weights[:, good] @ of.tokens[good], wall_s)
-    return found
+        rates["tokens/s"] = _quotient(weights[:, good] @ of.tokens[good], wall_s)
+    return rates
 
 
 def _quotient(above: Floats, below: Floats | Integers) -> Floats:

@@ -22,14 +22,14 @@ SAMPLES, FIGURES = ".parquet", ".json"
 
 def finish(profile: Profile, path: Path) -> LatencyRecord:
     """The figures of the profile at `path`, written beside its samples."""
-    made = figures(profile)
-    write_json(made, path.with_suffix(FIGURES))
-    return made
+    record = figures(profile)
+    write_json(record, path.with_suffix(FIGURES))
+    return record
 
 
 def figures(profile: Profile) -> LatencyRecord:
     """The figures of a profile's finished points, from its samples alone."""
-    finished = [(profile.note.plans[place], profile.observations(place)) for place in profile.finished()]
+    finished = [(profile.note.plans[index], profile.observations(index)) for index in profile.finished()]
     return LatencyRecord(
         note=profile.note,
         points=[PointFigures(plan, summarise(observed, plan.seed)) for plan, observed in finished],

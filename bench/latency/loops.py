@@ -49,15 +49,15 @@ async def closed_loop(
     waiting = iter(enumerate(requests))
 
     async def one_client() -> None:
-        for place, request in waiting:
+        for index, request in waiting:
             answer = await client.rerank(request.query_id, request.query, request.documents)
-            samples[place] = answer.sample
+            samples[index] = answer.sample
             progress()
 
     async with asyncio.TaskGroup() as clients:
         for _ in range(concurrency):
             clients.create_task(one_client())
-    return [samples[place] for place in range(len(requests))]
+    return [samples[index] for index in range(len(requests))]
 
 
 async def open_loop(

@@ -41,7 +41,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Job:
+class PointJob:
     """One point with its requests."""
 
     plan: PointPlan
@@ -64,7 +64,7 @@ class Job:
         return offsets_s(len(self.round(number)), point.rate_per_s or 0.0, point.arrivals or "", draw)
 
     def _walk(self, start: int, end: int) -> list[Request]:
-        return [self.requests[place % len(self.requests)] for place in range(start, end)]
+        return [self.requests[index % len(self.requests)] for index in range(start, end)]
 
 
 def offsets_s(count: int, rate_per_s: float, arrivals: str, draw: random.Random) -> list[float]:
@@ -74,9 +74,9 @@ def offsets_s(count: int, rate_per_s: float, arrivals: str, draw: random.Random)
     return list(itertools.accumulate((draw.expovariate(rate_per_s) for _ in range(count - 1)), initial=0.0))
 
 
-def jobs(sweep: Sweep, dataset: Dataset, candidates: Candidates) -> list[Job]:
+def jobs(sweep: Sweep, dataset: Dataset, candidates: Candidates) -> list[PointJob]:
     """The points of a sweep over one dataset, in the order in which they are measured."""
-    made = []
+    planned = []
     for length, documents in itertools.product(dict.fromkeys(sweep.lengths), dict.fromkeys(sweep.documents)):
         allowed = lengths(length, dataset)
         requests = workload(dataset, candidates, documents, allowed)
@@ -94,8 +94,8 @@ def jobs(sweep: Sweep, dataset: Dataset, candidates: Candidates) -> list[Job]:
                 filled_documents=_filled(requests, sweep),
                 workload_sha256=texts,
             )
-            made.append(Job(plan, requests))
-    return made
+            planned.append(PointJob(plan, requests))
+    return planned
 
 
 def _loads(sweep: Sweep) -> list[tuple[str, int | None, float | None, str | None]]:

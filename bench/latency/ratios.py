@@ -9,7 +9,7 @@ resample, widened by √((k-1) / χ²(k-1)) because k blocks tell the error only
 Wolf, 2005, with Student's correction). A difference is shown where the interval excludes 1. So many figures may be
 looked at without one of them being "slower" by luck.
 
-A percentile needs at least five answers beyond it in both profiles; with less its ratio is told and never judged.
+A percentile needs at least five answers beyond it in both profiles; with less its ratio is given and never judged.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ HEADLINE = ("P50", "P90", "P99", "mean", "documents/s")
 
 
 @dataclass(frozen=True)
-class Pair:
+class PointPair:
     """What two profiles observed at one point."""
 
     point: Point
@@ -57,12 +57,12 @@ class _Figure:
     why_not_judged: str | None
 
 
-def ratios(pairs: Sequence[Pair], seed: int = 0) -> list[Ratio]:
+def ratios(pairs: Sequence[PointPair], seed: int = 0) -> list[Ratio]:
     """Every figure that both profiles have at every point, with its interval."""
-    found = [figure for place, pair in enumerate(pairs) for figure in _figures(pair, [seed, place])]
-    judged = [figure for figure in found if figure.why_not_judged is None]
+    every = [figure for index, pair in enumerate(pairs) for figure in _figures(pair, [seed, index])]
+    judged = [figure for figure in every if figure.why_not_judged is None]
     widths = dict(zip(map(id, judged), _half_widths(judged, seed), strict=True))
-    return [_ratio(figure, widths.get(id(figure))) for figure in found]
+    return [_ratio(figure, widths.get(id(figure))) for figure in every]
 
 
 def is_slower_than(ratio: Ratio, factor: float) -> bool:
@@ -110,15 +110,15 @@ def _half_widths(judged: Sequence[_Figure], seed: int) -> list[float]:
     return list(critical * spread * np.sqrt(count / (count - 1)))
 
 
-def _figures(pair: Pair, seed: Sequence[int]) -> list[_Figure]:
+def _figures(pair: PointPair, seed: Sequence[int]) -> list[_Figure]:
     a, b = _resampled(pair.a, seed), _resampled(pair.b, seed if pair.same_plan else [*seed, 1])
     fewest = min(a.blocks, b.blocks)
     answers = min(int(pair.a.succeeded.sum()), int(pair.b.succeeded.sum()))
-    made = []
+    shared = []
     for name in a.values:
         if name in b.values and min(a.values[name], b.values[name]) >= 0:
             log_ratios = _log(b.resampled[name]) - _log(a.resampled[name])
-            made.append(
+            shared.append(
                 _Figure(
                     point=pair.point,
                     name=name,
@@ -130,7 +130,7 @@ def _figures(pair: Pair, seed: Sequence[int]) -> list[_Figure]:
                     why_not_judged=_why_not(name, answers, fewest, log_ratios),
                 )
             )
-    return made
+    return shared
 
 
 def _why_not(name: str, answers: int, count: int, log_ratios: Floats) -> str | None:
@@ -153,17 +153,17 @@ def _resampled(of: Observations, seed: Sequence[int]) -> _Resampled:
     block = blocks(of.round)
     count = int(block.max()) + 1
     whole: Integers = np.ones((1, len(block)), dtype=np.int64)
-    values = {name: float(found[0]) for name, found in _named(of, whole).items()}
+    values = {name: float(figure[0]) for name, figure in _named(of, whole).items()}
     return _Resampled(values, _named(of, draws(count, seed)[:, block]), count)
 
 
 def _named(of: Observations, weights: Integers) -> figures.Resampled:
     """The figures that are compared, by name; a stage's after the stage."""
     headline = figures.headline(of, weights)
-    found = {name: headline[name] for name in HEADLINE if name in headline}
+    named = {name: headline[name] for name in HEADLINE if name in headline}
     for stage, at in figures.stages(of, weights).items():
-        found |= {f"{stage} P50": at.p50, f"{stage} P90": at.p90}
-    return found
+        named |= {f"{stage} P50": at.p50, f"{stage} P90": at.p90}
+    return named
 
 
 def _log(values: Floats) -> Floats:

@@ -2,7 +2,7 @@
 
 A row is a request, rows in the order of the plan. Times are whole microseconds, so that the columns pack well: some
 thousand requests take some ten kilobytes. The ProfileNote lies as JSON in the file's own metadata. Columns:
-`point` (its place in the note's plans), `round`, `warm_up`, `busy` (the generator's share of a CPU core in this
+`point` (its index in the note's plans), `round`, `warm_up`, `busy` (the generator's share of a CPU core in this
 round), `query_id`, `documents`, `planned_us` (on a clock of the command's), `sent_us` after it, `first_byte_us` and
 `done_us` after that, `status`, `tokens`, `error` (null is success) and one `server_timing.<stage>_us` a stage.
 """
@@ -59,10 +59,10 @@ class Profile:
         return {int(number) for number in rows["round"].unique().to_pylist()}
 
     def finished(self) -> list[int]:
-        """Places of the points with all their rounds."""
-        return [place for place, plan in enumerate(self.note.plans) if len(self.rounds_done(place)) == plan.rounds]
+        """Indexes of the points with all their rounds."""
+        return [index for index, plan in enumerate(self.note.plans) if len(self.rounds_done(index)) == plan.rounds]
 
-    def place(self, plan: PointPlan) -> int:
+    def index(self, plan: PointPlan) -> int:
         """Where a plan stands in the note."""
         return self.note.plans.index(plan)
 
@@ -146,12 +146,12 @@ def _columns(point: int, number: int, rows: Sequence[tuple[Sample, bool]], busy:
         "tokens": [sample.tokens for sample in samples],
         "error": [sample.error for sample in samples],
     }
-    made = pa.table(columns, schema=SCHEMA)
+    table = pa.table(columns, schema=SCHEMA)
     for stage in stages:
-        told = [sample.server_timing_ms.get(stage) for sample in samples]
-        values = pa.array([None if ms is None else round(ms * 1000) for ms in told], type=pa.int64())
-        made = made.append_column(f"{STAGE}{stage}{US}", values)
-    return made
+        times_ms = [sample.server_timing_ms.get(stage) for sample in samples]
+        values = pa.array([None if ms is None else round(ms * 1000) for ms in times_ms], type=pa.int64())
+        table = table.append_column(f"{STAGE}{stage}{US}", values)
+    return table
 
 
 def _us(seconds: float) -> int:

@@ -19,7 +19,7 @@ from bench.errors import BenchError, ServerError
 from bench.latency import samples
 from bench.latency.files import FOLDER, SAMPLES, check_same, finish
 from bench.latency.loops import MOST_IN_FLIGHT
-from bench.latency.plan import Job, Sweep, jobs
+from bench.latency.plan import PointJob, Sweep, jobs
 from bench.latency.records import LatencyRecord, ProfileNote
 from bench.latency.samples import Profile
 from bench.latency.sweep import ProfileRun, measure, missing, new_run
@@ -81,7 +81,7 @@ def _check_limit(contestant: Contestant, sweep: Sweep) -> None:
         )
 
 
-def _is_complete(path: Path, planned: Sequence[Job]) -> bool:
+def _is_complete(path: Path, planned: Sequence[PointJob]) -> bool:
     if not path.exists():
         return False
     profile = samples.read(path)
@@ -92,7 +92,7 @@ async def _measure(
     contestants: Sequence[Contestant],
     paths: Sequence[Path],
     sets: Sets,
-    planned: Sequence[Job],
+    planned: Sequence[PointJob],
     sweep: Sweep,
     timeout_s: float,
     *,
@@ -101,7 +101,7 @@ async def _measure(
     run = new_run()
     most = max([*sweep.concurrency, MOST_IN_FLIGHT if sweep.rates_per_s else 1])
     async with AsyncExitStack() as stack:
-        courses = []
+        profile_runs = []
         for contestant, path in zip(contestants, paths, strict=True):
             client = await stack.enter_async_context(Client(contestant, timeout_s=timeout_s, connections=most))
             await client.check()
@@ -114,8 +114,8 @@ async def _measure(
                 candidates={dataset.name: candidates.note() for dataset, candidates in sets},
                 plans=[job.plan for job in planned],
             )
-            courses.append(ProfileRun(client, path, _going_on(path, note, anew=anew)))
-        await measure(courses, planned)
+            profile_runs.append(ProfileRun(client, path, _going_on(path, note, anew=anew)))
+        await measure(profile_runs, planned)
 
 
 def _going_on(path: Path, note: ProfileNote, *, anew: bool) -> Profile:

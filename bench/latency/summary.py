@@ -45,7 +45,7 @@ def _measured(counted: LatencySummary, of: Observations, seed: int) -> LatencySu
     whole = np.ones((1, len(block)), dtype=np.int64)
     taken = draws(int(block.max()) + 1, seed)[:, block]
     values, resampled = figures.headline(of, whole), figures.headline(of, taken)
-    made = {name: _estimate(values[name], resampled[name]) for name in values}
+    headline = {name: _estimate(values[name], resampled[name]) for name in values}
     first_values, first = figures.first_byte(of, whole), figures.first_byte(of, taken)
     stage_values, stage_resampled = figures.stages(of, whole), figures.stages(of, taken)
     return LatencySummary(
@@ -55,14 +55,14 @@ def _measured(counted: LatencySummary, of: Observations, seed: int) -> LatencySu
         reasons=counted.reasons,
         lateness=counted.lateness,
         refused=None,
-        p50_ms=made["P50"],
-        p90_ms=made["P90"],
-        p99_ms=made["P99"],
-        mean_ms=made["mean"],
+        p50_ms=headline["P50"],
+        p90_ms=headline["P90"],
+        p99_ms=headline["P99"],
+        mean_ms=headline["mean"],
         first_byte_p50_ms=_estimate(first_values.p50, first.p50),
         first_byte_p90_ms=_estimate(first_values.p90, first.p90),
-        documents_per_s=made["documents/s"],
-        tokens_per_s=made.get("tokens/s"),
+        documents_per_s=headline["documents/s"],
+        tokens_per_s=headline.get("tokens/s"),
         stages_p50_ms={name: _estimate(stage_values[name].p50, at.p50) for name, at in stage_resampled.items()},
         stages_p90_ms={name: _estimate(stage_values[name].p90, at.p90) for name, at in stage_resampled.items()},
     )

@@ -18,7 +18,7 @@ from bench.client.client import Client
 from bench.errors import ServerError
 from bench.latency import samples
 from bench.latency.loops import closed_loop, open_loop
-from bench.latency.plan import Job
+from bench.latency.plan import PointJob
 from bench.latency.records import PointPlan
 from bench.latency.samples import Profile
 from bench.records import Sample
@@ -35,11 +35,11 @@ class ProfileRun:
     warmed_up: PointPlan | None = None
     """The point whose warm-up was sent last, in this command."""
 
-    def lacks(self, job: Job, number: int) -> bool:
+    def lacks(self, job: PointJob, number: int) -> bool:
         """Whether a round is not on disk yet."""
-        return number not in self.profile.rounds_done(self.profile.place(job.plan))
+        return number not in self.profile.rounds_done(self.profile.index(job.plan))
 
-    async def measure(self, job: Job, number: int, progress: Callable[[], object]) -> None:
+    async def measure(self, job: PointJob, number: int, progress: Callable[[], object]) -> None:
         """Send one round and put it on disk; ServerError where the server is gone."""
         warm_up = []
         if self.warmed_up != job.plan:
@@ -50,8 +50,8 @@ class ProfileRun:
         busy = (time.thread_time() - begin_cpu_s) / (time.perf_counter() - begin_s)
         if all(sample.status is None for sample in measured):
             await self._check()
-        place = self.profile.place(job.plan)
-        self.profile = self.profile.with_round(place, number, measured, busy, warm_up)
+        index = self.profile.index(job.plan)
+        self.profile = self.profile.with_round(index, number, measured, busy, warm_up)
         samples.write(self.profile, self.path)
 
     async def _check(self) -> None:
@@ -63,7 +63,7 @@ class ProfileRun:
                 f"{gone}; what was finished before is kept, and the same command goes on with the rest"
             ) from gone
 
-    async def _send(self, job: Job, number: int, progress: Callable[[], object]) -> list[Sample]:
+    async def _send(self, job: PointJob, number: int, progress: Callable[[], object]) -> list[Sample]:
         clients = job.plan.point.concurrency
         if clients is None:
             return await open_loop(self.client, job.round(number), job.offsets_s(number), progress)
@@ -78,21 +78,21 @@ def new_run() -> str:
     return uuid.uuid4().hex
 
 
-async def measure(courses: Sequence[ProfileRun], jobs: Sequence[Job]) -> None:
+async def measure(runs: Sequence[ProfileRun], jobs: Sequence[PointJob]) -> None:
     """Measure every round that is missing; contestants alternate."""
-    total = sum(len(job.round(number)) for course in courses for job, number in missing(course.profile, jobs))
+    total = sum(len(job.round(number)) for run in runs for job, number in missing(run.profile, jobs))
     with tqdm(total=total, desc="latency", unit="request", disable=None) as bar:
         for job in jobs:
             bar.set_postfix_str(str(job.plan.point), refresh=False)
             for number in range(job.plan.rounds):
-                for course in [course for course in courses if course.lacks(job, number)]:
-                    await course.measure(job, number, bar.update)
+                for run in [run for run in runs if run.lacks(job, number)]:
+                    await run.measure(job, number, bar.update)
 
 
-def missing(profile: Profile, jobs: Sequence[Job]) -> list[tuple[Job, int]]:
+def missing(profile: Profile, jobs: Sequence[PointJob]) -> list[tuple[PointJob, int]]:
     """The rounds that are not on disk yet."""
-    found = []
+    absent = []
     for job in jobs:
-        done = profile.rounds_done(profile.place(job.plan))
-        found += [(job, number) for number in range(job.plan.rounds) if number not in done]
-    return found
+        done = profile.rounds_done(profile.index(job.plan))
+        absent += [(job, number) for number in range(job.plan.rounds) if number not in done]
+    return absent

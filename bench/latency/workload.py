@@ -76,8 +76,8 @@ def workload(dataset: Dataset, candidates: Candidates, documents: int, allowed: 
     filling = itertools.cycle(texts)
     requests = []
     for query_id, query in dataset.queries.items():
-        found = (dataset.documents[i] for i in candidates.lists[query_id])
-        own = list(itertools.islice((text for text in found if text in allowed), documents))
+        texts_of_query = (dataset.documents[i] for i in candidates.lists[query_id])
+        own = list(itertools.islice((text for text in texts_of_query if text in allowed), documents))
         missing = documents - len(own)
         requests.append(Request(query_id, query, own + list(itertools.islice(filling, missing)), missing))
     return requests

@@ -4,9 +4,16 @@ Their values stay text and numbers, because a master sends them to its workers a
 all flags a file of samples tells of: those that shape the figures, and no secret.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
+from bench.contestants import rerank
+from bench.contestants.catalogue import DIALECTS
+from bench.errors import BenchError
 from bench.load import plans
+
+DEFAULT_TAGS = (rerank.DIALECT.name,)
+"""Without --tags every user speaks this project's own dialect alone."""
 
 DEFAULT_RUN_TIME_S = 60
 """Of a load shape without --run-time."""
@@ -54,3 +61,10 @@ def add_options(parser: Any, **_: Any) -> None:
         include_in_web_ui=False,
         help="Write every request to FILE as JSON Lines.",
     )
+
+
+def check_tags(tags: Sequence[str]) -> None:
+    """BenchError where one of them is no dialect: locust alone would run nothing and say little."""
+    for name in tags:
+        if name not in DIALECTS:
+            raise BenchError(f"there is no dialect {name!r}: the tags are {', '.join(DIALECTS)}")

@@ -6,7 +6,7 @@ seeded, so that two runs with the same settings and as many processes send the s
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from bench.load.plans import Pause
 
 
 @dataclass(frozen=True)
-class Texts:
+class RequestTexts:
     """The texts that requests are made of; empty ones are left out."""
 
     dataset: str
@@ -26,7 +26,7 @@ class Texts:
 
 
 @dataclass(frozen=True)
-class Ask:
+class RerankRequest:
     """One request, in no dialect yet."""
 
     query_id: str
@@ -34,50 +34,60 @@ class Ask:
     documents: list[str]
 
 
-def read(name: str, data_root: Path | None, split: str) -> Texts:
+def read(name: str, data_root: Path | None, split: str) -> RequestTexts:
     """The texts of a dataset: a folder in BEIR layout, a name under `data_root`, or `sample`; DataError otherwise."""
     dataset = load(find(name, data_root), split)
     passages = [text for text in dataset.documents.values() if text]
-    return Texts(dataset.name, [(query_id, text) for query_id, text in dataset.queries.items() if text], passages)
+    return RequestTexts(
+        dataset.name, [(query_id, text) for query_id, text in dataset.queries.items() if text], passages
+    )
 
 
 def sizes(text: str) -> list[int]:
     """Read `8,32,100`; a size that comes twice is drawn twice as often. BenchError where it is no such list."""
     try:
-        read = [int(size) for size in text.split(",")]
+        numbers = [int(size) for size in text.split(",")]
     except ValueError:
-        read = []
-    if not read or min(read) < 1:
+        numbers = []
+    if not numbers or min(numbers) < 1:
         raise BenchError(f"{text!r} is no list of documents per request: give whole numbers from 1, such as 8,32,100")
-    return read
+    return numbers
 
 
 class RequestSampler:
     """An endless, seeded supply of requests for one user."""
 
-    def __init__(self, texts: Texts, sizes: Sequence[int], seed: str) -> None:
+    def __init__(self, texts: RequestTexts, sizes: Sequence[int], seed: str) -> None:
         self._texts, self._sizes = texts, sizes
         self._random = random.Random(seed)
 
-    def ask(self) -> Ask:
+    def draw(self) -> RerankRequest:
         """The next request; a passage may come twice in one, where the corpus is small."""
         query_id, query = self._random.choice(self._texts.queries)
-        return Ask(query_id, query, self._random.choices(self._texts.passages, k=self._random.choice(self._sizes)))
+        return RerankRequest(
+            query_id, query, self._random.choices(self._texts.passages, k=self._random.choice(self._sizes))
+        )
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """What the users of a test send, and when."""
 
-    texts: Texts
+    texts: RequestTexts
     sizes: list[int]
     pause: Pause
     top_n: int | None
     model: str | None
     seed: int
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Of every request; may hold a key."""
+    key: str | None = field(default=None, repr=False)
+    """The server's API key."""
 
-    def supply(self, worker: int, user: int) -> RequestSampler:
-        """The requests of one user: of one process of several, and of one user of that process."""
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of every request."""
+        authorization = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        return {"Content-Type": "application/json", **authorization}
+
+    def sampler(self, worker: int, user: int) -> RequestSampler:
+        """The requests of one user: `worker` numbers the processes of a test, `user` the users of a process."""
         return RequestSampler(self.texts, self.sizes, f"{self.seed}/{worker}/{user}")

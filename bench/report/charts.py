@@ -51,7 +51,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """A line over known places."""
+    """A line over known numbers."""
 
     series: Series
     x: Sequence[float]
@@ -62,12 +62,12 @@ def dots(key: str, caption: str, rows: Sequence[Dot], axis: str, reference: floa
     """A figure with its interval for each row, first on top."""
 
     def draw(axes: Axes) -> None:
-        places = list(range(len(rows)))[::-1]
-        for place, row in zip(places, rows, strict=True):
+        heights = list(range(len(rows)))[::-1]
+        for height, row in zip(heights, rows, strict=True):
             colour, at = series_colour(row.colour), row.estimate
-            axes.plot([at.low, at.high], [place, place], color=colour, linewidth=1.5, solid_capstyle="butt")
-            axes.plot([at.value], [place], "o", color=colour, markersize=5)
-        axes.set_yticks(places, [row.label for row in rows])
+            axes.plot([at.low, at.high], [height, height], color=colour, linewidth=1.5, solid_capstyle="butt")
+            axes.plot([at.value], [height], "o", color=colour, markersize=5)
+        axes.set_yticks(heights, [row.label for row in rows])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.tick_params(axis="y", labelcolor=INK)
         axes.spines["left"].set_visible(False)
@@ -96,7 +96,7 @@ def ecdf(key: str, caption: str, samples: Sequence[tuple[Series, NDArray[np.floa
 
 
 def lines(key: str, caption: str, drawn: Sequence[Line], axes_names: tuple[str, str]) -> Chart:
-    """Figures over places that are known numbers, with their intervals as bands."""
+    """Figures over known numbers, with their intervals as bands."""
 
     def draw(axes: Axes) -> None:
         for line in drawn:
@@ -104,10 +104,10 @@ def lines(key: str, caption: str, drawn: Sequence[Line], axes_names: tuple[str, 
             low, value, high = ([getattr(at, part) for at in line.y] for part in ("low", "value", "high"))
             axes.fill_between(line.x, low, high, color=colour, alpha=0.18, linewidth=0)
             axes.plot(line.x, value, "o-", color=colour, markersize=4)
-        places = sorted({place for line in drawn for place in line.x})
-        if len(places) > 1 and places[-1] / places[0] >= 8:
+        ticks = sorted({tick for line in drawn for tick in line.x})
+        if len(ticks) > 1 and ticks[-1] / ticks[0] >= 8:
             axes.set_xscale("log")
-        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(bottom=0)
         axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -119,14 +119,14 @@ def lines(key: str, caption: str, drawn: Sequence[Line], axes_names: tuple[str, 
 
 def bars(key: str, caption: str, rows: Sequence[tuple[str, dict[str, float]]], axis: str) -> Chart:
     """One group of bars a row, one bar a stage."""
-    told = dict.fromkeys(stage for _, stages in rows for stage in stages)
-    stages = sorted(told, key=lambda name: STAGE_ORDER.index(name) if name in STAGE_ORDER else len(STAGE_ORDER))
+    present = dict.fromkeys(stage for _, stages in rows for stage in stages)
+    stages = sorted(present, key=lambda name: STAGE_ORDER.index(name) if name in STAGE_ORDER else len(STAGE_ORDER))
 
     def draw(axes: Axes) -> None:
         thick = 0.8 / len(stages)
         for number, stage in enumerate(stages):
-            places = [len(rows) - 1 - row + 0.4 - thick * (number + 0.5) for row in range(len(rows))]
-            axes.barh(places, [of.get(stage, 0.0) for _, of in rows], height=thick * 0.86, color=series_colour(number))
+            heights = [len(rows) - 1 - row + 0.4 - thick * (number + 0.5) for row in range(len(rows))]
+            axes.barh(heights, [of.get(stage, 0.0) for _, of in rows], height=thick * 0.86, color=series_colour(number))
         axes.set_yticks(range(len(rows))[::-1], [name for name, _ in rows])
         axes.tick_params(axis="y", labelcolor=INK)
         axes.set_ylim(-0.5, len(rows) - 0.5)

@@ -56,7 +56,7 @@ class Collected:
 
     def of(self, contestant: str) -> dict[str, AccuracyRecord]:
         """A contestant's accuracy by dataset."""
-        return {name: there[contestant] for name, there in self.accuracy.items() if contestant in there}
+        return {name: records[contestant] for name, records in self.accuracy.items() if contestant in records}
 
     def profiles_of(self, contestant: str) -> list[LatencyProfile]:
         """A contestant's latency profiles."""
@@ -67,27 +67,27 @@ def collect(results: Path) -> Collected:
     """Read the folder; DataError where it is none, holds nothing, or a file in it cannot be read."""
     if not results.is_dir():
         raise DataError(f"there is no results folder {results}; `rerank-bench run` and `latency` make one")
-    found = Collected(
+    collected = Collected(
         accuracy=_accuracy(results / "accuracy"),
         arenas=_arenas(results / "arena"),
         profiles=list(_profiles(results / "latency")),
         published=published.load(results),
     )
-    if not found.contestants:
+    if not collected.contestants:
         raise DataError(f"{results} holds no accuracy, arena or latency record; `rerank-bench run` makes some")
-    return found
+    return collected
 
 
 def _accuracy(folder: Path) -> dict[str, dict[str, AccuracyRecord]]:
-    found: dict[str, dict[str, AccuracyRecord]] = {}
+    by_dataset: dict[str, dict[str, AccuracyRecord]] = {}
     for raw in folder.glob("*/*.jsonl"):
         if not raw.with_suffix(".json").exists():
             raise DataError(f"{raw} has no record beside it: the run did not end; the same command again finishes it")
     for file in sorted(folder.glob("*/*.json")):
         if file.name != frozen.FILE:
             record: AccuracyRecord = records.read_as(file, AccuracyRecord)
-            found.setdefault(file.parent.name, {})[record.contestant.name] = record
-    return found
+            by_dataset.setdefault(file.parent.name, {})[record.contestant.name] = record
+    return by_dataset
 
 
 def _arenas(folder: Path) -> dict[str, ArenaRecord]:

@@ -53,12 +53,12 @@ def paired(a: AccuracyRecord, b: AccuracyRecord, name: str = PRIMARY) -> Paired 
     return compare_values((a.contestant.name, b.contestant.name), name, ours, theirs, SEED)
 
 
-def reference_point(found: Collected) -> Point | None:
+def reference_point(collected: Collected) -> Point | None:
     """The point of latency that most contestants were measured at: of several a closed loop, few clients, 50 documents.
 
     One point for all, because a latency compares at equal load only.
     """
-    measured = {(profile.contestant, of.plan.point) for profile in found.profiles for of in profile.record.points}
+    measured = {(profile.contestant, of.plan.point) for profile in collected.profiles for of in profile.record.points}
     if not measured:
         return None
     counts = Counter(point for _, point in measured)
@@ -71,11 +71,11 @@ def reference_point(found: Collected) -> Point | None:
 def summary_at(profiles: Iterable[LatencyProfile], point: Point | None) -> LatencySummary | None:
     """The newest figures at a point; None where it was not measured."""
     newest_first = sorted(profiles, key=lambda each: each.record.note.provenance.created_utc, reverse=True)
-    there = (of.summary for each in newest_first for of in each.record.points if of.plan.point == point)
-    return next(there, None)
+    summaries = (of.summary for each in newest_first for of in each.record.points if of.plan.point == point)
+    return next(summaries, None)
 
 
 def mean_usd(records: Sequence[AccuracyRecord]) -> float | None:
     """Cost of a thousand queries, the mean of the datasets where it is known."""
-    known = [record.usd_per_1000_queries for record in records if record.usd_per_1000_queries is not None]
-    return sum(known) / len(known) if known else None
+    costs = [record.usd_per_1000_queries for record in records if record.usd_per_1000_queries is not None]
+    return sum(costs) / len(costs) if costs else None

@@ -1,6 +1,6 @@
 """The site written: every page from its template, beside the style sheet, the script and the icon.
 
-The folder is the bench's own: it is made anew beside its place and then put there, so that no page of an older report
+The folder is the bench's own: it is made anew beside its final path and then moved, so that no page of an older report
 stays and a reader never meets half a site. A folder that holds something else is refused.
 """
 
@@ -26,7 +26,7 @@ Page = tuple[str, str, str, dict[str, object]]
 """File, template, title, what the template is given."""
 
 
-def write_site(found: Collected, out: Path) -> Path:
+def write_site(collected: Collected, out: Path) -> Path:
     """Write the site; gives its first page. BenchError where the folder is not ours or cannot be written."""
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise BenchError(f"{out} holds something else than a report: give another folder, or an empty one")
@@ -34,7 +34,7 @@ def write_site(found: Collected, out: Path) -> Path:
     try:
         shutil.rmtree(beside, ignore_errors=True)
         shutil.copytree(STATIC, beside)
-        for file, content in _rendered(found):
+        for file, content in _rendered(collected):
             path = beside / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
@@ -46,7 +46,7 @@ def write_site(found: Collected, out: Path) -> Path:
     return out / "index.html"
 
 
-def _rendered(found: Collected) -> Iterator[tuple[str, str]]:
+def _rendered(collected: Collected) -> Iterator[tuple[str, str]]:
     environment = Environment(
         loader=PackageLoader("bench.report"),
         autoescape=select_autoescape(default=True),
@@ -55,19 +55,19 @@ def _rendered(found: Collected) -> Iterator[tuple[str, str]]:
         lstrip_blocks=True,
     )
     environment.globals["primary"] = PRIMARY
-    for file, template, title, given in _pages(found):
+    for file, template, title, given in _pages(collected):
         root = "../" * file.count("/")
         yield file, environment.get_template(template).render(given, title=title, root=root, file=file)
 
 
-def _pages(found: Collected) -> Iterator[Page]:
-    colours = {name: number for number, name in enumerate(found.contestants)}
-    yield "index.html", "leaderboard.html", "Leaderboard", {"page": leaderboard(found, colours)}
-    for name in found.contestants:
-        yield f"contestants/{name}.html", "contestant.html", name, {"page": contestant_page(found, name, colours)}
-    pairs = pair_pages(found)
-    yield "compare/index.html", "compare.html", "Compare", {"pairs": pairs, "contestants": found.contestants}
+def _pages(collected: Collected) -> Iterator[Page]:
+    colours = {name: number for number, name in enumerate(collected.contestants)}
+    yield "index.html", "leaderboard.html", "Leaderboard", {"page": leaderboard(collected, colours)}
+    for name in collected.contestants:
+        yield f"contestants/{name}.html", "contestant.html", name, {"page": contestant_page(collected, name, colours)}
+    pairs = pair_pages(collected)
+    yield "compare/index.html", "compare.html", "Compare", {"pairs": pairs, "contestants": collected.contestants}
     for pair in pairs:
         yield f"compare/{pair.file}", "pair.html", f"{pair.a} and {pair.b}", {"page": pair}
-    yield "latency.html", "latency.html", "Latency", {"page": latency_page(found, colours)}
-    yield "methods.html", "methods.html", "Methods and provenance", {"page": methods(found)}
+    yield "latency.html", "latency.html", "Latency", {"page": latency_page(collected, colours)}
+    yield "methods.html", "methods.html", "Methods and provenance", {"page": methods(collected)}

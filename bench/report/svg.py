@@ -93,9 +93,9 @@ def inline(figure: Figure, key: str, title: str) -> Markup:
 
 
 def _references(element: ET.Element) -> list[str]:
-    found = [name for value in element.attrib.values() for name in REFERENCE.findall(value)]
+    names = [name for value in element.attrib.values() for name in REFERENCE.findall(value)]
     link = element.get(f"{{{XLINK}}}href", "")
-    return [*found, link[1:]] if link.startswith("#") else found
+    return [*names, link[1:]] if link.startswith("#") else names
 
 
 def _style_to_attributes(element: ET.Element) -> None:

@@ -140,7 +140,7 @@ class Table:
     def __post_init__(self) -> None:
         """Number the reasons."""
         reasons = dict.fromkeys(cell.why for row in self.rows for cell in row.cells if cell.why)
-        object.__setattr__(self, "notes", {why: _letter(place) for place, why in enumerate(reasons)})
+        object.__setattr__(self, "notes", {why: _letter(index) for index, why in enumerate(reasons)})
 
     @property
     def groups(self) -> list[tuple[str, int]]:
@@ -154,7 +154,7 @@ class Table:
         return runs if any(group for group, _ in runs) else []
 
 
-def _letter(place: int) -> str:
+def _letter(index: int) -> str:
     """The letters a to z, then aa, ab and on."""
-    before, at = divmod(place, 26)
+    before, at = divmod(index, 26)
     return (_letter(before - 1) if before else "") + chr(ord("a") + at)

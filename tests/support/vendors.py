@@ -33,6 +33,8 @@ class Vendor:
     query: Callable[[dict[str, Any]], str] = lambda request: request["query"]
     most: Callable[[dict[str, Any]], int | None] = lambda request: request.get("top_n")
     """How many results the request asks for; None is all."""
+    best_first: bool = True
+    """Whether results are ordered by score; False where they keep the order of the request."""
     headers: dict[str, str] = field(default_factory=dict)
     tokens: int | None = None
     search_units: int | None = None
@@ -99,6 +101,25 @@ VENDORS = [
         needs=("query", "documents"),
         most=lambda request: request.get("top_n") or None,
         tokens=91,
+    ),
+    Vendor(
+        "vllm-score",
+        "/v1/score",
+        lambda entries: {
+            "id": "score-1",
+            "object": "list",
+            "created": 1,
+            "model": "m",
+            "data": [{"index": index, "object": "score", "score": score} for index, score in entries],
+            "usage": {"prompt_tokens": 97, "total_tokens": 97},
+        },
+        _openai,
+        needs=("text_1", "text_2"),
+        documents=lambda request: request["text_2"],
+        query=lambda request: request["text_1"],
+        most=lambda _: None,
+        best_first=False,
+        tokens=97,
     ),
     Vendor(
         "cohere",
@@ -210,5 +231,6 @@ class FakeVendor(FakeReranker):
             return Reply(422, self.vendor.error(f"field required: {', '.join(lacks)}"))
         query = self.vendor.query(request)
         scored = [(n, self.score(query, text)) for n, text in enumerate(self.vendor.documents(request))]
-        best_first = sorted(scored, key=lambda entry: -entry[1])[: self.vendor.most(request)]
-        return Reply(200, self.vendor.frame(self.change(list(best_first))), self.vendor.headers)
+        ordered = sorted(scored, key=lambda entry: -entry[1]) if self.vendor.best_first else scored
+        entries = ordered[: self.vendor.most(request)]
+        return Reply(200, self.vendor.frame(self.change(entries)), self.vendor.headers)

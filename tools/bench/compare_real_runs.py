@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.latency import samples
 from bench.latency.observations import Integers, Observations
-from bench.latency.ratios import Pair, ratios
+from bench.latency.ratios import PointPair, ratios
 from bench.latency.records import Point, Ratio
 
 SEEDS = 100
@@ -44,7 +44,7 @@ def main(a_file: Path, b_file: Path) -> None:
 
 
 def _compare(both: Both, *, same_plan: bool) -> list[Ratio]:
-    return ratios([Pair(point, a, b, same_plan) for point, (a, b) in both.items()])
+    return ratios([PointPair(point, a, b, same_plan) for point, (a, b) in both.items()])
 
 
 def _of(run: Sequence[Ratio], point: Point, figure: str) -> Ratio:

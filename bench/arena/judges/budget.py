@@ -31,8 +31,8 @@ class Prices:
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         """What so many tokens cost."""
-        read, written = self.prompt_usd_per_m or 0.0, self.completion_usd_per_m or 0.0
-        return (prompt_tokens * read + completion_tokens * written) / MILLION
+        prompt_usd, completion_usd = self.prompt_usd_per_m or 0.0, self.completion_usd_per_m or 0.0
+        return (prompt_tokens * prompt_usd + completion_tokens * completion_usd) / MILLION
 
 
 UNPRICED = Prices()
@@ -85,7 +85,7 @@ class Charge:
         """It was turned away, which is free."""
         self.usd = 0.0
 
-    def told(self, prompt_tokens: int, completion_tokens: int) -> None:
+    def answered(self, prompt_tokens: int, completion_tokens: int) -> None:
         """It was answered, at so many tokens."""
         self.prompt_tokens, self.completion_tokens = prompt_tokens, completion_tokens
         self.usd = self.prices.usd(prompt_tokens, completion_tokens)
@@ -93,7 +93,7 @@ class Charge:
 
 @dataclass
 class Bill:
-    """What a look comes to, request by request."""
+    """What a presentation comes to, request by request."""
 
     budget: Budget
     prices: Prices

@@ -3,7 +3,7 @@
 Owns POST <base>/chat/completions and what may go wrong with it. 408, 429, 5xx and lost connections are asked again,
 with waits that grow and that honour `Retry-After`; an answer that does not come in time is not, since it may be paid
 for. An endpoint that stays away raises EndpointAway, one that will never answer (a wrong key, an unknown model) raises
-ServerError, and one that refuses this question alone gives a Reply without content. The key is sent and never kept.
+ServerError, and one that refuses this question alone gives a ChatReply without content. The key is sent and never kept.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class EndpointAway(BenchError):
     """The endpoint did not answer, however often it was asked."""
 
 
-class Reply(msgspec.Struct, frozen=True):
+class ChatReply(msgspec.Struct, frozen=True):
     """What came back: content None where the question was refused."""
 
     content: str | None
@@ -90,19 +90,23 @@ class Chat:
         """Close the connections."""
         await self._http.aclose()
 
-    async def ask(self, body: dict[str, Any], bill: Bill) -> Reply:
+    async def ask(self, body: dict[str, Any], bill: Bill) -> ChatReply:
         """Send `body` and read the first choice; BudgetEnds where the bill allows no request."""
         content = msgspec.json.encode(body)
         attempt = 1
         while True:
             with bill.request() as charge:
-                got = await self._post(content, charge)
-                if isinstance(got, httpx.Response) and got.status_code not in AGAIN and got.status_code < 500:
-                    return self._read(got, charge)
-            if attempt > self._retries or (isinstance(got, httpx.HTTPError) and not may_help(got, attempt)):
+                outcome = await self._post(content, charge)
+                if (
+                    isinstance(outcome, httpx.Response)
+                    and outcome.status_code not in AGAIN
+                    and outcome.status_code < 500
+                ):
+                    return self._read(outcome, charge)
+            if attempt > self._retries or (isinstance(outcome, httpx.HTTPError) and not may_help(outcome, attempt)):
                 times = "once" if attempt == 1 else f"{attempt} times"
-                raise EndpointAway(f"the judge at {self.url} did not answer, asked {times}: {self._told(got)}")
-            await asyncio.sleep(wait_s(got.headers if isinstance(got, httpx.Response) else {}, attempt))
+                raise EndpointAway(f"the judge at {self.url} did not answer, asked {times}: {self._reason(outcome)}")
+            await asyncio.sleep(wait_s(outcome.headers if isinstance(outcome, httpx.Response) else {}, attempt))
             attempt += 1
 
     async def _post(self, content: bytes, charge: Charge) -> httpx.Response | httpx.HTTPError:
@@ -119,24 +123,24 @@ class Chat:
             charge.refused()
         return response
 
-    def _read(self, response: httpx.Response, charge: Charge) -> Reply:
+    def _read(self, response: httpx.Response, charge: Charge) -> ChatReply:
         if response.status_code in NEVER:
-            raise ServerError(f"the judge at {self.url} will not answer: {self._told(response)}")
+            raise ServerError(f"the judge at {self.url} will not answer: {self._reason(response)}")
         if not response.is_success:
-            return Reply(None, error=self._told(response))
+            return ChatReply(None, error=self._reason(response))
         try:
             completion = msgspec.json.decode(response.content, type=_Completion)
         except (msgspec.MsgspecError, UnicodeError) as error:
-            return Reply("", error=f"the answer is no chat completion: {error}")
+            return ChatReply("", error=f"the answer is no chat completion: {error}")
         content = completion.choices[0].message.content if completion.choices else None
         if completion.usage:
-            charge.told(completion.usage.prompt_tokens, completion.usage.completion_tokens)
-        return Reply(content or "")
+            charge.answered(completion.usage.prompt_tokens, completion.usage.completion_tokens)
+        return ChatReply(content or "")
 
-    def _told(self, got: httpx.Response | httpx.HTTPError) -> str:
+    def _reason(self, outcome: httpx.Response | httpx.HTTPError) -> str:
         """Status and message, on one line; some endpoints repeat the key that they refuse."""
-        if isinstance(got, httpx.HTTPError):
-            return str(got) or type(got).__name__
-        text = " ".join(got.text.split())
+        if isinstance(outcome, httpx.HTTPError):
+            return str(outcome) or type(outcome).__name__
+        text = " ".join(outcome.text.split())
         text = text.replace(self._key, "(the key)") if self._key else text
-        return f"status {got.status_code}: {text[:MESSAGE_LENGTH] or got.reason_phrase}"
+        return f"status {outcome.status_code}: {text[:MESSAGE_LENGTH] or outcome.reason_phrase}"

@@ -12,11 +12,11 @@ from typing import Any
 
 import click
 
-from bench.arena.field import Arena
-from bench.arena.judges.judge import Reading, ballot, other, sha256
+from bench.arena.entrants import Entrants
+from bench.arena.judges.judge import Reading, other, sha256
 from bench.arena.judges.page import PageServer
-from bench.arena.ledger import Ledger
-from bench.arena.matches import Match, shown_first
+from bench.arena.ledger import BallotLedger
+from bench.arena.matches import Match, Presentation, shown_first
 from bench.arena.records import JudgeNote, Side, Verdict
 from bench.errors import BenchError
 
@@ -24,12 +24,12 @@ from bench.errors import BenchError
 class HumanJudge:
     """Judges by a person in front of a browser."""
 
-    def __init__(self, arenas: Mapping[str, Arena], name: str, top: int, characters: int, port: int) -> None:
+    def __init__(self, entrants: Mapping[str, Entrants], name: str, top: int, characters: int, port: int) -> None:
         """`name` tells voters apart; `port` 0 takes a free one."""
         self._name = name
         self.top = top
         self._characters = characters
-        self._reading = Reading(arenas, top, characters)
+        self._reading = Reading(entrants, top, characters)
         self._port = port
 
     @property
@@ -43,11 +43,11 @@ class HumanJudge:
             {"top": self.top, "characters": self._characters},
         )
 
-    def looks(self, match: Match) -> Sequence[tuple[Side, str]]:
-        """One look, at a random order."""
-        return [(shown_first(match), sha256(self._reading.sheet(match, "a")))]
+    def presentations(self, match: Match) -> Sequence[Presentation]:
+        """One, in a random order."""
+        return [Presentation(match, shown_first(match), sha256(self._reading.sheet(match, "a")))]
 
-    def judge(self, matches: Sequence[Match], ledger: Ledger) -> None:
+    def judge(self, matches: Sequence[Match], ledger: BallotLedger) -> None:
         """Serve the page until the voter is done."""
         voting = Voting(self, self._reading, matches, ledger)
         if voting.next_number() is None:
@@ -71,10 +71,10 @@ class HumanJudge:
 
 
 class Voting:
-    """The matches of one visit and their votes: what the page's server asks and tells. Safe to use from threads."""
+    """The matches of one visit and their votes: what the page's server reads and writes. Safe to use from threads."""
 
-    def __init__(self, judge: HumanJudge, reading: Reading, matches: Sequence[Match], ledger: Ledger) -> None:
-        self._looks = [(match, *judge.looks(match)[0]) for match in matches]
+    def __init__(self, judge: HumanJudge, reading: Reading, matches: Sequence[Match], ledger: BallotLedger) -> None:
+        self._presentations = [judge.presentations(match)[0] for match in matches]
         self._reading = reading
         self._ledger = ledger
         self._lock = threading.Lock()
@@ -83,36 +83,37 @@ class Voting:
 
     def next_number(self) -> int | None:
         """The first match without a vote, from 0; None where all have one."""
-        for number, (match, first, shown) in enumerate(self._looks):
-            if self._ledger.get((*match.key, first, shown)) is None:
+        for number, presentation in enumerate(self._presentations):
+            if self._ledger.get(presentation.key) is None:
                 return number
         return None
 
     def show(self, number: int | None) -> dict[str, Any]:
-        """What the page is told of a match, or of the next one; never who made the lists."""
+        """What the page shows of a match, or of the next one; never who made the lists."""
         with self._lock:
             number = self.next_number() if number is None else number
-            voted = sum(self._ledger.get((*match.key, first, shown)) is not None for match, first, shown in self._looks)
-            told: dict[str, Any] = {"matches": len(self._looks), "voted": voted, "number": number}
+            voted = sum(self._ledger.get(presentation.key) is not None for presentation in self._presentations)
+            progress: dict[str, Any] = {"matches": len(self._presentations), "voted": voted, "number": number}
             if number is None:
-                return told
-            match, first, shown = self._looks[number]
-            sheet = self._reading.sheet(match, first)
-            seen = self._ledger.get((*match.key, first, shown))
-            return told | {
+                return progress
+            presentation = self._presentations[number]
+            sheet = self._reading.sheet(presentation.match, presentation.first)
+            ballot = self._ledger.get(presentation.key)
+            return progress | {
                 "query": sheet.query,
                 "A": sheet.first,
                 "B": sheet.second,
-                "vote": _vote(seen.verdict, first) if seen else None,
+                "vote": _vote(ballot.verdict, presentation.first) if ballot else None,
             }
 
     def vote(self, number: int, vote: str) -> None:
         """Record A (shown first), B, tie or skip."""
-        match, first, shown = self._looks[number]
+        presentation = self._presentations[number]
+        first = presentation.first
         verdicts: dict[str, Verdict] = {"A": first, "B": other(first), "tie": "tie", "skip": "skip"}
         with self._lock:
             try:
-                self._ledger.append(ballot(match, first, shown, verdicts[vote]))
+                self._ledger.append(presentation.ballot(verdicts[vote]))
             except BenchError as error:
                 self.failure = error
                 self.finished.set()
@@ -120,7 +121,7 @@ class Voting:
 
     def holds(self, number: Any) -> bool:
         """Whether there is a match of this number."""
-        return type(number) is int and 0 <= number < len(self._looks)
+        return type(number) is int and 0 <= number < len(self._presentations)
 
 
 def _vote(verdict: str | None, first: Side) -> str | None:

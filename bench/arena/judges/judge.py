@@ -1,7 +1,8 @@
 """What the arena asks of a judge, and what the judges that read are shown.
 
-A judge names itself, says which looks at a match it needs, and takes the looks that are missing. The qrels judge
-computes, the others read a Sheet: the query and both lists' first passages, cut to a stated length.
+A judge names itself, says in which orders it wants a match presented, and judges those presentations that have no
+ballot yet. The qrels judge computes, the others read a Sheet: the query and both lists' first passages, cut to a stated
+length.
 """
 
 import hashlib
@@ -11,16 +12,16 @@ from typing import Any, Protocol
 
 import msgspec
 
-from bench.arena.field import Arena
-from bench.arena.ledger import Ledger
-from bench.arena.matches import Match
-from bench.arena.records import Ballot, JudgeNote, Side, Verdict
+from bench.arena.entrants import Entrants
+from bench.arena.ledger import BallotLedger
+from bench.arena.matches import Match, Presentation
+from bench.arena.records import JudgeNote, Side
 
 CUT = "…"
 
 
 class Judge(Protocol):
-    """One judge over one field."""
+    """One judge of the entrants."""
 
     @property
     def note(self) -> JudgeNote:
@@ -28,12 +29,12 @@ class Judge(Protocol):
 
     @property
     def top(self) -> int:
-        """How many documents of a list it looks at."""
+        """How many documents of a list it judges by."""
 
-    def looks(self, match: Match) -> Sequence[tuple[Side, str]]:
-        """The looks that make its verdict: who is shown first, and the hash of what is shown."""
+    def presentations(self, match: Match) -> Sequence[Presentation]:
+        """The presentations that make its verdict: one, or one in either order."""
 
-    def judge(self, matches: Sequence[Match], ledger: Ledger) -> None:
+    def judge(self, matches: Sequence[Match], ledger: BallotLedger) -> None:
         """Append the ballots that are missing; all matches need a judge."""
 
 
@@ -50,13 +51,13 @@ class Sheet:
 class Reading:
     """How much of a match is shown: the first `top` documents, each cut to `characters`."""
 
-    field: Mapping[str, Arena]
+    entrants: Mapping[str, Entrants]
     top: int
     characters: int
 
     def sheet(self, match: Match, first: Side) -> Sheet:
         """The sheet with `first` in the first place."""
-        dataset = self.field[match.dataset].dataset
+        dataset = self.entrants[match.dataset].dataset
         lists = {side: [self._cut(dataset.documents[i]) for i in match.shown(side, self.top)] for side in ("a", "b")}
         return Sheet(self._cut(dataset.queries[match.query_id]), lists[first], lists[other(first)])
 
@@ -69,19 +70,14 @@ def other(side: Side) -> Side:
     return "b" if side == "a" else "a"
 
 
-def missing(judge: Judge, matches: Sequence[Match], ledger: Ledger) -> list[tuple[Match, Side, str]]:
-    """The looks that have no ballot yet or an unfinished one, in the matches' order."""
+def missing(judge: Judge, matches: Sequence[Match], ledger: BallotLedger) -> list[Presentation]:
+    """The presentations that have no ballot yet or an unfinished one, in the matches' order."""
     return [
-        (match, first, shown)
+        presentation
         for match in matches
-        for first, shown in judge.looks(match)
-        if (seen := ledger.get((*match.key, first, shown))) is None or seen.unfinished
+        for presentation in judge.presentations(match)
+        if (ballot := ledger.get(presentation.key)) is None or ballot.unfinished
     ]
-
-
-def ballot(match: Match, first: Side, shown: str, verdict: Verdict | None, **more: Any) -> Ballot:
-    """A ballot of a look at a match."""
-    return Ballot(*match.key, first, verdict, match.rankings, shown, **more)
 
 
 def sha256(*parts: Any) -> str:

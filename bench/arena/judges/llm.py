@@ -1,8 +1,8 @@
 """The LLM judge: a chat model reads both lists and says which serves the query better, in both orders.
 
-It shows every match twice, each contestant first once, and a model that contradicts itself has said tie. An answer
-that cannot be read is asked for once more and then recorded as a failure, which stays one. A look that the endpoint did
-not answer, or that the budget cut short, is on file with what it cost, and the same command asks again.
+Every match is presented twice, each contestant first once, and a model that contradicts itself has said tie. An answer
+that cannot be read is asked for once more and then recorded as a failure, which stays one. A presentation that the
+endpoint did not answer, or that the budget cut short, is on file with what it cost, and the same command asks again.
 """
 
 import asyncio
@@ -13,28 +13,27 @@ from typing import Any
 import msgspec
 from tqdm import tqdm
 
-from bench.arena.field import Arena
+from bench.arena.entrants import Entrants
 from bench.arena.judges import question
 from bench.arena.judges.budget import UNPRICED, Bill, Budget, BudgetEnds, Prices
 from bench.arena.judges.chat import Chat, EndpointAway
-from bench.arena.judges.judge import Reading, Sheet, ballot, missing, sha256
-from bench.arena.ledger import Ledger
-from bench.arena.matches import Match
+from bench.arena.judges.judge import Reading, Sheet, missing, sha256
+from bench.arena.ledger import BallotLedger
+from bench.arena.matches import Match, Presentation
 from bench.arena.records import JudgeNote, Side
 from bench.errors import BenchError
 
 TRIES = 2
 """Questions until an answer that cannot be read is a failure."""
-AWAY = 5
-"""Looks without an answer, one after the other, after which the endpoint is taken to be down."""
+MOST_UNANSWERED = 5
+"""Presentations without an answer, one after the other, after which the endpoint is taken to be down."""
 ANSWER_TOKENS = 10
 """Of `{"better": "A"}`, for the forecast."""
-Presentation = tuple[Match, Side, str]
 
 
 @dataclass(frozen=True)
 class LlmSettings:
-    """What the judge may be told."""
+    """Which model judges, what it is shown, and what it may cost."""
 
     url: str
     model: str
@@ -54,30 +53,31 @@ class LlmSettings:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the missing looks will come to, about: four bytes a token, as English has."""
+    """What the missing presentations will come to, about: four bytes a token, as English has."""
 
-    looks: int
+    presentations: int
     prompt_tokens: int
     usd: float
 
     def sentence(self) -> str:
         """For the user, before anything is spent."""
-        return f"to judge: {self.looks} looks, about {self.prompt_tokens} tokens to read, about ${self.usd:.4f}"
+        tokens = f"about {self.prompt_tokens} tokens to read, about ${self.usd:.4f}"
+        return f"to judge: {self.presentations} presentations, {tokens}"
 
 
 class LlmJudge:
     """Judges by a model."""
 
-    def __init__(self, arenas: Mapping[str, Arena], settings: LlmSettings) -> None:
+    def __init__(self, entrants: Mapping[str, Entrants], settings: LlmSettings) -> None:
         """BenchError where a budget in USD is given that could not be kept."""
         self._settings = settings
-        self._reading = Reading(arenas, settings.top, settings.characters)
-        # All that is sent but the sheet: another model, instruction or field makes another look. Where it is sent does
-        # not: a model that moved to another port or behind a gateway is the same judge and is not paid for twice.
-        self._asked = sha256(sorted(self._body(Sheet("", [], [])).items()))
-        self.away = 0
-        """Looks that the endpoint did not answer at this call."""
-        self._away_in_a_row = 0
+        self._reading = Reading(entrants, settings.top, settings.characters)
+        # All that is sent but the sheet: another model, instruction or field makes another presentation. The address
+        # does not: a model that moved to another port or behind a gateway is the same judge and is not paid for twice.
+        self._request_sha256 = sha256(sorted(self._body(Sheet("", [], [])).items()))
+        self.unanswered = 0
+        """Presentations that the endpoint did not answer at this call."""
+        self._unanswered_in_a_row = 0
         self.budget = Budget(settings.max_usd, settings.max_calls)
         limit = question.reply_limit(self._body(Sheet("", [], [])))
         if settings.max_usd is not None and (limit is None or not settings.prices.whole):
@@ -88,56 +88,61 @@ class LlmJudge:
 
     @property
     def top(self) -> int:
-        """How many documents of a list it looks at."""
+        """How many documents of a list it judges by."""
         return self._settings.top
 
     @property
     def note(self) -> JudgeNote:
         """Who judges, and on what."""
-        told = self._settings
+        settings = self._settings
         return JudgeNote(
-            f"llm-{told.model}",
+            f"llm-{settings.model}",
             "llm",
-            f"{told.model} reads the first {told.top} passages of both lists, each cut to {told.characters} "
-            "characters, in both orders; where it does not name the same list twice it is a tie",
+            f"{settings.model} reads the first {settings.top} passages of both lists, each cut to "
+            f"{settings.characters} characters, in both orders; where it does not name the same list twice it is a tie",
             {
-                "model": told.model,
-                "url": told.url,
-                "top": told.top,
-                "characters": told.characters,
-                "fields": dict(told.fields),
+                "model": settings.model,
+                "url": settings.url,
+                "top": settings.top,
+                "characters": settings.characters,
+                "fields": dict(settings.fields),
                 "instruction": question.INSTRUCTION,
             },
         )
 
-    def looks(self, match: Match) -> Sequence[tuple[Side, str]]:
-        """Two looks, each contestant first once."""
+    def presentations(self, match: Match) -> Sequence[Presentation]:
+        """Two, each contestant first once."""
         sides: tuple[Side, Side] = ("a", "b")
-        return [(first, sha256(self._asked, self._reading.sheet(match, first))) for first in sides]
+        sheets = {first: self._reading.sheet(match, first) for first in sides}
+        return [Presentation(match, first, sha256(self._request_sha256, sheet)) for first, sheet in sheets.items()]
 
-    def forecast(self, matches: Sequence[Match], ledger: Ledger) -> Forecast:
+    def forecast(self, matches: Sequence[Match], ledger: BallotLedger) -> Forecast:
         """What judging the matches will come to."""
-        looks = missing(self, matches, ledger)
-        prompts = (self._body(self._reading.sheet(match, first))["messages"] for match, first, _ in looks)
+        presentations = missing(self, matches, ledger)
+        prompts = (self._request(presentation)["messages"] for presentation in presentations)
         tokens = sum(len(msgspec.json.encode(prompt)) for prompt in prompts) // 4
-        return Forecast(len(looks), tokens, self._settings.prices.usd(tokens, ANSWER_TOKENS * len(looks)))
+        usd = self._settings.prices.usd(tokens, ANSWER_TOKENS * len(presentations))
+        return Forecast(len(presentations), tokens, usd)
 
-    def judge(self, matches: Sequence[Match], ledger: Ledger) -> None:
-        """Ask for the missing looks until they are there, the budget ends, or the endpoint is down."""
-        for seen in ledger:
-            self.budget.spent_usd += seen.cost_usd
-            self.budget.calls += seen.calls
-        looks = missing(self, matches, ledger)
-        with tqdm(total=len(looks), desc=self.note.name, unit="look", disable=None) as bar:
-            asyncio.run(self._ask_all(looks, ledger, bar))
+    def judge(self, matches: Sequence[Match], ledger: BallotLedger) -> None:
+        """Ask for the missing ballots until they are there, the budget ends, or the endpoint is down."""
+        for ballot in ledger:
+            self.budget.spent_usd += ballot.cost_usd
+            self.budget.calls += ballot.calls
+        presentations = missing(self, matches, ledger)
+        with tqdm(total=len(presentations), desc=self.note.name, unit="presentation", disable=None) as bar:
+            asyncio.run(self._ask_all(presentations, ledger, bar))
 
-    async def _ask_all(self, looks: Sequence[Presentation], ledger: Ledger, bar: Any) -> None:
-        told = self._settings
-        shared = iter(looks)
+    async def _ask_all(self, presentations: Sequence[Presentation], ledger: BallotLedger, bar: Any) -> None:
+        settings, shared = self._settings, iter(presentations)
         async with Chat(
-            told.url, told.key, timeout_s=told.timeout_s, retries=told.retries, connections=told.concurrency
+            settings.url,
+            settings.key,
+            timeout_s=settings.timeout_s,
+            retries=settings.retries,
+            connections=settings.concurrency,
         ) as chat:
-            workers = [asyncio.create_task(self._work(chat, shared, ledger, bar)) for _ in range(told.concurrency)]
+            workers = [asyncio.create_task(self._work(chat, shared, ledger, bar)) for _ in range(settings.concurrency)]
             try:
                 await asyncio.gather(*workers)
             finally:
@@ -145,35 +150,34 @@ class LlmJudge:
                     worker.cancel()
                 await asyncio.gather(*workers, return_exceptions=True)
 
-    async def _work(self, chat: Chat, looks: Iterator[Presentation], ledger: Ledger, bar: Any) -> None:
-        """Take looks until there are none or the budget ends; EndpointAway after too many in a row unanswered."""
-        for look in looks:
+    async def _work(self, chat: Chat, shared: Iterator[Presentation], ledger: BallotLedger, bar: Any) -> None:
+        """Ask until nothing is left or the budget ends; EndpointAway after too many in a row without an answer."""
+        for presentation in shared:
             try:
-                await self._look(chat, look, ledger)
+                await self._ask(chat, presentation, ledger)
             except BudgetEnds:
                 return
             except EndpointAway:
-                self.away += 1
-                self._away_in_a_row += 1
-                if self._away_in_a_row >= AWAY:
+                self.unanswered += 1
+                self._unanswered_in_a_row += 1
+                if self._unanswered_in_a_row >= MOST_UNANSWERED:
                     raise
                 continue
-            self._away_in_a_row = 0
+            self._unanswered_in_a_row = 0
             bar.update()
             bar.set_postfix(usd=f"{self.budget.spent_usd:.4f}", refresh=False)
 
-    async def _look(self, chat: Chat, look: Presentation, ledger: Ledger) -> None:
+    async def _ask(self, chat: Chat, presentation: Presentation, ledger: BallotLedger) -> None:
         """Ask until there is a verdict or a failure. What was asked is on file however this ends."""
-        match, first, shown = look
-        body = self._body(self._reading.sheet(match, first))
-        before = ledger.get((*match.key, first, shown)) or ballot(match, first, shown, None)
+        body = self._request(presentation)
+        before = ledger.get(presentation.key) or presentation.ballot(None)
         spent = before.calls, before.prompt_tokens, before.completion_tokens, before.cost_usd
         bill = Bill(self.budget, self._settings.prices, self._worst_usd(body), *spent)
         verdict, error, unfinished = None, None, True
         try:
             for _ in range(TRIES):
                 reply = await chat.ask(body, bill)
-                verdict = question.read_verdict(reply.content or "", first)
+                verdict = question.read_verdict(reply.content or "", presentation.first)
                 error = None if verdict else reply.error or "the answer names neither A nor B nor tie"
                 if verdict:
                     break
@@ -181,12 +185,9 @@ class LlmJudge:
         finally:
             if bill.calls > before.calls:
                 ledger.append(
-                    ballot(
-                        match,
-                        first,
-                        shown,
+                    presentation.ballot(
                         verdict,
-                        sheet=self.looks(match)[0][1],
+                        sheet=self.presentations(presentation.match)[0].shown,
                         calls=bill.calls,
                         prompt_tokens=bill.prompt_tokens,
                         completion_tokens=bill.completion_tokens,
@@ -195,6 +196,9 @@ class LlmJudge:
                         unfinished=unfinished,
                     )
                 )
+
+    def _request(self, presentation: Presentation) -> dict[str, Any]:
+        return self._body(self._reading.sheet(presentation.match, presentation.first))
 
     def _body(self, sheet: Sheet) -> dict[str, Any]:
         return question.request_body(self._settings.model, sheet, self._settings.fields)

@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/vote":
             self._vote(self.rfile.read(int(length)))
         elif self.path == "/finish":
-            self._tell({})
+            self._answer({})
             self.server.booth.finished.set()
         else:
             self._refuse(HTTPStatus.NOT_FOUND)
@@ -94,17 +94,17 @@ class _Handler(BaseHTTPRequestHandler):
             and self.headers.get_content_type() == "application/json"
         )
 
-    def _match(self, asked: str) -> None:
-        number = int(asked) if asked.isdecimal() else None
+    def _match(self, text: str) -> None:
+        number = int(text) if text.isdecimal() else None
         if number is not None and not self.server.booth.holds(number):
             self._refuse(HTTPStatus.NOT_FOUND)
         else:
-            self._tell(self.server.booth.show(number))
+            self._answer(self.server.booth.show(number))
 
     def _vote(self, body: bytes) -> None:
         try:
-            told = json.loads(body)
-            number, vote = told["number"], told["vote"]
+            request = json.loads(body)
+            number, vote = request["number"], request["vote"]
         except (ValueError, KeyError, TypeError):
             self._refuse(HTTPStatus.BAD_REQUEST)
             return
@@ -116,10 +116,10 @@ class _Handler(BaseHTTPRequestHandler):
         except BenchError:
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR)
             return
-        self._tell(self.server.booth.show(None))
+        self._answer(self.server.booth.show(None))
 
-    def _tell(self, told: dict[str, Any]) -> None:
-        self._send(HTTPStatus.OK, json.dumps(told).encode(), "application/json")
+    def _answer(self, answer: dict[str, Any]) -> None:
+        self._send(HTTPStatus.OK, json.dumps(answer).encode(), "application/json")
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._send(status, status.phrase.encode(), "text/plain")

@@ -1,7 +1,7 @@
 """The qrels judge: the list with the better nDCG@10 wins. Deterministic, and needs no network.
 
 nDCG@10 by trec_eval's definition, as everywhere in the bench; values closer than 1e-9 are a tie. It shows no lists,
-so it has no position bias and looks once at every match.
+so it has no position bias and every match is presented to it once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from bench.accuracy import measures
 from bench.accuracy.measures import PRIMARY
-from bench.arena.field import Arena
-from bench.arena.judges.judge import ballot, missing, sha256
-from bench.arena.ledger import Ledger
-from bench.arena.matches import Match
-from bench.arena.records import JudgeNote, Side, Verdict
+from bench.arena.entrants import Entrants
+from bench.arena.judges.judge import missing, sha256
+from bench.arena.ledger import BallotLedger
+from bench.arena.matches import Match, Presentation
+from bench.arena.records import JudgeNote, Verdict
 
 TIE = 1e-9
 
@@ -27,29 +27,28 @@ class QrelsJudge:
         "qrels", "qrels", f"the better {PRIMARY} wins; within {TIE:g} it is a tie", {"measure": PRIMARY, "tie": TIE}
     )
 
-    def __init__(self, field: Mapping[str, Arena]) -> None:
+    def __init__(self, entrants: Mapping[str, Entrants]) -> None:
         """Measure every contestant's rankings."""
-        self._field = field
         self._values = {
-            (name, contestant): _values(arena, run.rankings)
-            for name, arena in field.items()
-            for contestant, run in arena.runs.items()
+            (name, contestant): _values(of_dataset, run.rankings)
+            for name, of_dataset in entrants.items()
+            for contestant, run in of_dataset.runs.items()
         }
         self._grades = {
             (name, query_id): sha256(sorted(grades.items()))
-            for name, arena in field.items()
-            for query_id, grades in arena.dataset.qrels.items()
+            for name, of_dataset in entrants.items()
+            for query_id, grades in of_dataset.dataset.qrels.items()
         }
 
-    def looks(self, match: Match) -> Sequence[tuple[Side, str]]:
-        """One look, at both top tens and the query's grades."""
+    def presentations(self, match: Match) -> Sequence[Presentation]:
+        """One, of both top tens and the query's grades."""
         grades = self._grades[match.dataset, match.query_id]
-        return [("a", sha256(match.shown("a", self.top), match.shown("b", self.top), grades))]
+        return [Presentation(match, "a", sha256(match.shown("a", self.top), match.shown("b", self.top), grades))]
 
-    def judge(self, matches: Sequence[Match], ledger: Ledger) -> None:
+    def judge(self, matches: Sequence[Match], ledger: BallotLedger) -> None:
         """Compare the values."""
-        for match, first, shown in tqdm(missing(self, matches, ledger), "qrels", unit="match", disable=None):
-            ledger.append(ballot(match, first, shown, self._verdict(match)))
+        for presentation in tqdm(missing(self, matches, ledger), "qrels", unit="match", disable=None):
+            ledger.append(presentation.ballot(self._verdict(presentation.match)))
 
     def _verdict(self, match: Match) -> Verdict:
         a, b = (self._values[match.dataset, name][match.query_id] for name in (match.a, match.b))
@@ -58,7 +57,7 @@ class QrelsJudge:
         return "a" if a > b else "b"
 
 
-def _values(arena: Arena, rankings: Mapping[str, tuple[str, ...] | None]) -> dict[str, float]:
+def _values(entrants: Entrants, rankings: Mapping[str, tuple[str, ...] | None]) -> dict[str, float]:
     answered = {query_id: ranking for query_id, ranking in rankings.items() if ranking is not None}
-    dataset = arena.dataset
+    dataset = entrants.dataset
     return measures.per_query(dataset.qrels, answered, dataset.relevance_level)[PRIMARY]

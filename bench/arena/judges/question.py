@@ -52,9 +52,9 @@ def reply_limit(body: Mapping[str, Any]) -> int | None:
 
 def read_verdict(content: str, first: Side) -> Verdict | None:
     """The verdict in an answer to a sheet with `first` as A; None where there is none."""
-    for found in reversed(OBJECT.findall(content)):
+    for text in reversed(OBJECT.findall(content)):
         try:
-            better = msgspec.json.decode(found, type=_Answer).better.strip().upper()
+            better = msgspec.json.decode(text, type=_Answer).better.strip().upper()
         except (msgspec.MsgspecError, UnicodeError):
             continue
         verdicts: dict[str, Verdict] = {"A": first, "B": other(first), "TIE": "tie"}

@@ -27,7 +27,7 @@ from bench.report.table import (
     words,
 )
 
-TOLD = {
+SERVER_FACTS = {
     "model_id": "model",
     "model_dtype": "precision",
     "model_sha": "weights",
@@ -37,7 +37,7 @@ TOLD = {
     "version": "server version",
 }
 """What a server tells of itself at /info that a reader asks for first."""
-UNTOLD = "the server does not tell"
+NOT_GIVEN = "the server does not tell"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ContestantPage:
     """What the page shows."""
 
     name: str
-    place: int
+    rank: int
     of: int
     facts: list[tuple[str, str]]
     standing: Standing | None
@@ -53,62 +53,62 @@ class ContestantPage:
     charts: list[Chart]
 
 
-def contestant_page(found: Collected, name: str, colours: Mapping[str, int]) -> ContestantPage:
+def contestant_page(collected: Collected, name: str, colours: Mapping[str, int]) -> ContestantPage:
     """The page of one contestant."""
-    order = in_order(found)
+    order = in_order(collected)
     tables = [
-        _arena_table(found, name),
-        _meetings(found, name),
-        _accuracy_table(found.of(name)),
-        _latency_table(found.profiles_of(name)),
-        _published_table(found.published, name),
+        _arena_table(collected, name),
+        _meetings(collected, name),
+        _accuracy_table(collected.of(name)),
+        _latency_table(collected.profiles_of(name)),
+        _published_table(collected.published, name),
     ]
     return ContestantPage(
         name=name,
-        place=order.index(name) + 1,
+        rank=order.index(name) + 1,
         of=len(order),
-        facts=_facts(found, name),
-        standing=standing_of(found, name),
+        facts=_facts(collected, name),
+        standing=standing_of(collected, name),
         tables=[table for table in tables if table is not None],
         charts=[
-            *_elo_chart(found, name, colours[name]),
-            *_distributions(found.of(name), colours[name]),
-            *_ecdfs(found.profiles_of(name)),
+            *_elo_chart(collected, name, colours[name]),
+            *_distributions(collected.of(name), colours[name]),
+            *_ecdfs(collected.profiles_of(name)),
         ],
     )
 
 
-def _facts(found: Collected, name: str) -> list[tuple[str, str]]:
-    accuracy, profiles = list(found.of(name).values()), found.profiles_of(name)
+def _facts(collected: Collected, name: str) -> list[tuple[str, str]]:
+    accuracy, profiles = list(collected.of(name).values()), collected.profiles_of(name)
     facts: list[tuple[str, str]] = []
     notes = [*(record.contestant for record in accuracy), *(profile.record.note.contestant for profile in profiles)]
     if notes:
         facts += [("dialect", notes[-1].dialect), ("model asked for", notes[-1].model or "none named")]
         facts += [("asked at", notes[-1].url or "nobody: it needs no server")]
-    made: list[Provenance] = [record.provenance for record in accuracy]
-    made += [profile.record.note.provenance for profile in profiles]
-    server: dict[str, Any] = next((each.server for each in reversed(made) if each.server), {})
-    facts += [(head, _short(str(server[key]))) for key, head in TOLD.items() if server.get(key) is not None]
+    provenances: list[Provenance] = [record.provenance for record in accuracy]
+    provenances += [profile.record.note.provenance for profile in profiles]
+    server: dict[str, Any] = next((each.server for each in reversed(provenances) if each.server), {})
+    facts += [(head, _short(str(server[key]))) for key, head in SERVER_FACTS.items() if server.get(key) is not None]
     sources = sorted({record.cost_source for record in accuracy if record.cost_source})
     return [*facts, ("price", "; ".join(sources) or "not known")]
 
 
-def _short(told: str) -> str:
+def _short(text: str) -> str:
     """A hash by its beginning, which is enough to tell two apart."""
-    return told[: len("sha256:") + 12] if told.startswith("sha256:") else told
+    return text[: len("sha256:") + 12] if text.startswith("sha256:") else text
 
 
-def _arena_table(found: Collected, name: str) -> Table | None:
+def _arena_table(collected: Collected, name: str) -> Table | None:
     """Its standing under every judge, overall and by dataset."""
     rows = []
-    for judge, arena in found.arenas.items():
+    for judge, arena in collected.arenas.items():
         for dataset, standings in [("all", arena.overall), *arena.by_dataset.items()]:
-            for place, at in enumerate(standings.standings, start=1):
+            for rank, at in enumerate(standings.standings, start=1):
                 if at.contestant == name:
                     cells = [
                         words(judge),
                         words(dataset),
-                        figure(place, whole),
+                        figure(rank, whole),
                         estimated(at.rating, elo),
                         figure(at.sequential_elo, elo),
                         estimated(at.win_rate, share),
@@ -131,12 +131,12 @@ def _arena_table(found: Collected, name: str) -> Table | None:
     return Table("arena", "Record in the arena", columns, rows)
 
 
-def _meetings(found: Collected, name: str) -> Table | None:
+def _meetings(collected: Collected, name: str) -> Table | None:
     """Wins, losses and ties against each other contestant."""
-    if found.arena is None:
+    if collected.arena is None:
         return None
     rows = []
-    for pair in found.arena.overall.pairs:
+    for pair in collected.arena.overall.pairs:
         if name in (pair.a, pair.b):
             other, wins, losses = _seen_by(pair, name)
             rate = wins / (wins + losses + pair.ties)
@@ -147,7 +147,7 @@ def _meetings(found: Collected, name: str) -> Table | None:
         Column("other", "against", is_text=True),
         *(Column(key, head) for key, head in (("wins", "W"), ("losses", "L"), ("ties", "T"), ("win_rate", "win %"))),
     ]
-    return Table("meetings", f"Against each other contestant, judge {found.arena.judge.name}", columns, rows)
+    return Table("meetings", f"Against each other contestant, judge {collected.arena.judge.name}", columns, rows)
 
 
 def _seen_by(pair: PairTally, name: str) -> tuple[str, int, int]:
@@ -159,12 +159,12 @@ def pair_file(one: str, other: str) -> str:
     return "--".join(sorted((one, other))) + ".html"
 
 
-def _accuracy_table(there: Mapping[str, AccuracyRecord]) -> Table | None:
-    if not there:
+def _accuracy_table(records: Mapping[str, AccuracyRecord]) -> Table | None:
+    if not records:
         return None
-    names = list(dict.fromkeys(_plain(name) for record in there.values() for name in record.measures))
+    names = list(dict.fromkeys(_plain(name) for record in records.values() for name in record.measures))
     rows = []
-    for dataset, record in there.items():
+    for dataset, record in records.items():
         by_plain = {_plain(name): of for name, of in record.measures.items()}
         cells = [
             words(dataset),
@@ -172,7 +172,7 @@ def _accuracy_table(there: Mapping[str, AccuracyRecord]) -> Table | None:
             *(estimated(by_plain.get(name), measure, "not computed on this dataset") for name in names),
             estimated(record.first_stage[PRIMARY], measure),
             figure(len(record.failures), whole),
-            figure(record.tokens, whole, UNTOLD),
+            figure(record.tokens, whole, NOT_GIVEN),
             figure(record.usd_per_1000_queries, usd, "no price is known for it"),
         ]
         rows.append(Row(dataset, cells))
@@ -228,18 +228,23 @@ def _published(value: float) -> Any:
     return figure(value, lambda given: f"{given:g}")
 
 
-def _elo_chart(found: Collected, name: str, colour: int) -> list[Chart]:
-    if found.arena is None:
+def _elo_chart(collected: Collected, name: str, colour: int) -> list[Chart]:
+    if collected.arena is None:
         return []
-    of = [("all", found.arena.overall), *found.arena.by_dataset.items()]
-    rows = [Dot(dataset, at.rating, colour) for dataset, there in of for at in there.standings if at.contestant == name]
+    of = [("all", collected.arena.overall), *collected.arena.by_dataset.items()]
+    rows = [
+        Dot(dataset, at.rating, colour)
+        for dataset, standings in of
+        for at in standings.standings
+        if at.contestant == name
+    ]
     return [dots("elo", "Elo by dataset, with 95 % intervals", rows, "Elo", reference=1500)] if rows else []
 
 
-def _distributions(there: Mapping[str, AccuracyRecord], colour: int) -> list[Chart]:
+def _distributions(records: Mapping[str, AccuracyRecord], colour: int) -> list[Chart]:
     """nDCG@10 query by query."""
     charts = []
-    for dataset, record in there.items():
+    for dataset, record in records.items():
         ours = (Series("reranked", colour), list(record.per_query[PRIMARY].values()))
         before = (Series("first stage", colour), list(record.first_stage_per_query[PRIMARY].values()))
         caption = f"{dataset}: queries by {PRIMARY}; the line is the first stage"
@@ -253,7 +258,7 @@ def _ecdfs(profiles: list[LatencyProfile]) -> list[Chart]:
     for profile in profiles:
         drawn = []
         for number, of in enumerate(profile.record.points[:8]):
-            observed = profile.samples.observations(profile.samples.place(of.plan))
+            observed = profile.samples.observations(profile.samples.index(of.plan))
             if of.summary.p50_ms is not None:
                 drawn.append((Series(str(of.plan.point), number), observed.latency_ms[observed.succeeded]))
         if drawn:

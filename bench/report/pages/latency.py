@@ -11,7 +11,7 @@ from bench.report.charts import Chart, Line, Series, bars, ecdf, lines
 from bench.report.collect import Collected, LatencyProfile
 from bench.report.table import Cell, Column, Row, Table, estimated, figure, ms, rate, share, whole, words
 
-Key = Callable[[Point], Point]
+PointKey = Callable[[Point], Point]
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class LatencyPage:
     """What the generator could not keep to, and the errors that came."""
 
 
-def latency_page(found: Collected, colours: Mapping[str, int]) -> LatencyPage | None:
+def latency_page(collected: Collected, colours: Mapping[str, int]) -> LatencyPage | None:
     """The page; None where no latency was measured."""
-    if not found.profiles:
+    if not collected.profiles:
         return None
-    measured = [(profile, of) for profile in found.profiles for of in profile.record.points]
+    measured = [(profile, of) for profile in collected.profiles for of in profile.record.points]
     rows = [Row(f"{profile.name}/{of.plan.point}", [words(profile.name), *point_cells(of)]) for profile, of in measured]
     columns = [Column("profile", "profile", is_text=True), *point_columns()]
-    number = _numbers(found.profiles, colours)
+    number = _numbers(collected.profiles, colours)
     charts = [
         ("Distribution", _ecdfs(measured, number)),
         ("By documents a request", _by_documents(measured, number)),
@@ -104,23 +104,23 @@ def _numbers(profiles: Sequence[LatencyProfile], colours: Mapping[str, int]) -> 
     contestants = [profile.contestant for profile in profiles]
     if len(set(contestants)) == len(contestants):
         return {profile.name: colours[profile.contestant] for profile in profiles}
-    return {profile.name: place for place, profile in enumerate(profiles)}
+    return {profile.name: index for index, profile in enumerate(profiles)}
 
 
 def _stages_table(measured: Measured) -> Table | None:
-    told = dict.fromkeys(stage for _, of in measured for stage in of.summary.stages_p50_ms)
-    if not told:
+    stages = dict.fromkeys(stage for _, of in measured for stage in of.summary.stages_p50_ms)
+    if not stages:
         return None
     rows = []
     for profile, of in measured:
         why = "the server does not tell it"
         cells = [words(profile.name), words(str(of.plan.point))]
-        for stage in told:
+        for stage in stages:
             cells += [
                 estimated(part.get(stage), ms, why) for part in (of.summary.stages_p50_ms, of.summary.stages_p90_ms)
             ]
         rows.append(Row(f"{profile.name}/{of.plan.point}", cells))
-    heads = [Column(f"{stage}-{rank}", f"P{rank} ms", group=stage) for stage in told for rank in (50, 90)]
+    heads = [Column(f"{stage}-{rank}", f"P{rank} ms", group=stage) for stage in stages for rank in (50, 90)]
     columns = [Column("profile", "profile", is_text=True), Column("point", "point", is_text=True), *heads]
     return Table("stages", "Stages of Server-Timing; their percentiles do not add up to the whole's", columns, rows)
 
@@ -128,14 +128,14 @@ def _stages_table(measured: Measured) -> Table | None:
 def _ecdfs(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
     """A chart a point, everyone measured there in it."""
     charts = []
-    for place, (point, there) in enumerate(_grouped(measured, lambda point: point)):
+    for index, (point, group) in enumerate(_grouped(measured, lambda point: point)):
         drawn = []
-        for profile, of in there:
-            observed = profile.samples.observations(profile.samples.place(of.plan))
+        for profile, of in group:
+            observed = profile.samples.observations(profile.samples.index(of.plan))
             if of.summary.p50_ms is not None:
                 drawn.append((Series(profile.name, number[profile.name]), observed.latency_ms[observed.succeeded]))
         if drawn:
-            charts.append(ecdf(f"ecdf-{place}", str(point), drawn, "ms, planned to last byte"))
+            charts.append(ecdf(f"ecdf-{index}", str(point), drawn, "ms, planned to last byte"))
     return charts
 
 
@@ -162,30 +162,30 @@ def _by_load(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
 
 
 def _line_charts(
-    key: str, measured: Measured, number: Mapping[str, int], fixed: Key, along: Callable[[Point], float], axis: str
+    key: str, measured: Measured, number: Mapping[str, int], fixed: PointKey, along: Callable[[Point], float], axis: str
 ) -> list[Chart]:
     """P50 and P90 along a coordinate, a pair of charts for everything else that is equal."""
     charts = []
-    for place, (rest, there) in enumerate(_grouped(measured, fixed)):
-        if len({along(of.plan.point) for _, of in there}) < 2:
+    for index, (rest, group) in enumerate(_grouped(measured, fixed)):
+        if len({along(of.plan.point) for _, of in group}) < 2:
             continue
         for rank, of_summary in RANKS:
-            drawn = _lines(there, number, along, of_summary)
+            drawn = _lines(group, number, along, of_summary)
             if drawn:
-                charts.append(lines(f"{key}-{place}-{rank}", f"{rank}, {_rest(rest)}", drawn, (axis, f"{rank} ms")))
+                charts.append(lines(f"{key}-{index}-{rank}", f"{rank}, {_rest(rest)}", drawn, (axis, f"{rank} ms")))
     return charts
 
 
 def _lines(
-    there: Measured,
+    group: Measured,
     number: Mapping[str, int],
     along: Callable[[Point], float],
     of_summary: Callable[[LatencySummary], Estimate | None],
 ) -> list[Line]:
     drawn = []
-    for name in dict.fromkeys(profile.name for profile, _ in there):
+    for name in dict.fromkeys(profile.name for profile, _ in group):
         points = sorted(
-            ((along(of.plan.point), at) for profile, of in there
+            ((along(of.plan.point), at) for profile, of in group
              if profile.name == name and (at := of_summary(of.summary)) is not None),
             key=lambda pair: pair[0],
         )  # fmt: skip
@@ -208,18 +208,18 @@ def _rest(point: Point) -> str:
 
 def _stage_charts(measured: Measured) -> list[Chart]:
     charts = []
-    for place, (point, there) in enumerate(_grouped(measured, lambda point: point)):
+    for index, (point, group) in enumerate(_grouped(measured, lambda point: point)):
         rows = [
             (profile.name, {stage: at.value for stage, at in of.summary.stages_p50_ms.items() if stage != "total"})
-            for profile, of in there
+            for profile, of in group
             if of.summary.stages_p50_ms
         ]
         if rows:
-            charts.append(bars(f"stages-{place}", f"P50 of each stage: {point}", rows, "ms"))
+            charts.append(bars(f"stages-{index}", f"P50 of each stage: {point}", rows, "ms"))
     return charts
 
 
-def _grouped(measured: Measured, key: Key) -> Iterable[tuple[Point, Measured]]:
+def _grouped(measured: Measured, key: PointKey) -> Iterable[tuple[Point, Measured]]:
     groups: dict[Point, list[tuple[LatencyProfile, PointFigures]]] = {}
     for profile, of in measured:
         groups.setdefault(key(of.plan.point), []).append((profile, of))
@@ -227,5 +227,5 @@ def _grouped(measured: Measured, key: Key) -> Iterable[tuple[Point, Measured]]:
 
 
 def _refusals(profile: LatencyProfile, of: PointFigures) -> list[str]:
-    told = [*([of.summary.refused] if of.summary.refused else []), *of.summary.reasons]
-    return [f"{profile.name}, {of.plan.point}: {line}" for line in told]
+    reasons = [*([of.summary.refused] if of.summary.refused else []), *of.summary.reasons]
+    return [f"{profile.name}, {of.plan.point}: {line}" for line in reasons]

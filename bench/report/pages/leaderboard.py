@@ -26,7 +26,6 @@ from bench.report.table import (
     words,
 )
 
-RANKED_BY_ARENA = "rating"
 NO_ARENA = "no arena was held: rerank-bench arena"
 PUBLISHED = (("elo", "Elo", elo), ("win_rate", "win %", share), (PRIMARY, PRIMARY, measure))
 
@@ -42,29 +41,29 @@ class Leaderboard:
     arena: ArenaRecord | None
 
 
-def standing_of(found: Collected, contestant: str) -> Standing | None:
+def standing_of(collected: Collected, contestant: str) -> Standing | None:
     """A contestant's standing in the arena that the leaderboard follows."""
-    standings = found.arena.overall.standings if found.arena else []
+    standings = collected.arena.overall.standings if collected.arena else []
     return next((at for at in standings if at.contestant == contestant), None)
 
 
-def in_order(found: Collected) -> list[str]:
+def in_order(collected: Collected) -> list[str]:
     """Everyone, best first: by rating, then by mean nDCG@10 of whom has none, then by name."""
 
     def key(name: str) -> tuple[float, float, str]:
-        standing, accuracy = standing_of(found, name), found.of(name)
+        standing, accuracy = standing_of(collected, name), collected.of(name)
         rating = standing.rating.value if standing else -float("inf")
         return -rating, -derive.plain_mean(accuracy) if accuracy else 0.0, name
 
-    return sorted(found.contestants, key=key)
+    return sorted(collected.contestants, key=key)
 
 
-def leaderboard(found: Collected, colours: dict[str, int]) -> Leaderboard:
+def leaderboard(collected: Collected, colours: dict[str, int]) -> Leaderboard:
     """The page."""
-    point = derive.reference_point(found)
-    names = in_order(found)
-    rows = [Row(name, _row(found, name, place, point)) for place, name in enumerate(names, start=1)]
-    judge = f"arena, judge {found.arena.judge.name}" if found.arena else "arena"
+    point = derive.reference_point(collected)
+    names = in_order(collected)
+    rows = [Row(name, _row(collected, name, rank, point)) for rank, name in enumerate(names, start=1)]
+    judge = f"arena, judge {collected.arena.judge.name}" if collected.arena else "arena"
     columns = [
         Column("rank", "#", f"Place by rating; without an arena by mean {PRIMARY}."),
         Column("contestant", "contestant", is_text=True),
@@ -73,72 +72,72 @@ def leaderboard(found: Collected, colours: dict[str, int]) -> Leaderboard:
         Column("wins", "W", "Matches won.", group=judge),
         Column("losses", "L", "Matches lost.", group=judge),
         Column("ties", "T", "Ties.", group=judge),
-        Column("ndcg10", PRIMARY, "Mean of the datasets' means.", group=_datasets(found)),
+        Column("ndcg10", PRIMARY, "Mean of the datasets' means.", group=_datasets(collected)),
         Column("p50", "P50 ms", "Half of the answers were faster.", group="latency"),
         Column("p90", "P90 ms", "Nine of ten answers were faster.", group="latency"),
         Column("usd", "US$ / 1,000", "For a thousand queries, mean of the datasets.", group="cost"),
-        *_published_columns(found),
+        *_published_columns(collected),
     ]
     return Leaderboard(
         table=Table("leaderboard", "Standings", columns, rows),
-        accuracy=_by_dataset(found, names) if found.accuracy else None,
-        charts=_charts(found, colours),
+        accuracy=_by_dataset(collected, names) if collected.accuracy else None,
+        charts=_charts(collected, colours),
         point=point,
-        arena=found.arena,
+        arena=collected.arena,
     )
 
 
-def _datasets(found: Collected) -> str:
-    count = len(found.accuracy)
+def _datasets(collected: Collected) -> str:
+    count = len(collected.accuracy)
     return "1 dataset" if count == 1 else f"{count} datasets"
 
 
-def _row(found: Collected, name: str, place: int, point: Point | None) -> list[Cell]:
+def _row(collected: Collected, name: str, rank: int, point: Point | None) -> list[Cell]:
     return [
-        Cell(str(place), float(place)),
+        Cell(str(rank), float(rank)),
         words(name, href=f"contestants/{name}.html"),
-        *_arena_cells(found, name),
-        _mean_cell(found, name),
-        *_latency_cells(found, name, point),
-        figure(derive.mean_usd(list(found.of(name).values())), usd, "no price is known for it"),
+        *_arena_cells(collected, name),
+        _mean_cell(collected, name),
+        *_latency_cells(collected, name, point),
+        figure(derive.mean_usd(list(collected.of(name).values())), usd, "no price is known for it"),
         *(
-            figure(published_figure(found.published, name, key), print_as, "nobody published one under this name")
-            for key, _, print_as in (PUBLISHED if found.published else ())
+            figure(published_figure(collected.published, name, key), print_as, "nobody published one under this name")
+            for key, _, print_as in (PUBLISHED if collected.published else ())
         ),
     ]
 
 
-def _arena_cells(found: Collected, name: str) -> list[Cell]:
-    standing = standing_of(found, name)
+def _arena_cells(collected: Collected, name: str) -> list[Cell]:
+    standing = standing_of(collected, name)
     if standing is None:
-        return [missing("it was in no match of the arena" if found.arena else NO_ARENA)] * 5
+        return [missing("it was in no match of the arena" if collected.arena else NO_ARENA)] * 5
     counts = (standing.wins, standing.losses, standing.ties)
     return [
-        replace(estimated(standing.rating, elo), why=_only_on(found, name)),
+        replace(estimated(standing.rating, elo), why=_only_on(collected, name)),
         estimated(standing.win_rate, share),
         *(figure(count, whole) for count in counts),
     ]
 
 
-def _only_on(found: Collected, name: str) -> str | None:
+def _only_on(collected: Collected, name: str) -> str | None:
     """What to know of the rating of one who was not in the arena of every dataset."""
-    met = {} if found.arena is None else found.arena.by_dataset
-    there = [dataset for dataset, of in met.items() if name in [at.contestant for at in of.standings]]
-    return None if len(there) == len(met) else f"rated on {', '.join(there)} only, the others on more"
+    met = {} if collected.arena is None else collected.arena.by_dataset
+    datasets = [dataset for dataset, of in met.items() if name in [at.contestant for at in of.standings]]
+    return None if len(datasets) == len(met) else f"rated on {', '.join(datasets)} only, the others on more"
 
 
-def _mean_cell(found: Collected, name: str) -> Cell:
-    there = found.of(name)
-    if not there:
+def _mean_cell(collected: Collected, name: str) -> Cell:
+    records = collected.of(name)
+    if not records:
         return missing("its accuracy was not measured")
-    absent = [dataset for dataset in found.accuracy if dataset not in there]
+    absent = [dataset for dataset in collected.accuracy if dataset not in records]
     if absent:
         return missing(f"not measured on {', '.join(absent)}: a mean over fewer datasets would not compare")
-    return estimated(derive.mean_over_datasets(there), measure)
+    return estimated(derive.mean_over_datasets(records), measure)
 
 
-def _latency_cells(found: Collected, name: str, point: Point | None) -> list[Cell]:
-    profiles = found.profiles_of(name)
+def _latency_cells(collected: Collected, name: str, point: Point | None) -> list[Cell]:
+    profiles = collected.profiles_of(name)
     if not profiles:
         return [missing("its latency was not measured")] * 2
     summary = derive.summary_at(profiles, point)
@@ -148,8 +147,8 @@ def _latency_cells(found: Collected, name: str, point: Point | None) -> list[Cel
     return [estimated(summary.p50_ms, ms, why), estimated(summary.p90_ms, ms, why)]
 
 
-def _published_columns(found: Collected) -> list[Column]:
-    if found.published is None:
+def _published_columns(collected: Collected) -> list[Column]:
+    if collected.published is None:
         return []
     meaning = "Published by others, by another definition: not to be compared with ours."
     return [
@@ -158,35 +157,35 @@ def _published_columns(found: Collected) -> list[Column]:
     ]
 
 
-def _by_dataset(found: Collected, names: list[str]) -> Table:
+def _by_dataset(collected: Collected, names: list[str]) -> Table:
     """nDCG@10 of everyone on every dataset."""
     rows = []
     for name in names:
-        there = found.of(name)
+        records = collected.of(name)
         cells = [
-            estimated(there[dataset].measures.get(PRIMARY), measure)
-            if dataset in there
+            estimated(records[dataset].measures.get(PRIMARY), measure)
+            if dataset in records
             else missing("not measured on this dataset")
-            for dataset in found.accuracy
+            for dataset in collected.accuracy
         ]
         rows.append(Row(name, [words(name, href=f"contestants/{name}.html"), *cells]))
-    heads = [Column(dataset, dataset, _doubt(found, dataset)) for dataset in found.accuracy]
+    heads = [Column(dataset, dataset, _doubt(collected, dataset)) for dataset in collected.accuracy]
     return Table("accuracy", f"{PRIMARY} by dataset", [Column("contestant", "contestant", is_text=True), *heads], rows)
 
 
-def _doubt(found: Collected, dataset: str) -> str:
-    note = next(iter(found.accuracy[dataset].values())).dataset
+def _doubt(collected: Collected, dataset: str) -> str:
+    note = next(iter(collected.accuracy[dataset].values())).dataset
     return " ".join([f"{note.judged_queries} judged queries.", *note.doubts])
 
 
-def _charts(found: Collected, colours: dict[str, int]) -> list[Chart]:
+def _charts(collected: Collected, colours: dict[str, int]) -> list[Chart]:
     charts = []
-    if found.arena and found.arena.overall.standings:
-        rows = [Dot(at.contestant, at.rating, colours[at.contestant]) for at in found.arena.overall.standings]
-        caption = f"Rating and 95 % interval over {found.arena.overall.queries} queries"
+    if collected.arena and collected.arena.overall.standings:
+        rows = [Dot(at.contestant, at.rating, colours[at.contestant]) for at in collected.arena.overall.standings]
+        caption = f"Rating and 95 % interval over {collected.arena.overall.queries} queries"
         charts.append(dots("elo", caption, rows, "Elo", reference=1500))
-    for dataset, there in found.accuracy.items():
-        best_first = sorted(there, key=lambda name: -there[name].measures[PRIMARY].value)
-        rows = [Dot(name, there[name].measures[PRIMARY], colours[name]) for name in best_first]
+    for dataset, records in collected.accuracy.items():
+        best_first = sorted(records, key=lambda name: -records[name].measures[PRIMARY].value)
+        rows = [Dot(name, records[name].measures[PRIMARY], colours[name]) for name in best_first]
         charts.append(dots(f"accuracy-{dataset}", f"{dataset}: {PRIMARY} and 95 % interval", rows, PRIMARY))
     return charts

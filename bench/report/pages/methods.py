@@ -20,34 +20,42 @@ class Methods:
     """By the number that the table of records names, from 1."""
 
 
-def methods(found: Collected) -> Methods:
+def methods(collected: Collected) -> Methods:
     """The page."""
-    tables = [_records(found), _datasets(found), _judges(found), _agreement(found), _published(found)]
-    doubts = [f"{note.name}: {doubt}" for note, _ in _sets(found).values() for doubt in note.doubts]
-    return Methods([table for table in tables if table is not None], doubts, _commands(found))
+    tables = [
+        _records(collected),
+        _datasets(collected),
+        _judges(collected),
+        _agreement(collected),
+        _published(collected),
+    ]
+    doubts = [f"{note.name}: {doubt}" for note, _ in _sets(collected).values() for doubt in note.doubts]
+    return Methods([table for table in tables if table is not None], doubts, _commands(collected))
 
 
-def _commands(found: Collected) -> list[str]:
-    return list(dict.fromkeys(shlex.join(made.command) for _, made in _made(found)))
+def _commands(collected: Collected) -> list[str]:
+    return list(dict.fromkeys(shlex.join(provenance.command) for _, provenance in _provenances(collected)))
 
 
-def _records(found: Collected) -> Table:
-    commands = _commands(found)
+def _records(collected: Collected) -> Table:
+    commands = _commands(collected)
     rows = [
         Row(
             name,
             [
                 words(name),
-                words(made.created_utc),
-                words((made.commit or "")[:12] + ("-dirty" if (made.commit or "").endswith("-dirty") else "")),
-                words(made.client_cpu),
-                figure(made.client_cores, whole),
-                words(made.url or ""),
-                words(_server(made)),
-                figure(commands.index(shlex.join(made.command)) + 1, whole),
+                words(provenance.created_utc),
+                words(
+                    (provenance.commit or "")[:12] + ("-dirty" if (provenance.commit or "").endswith("-dirty") else "")
+                ),
+                words(provenance.client_cpu),
+                figure(provenance.client_cores, whole),
+                words(provenance.url or ""),
+                words(_server(provenance)),
+                figure(commands.index(shlex.join(provenance.command)) + 1, whole),
             ],
         )
-        for name, made in _made(found)
+        for name, provenance in _provenances(collected)
     ]
     heads = {"record": "record", "created": "made", "commit": "commit of the bench", "cpu": "client CPU"}
     columns = [
@@ -60,36 +68,36 @@ def _records(found: Collected) -> Table:
     return Table("records", "Provenance of every record", columns, rows)
 
 
-def _made(found: Collected) -> Iterator[tuple[str, Provenance]]:
-    for dataset, there in found.accuracy.items():
-        for name, record in there.items():
+def _provenances(collected: Collected) -> Iterator[tuple[str, Provenance]]:
+    for dataset, records in collected.accuracy.items():
+        for name, record in records.items():
             yield f"accuracy/{dataset}/{name}", record.sessions[-1] if record.sessions else record.provenance
-    for judge, arena in found.arenas.items():
+    for judge, arena in collected.arenas.items():
         yield f"arena/{judge}", arena.provenance
-    for profile in found.profiles:
+    for profile in collected.profiles:
         yield f"latency/{profile.name}", profile.record.note.provenance
 
 
-def _server(made: Provenance) -> str:
-    told = made.server or {}
-    return ", ".join(str(told[key]) for key in ("model_id", "model_dtype", "device", "version") if told.get(key))
+def _server(provenance: Provenance) -> str:
+    server = provenance.server or {}
+    return ", ".join(str(server[key]) for key in ("model_id", "model_dtype", "device", "version") if server.get(key))
 
 
-def _sets(found: Collected) -> dict[str, tuple[DatasetNote, CandidatesNote | None]]:
+def _sets(collected: Collected) -> dict[str, tuple[DatasetNote, CandidatesNote | None]]:
     """Every dataset with its candidates."""
     sets: dict[str, tuple[DatasetNote, CandidatesNote | None]] = {}
-    for profile in found.profiles:
+    for profile in collected.profiles:
         note = profile.record.note
         sets |= {of.name: (of, note.candidates.get(of.name)) for of in note.datasets}
-    for there in found.accuracy.values():
-        for record in there.values():
+    for records in collected.accuracy.values():
+        for record in records.values():
             sets[record.dataset.name] = (record.dataset, record.candidates)
     return sets
 
 
-def _datasets(found: Collected) -> Table:
+def _datasets(collected: Collected) -> Table:
     rows = []
-    for name, (note, candidates) in sorted(_sets(found).items()):
+    for name, (note, candidates) in sorted(_sets(collected).items()):
         counts = (note.documents, note.judged_queries, note.empty_documents, note.judgements_outside_corpus)
         cells = [words(name), words(note.split), *(figure(count, whole) for count in counts)]
         cells += [figure(note.relevance_level, whole), words(note.labels or ""), words(note.sha256[:12])]
@@ -116,16 +124,16 @@ def _none() -> Cell:
     return missing("no candidates are told")
 
 
-def _judges(found: Collected) -> Table | None:
-    if not found.arenas:
+def _judges(collected: Collected) -> Table | None:
+    if not collected.arenas:
         return None
-    rows = [Row(judge, _judge(judge, arena)) for judge, arena in found.arenas.items()]
+    rows = [Row(judge, _judge(judge, arena)) for judge, arena in collected.arenas.items()]
     columns = [
         Column("judge", "judge", is_text=True),
         Column("rule", "how it decides", is_text=True, wraps=True),
         Column("pairings", "who met whom", is_text=True, wraps=True),
         *(Column(key, head) for key, head in PAIRINGS),
-        Column("first_wins", "first shown won %", "Of decided looks; without position bias one half."),
+        Column("first_wins", "first shown won %", "Of decided presentations; without position bias one half."),
         Column("seed", "seed"),
         Column("usd", "US$"),
     ]
@@ -156,7 +164,7 @@ def _judge(judge: str, arena: ArenaRecord) -> list[Cell]:
     ]
 
 
-def _agreement(found: Collected) -> Table | None:
+def _agreement(collected: Collected) -> Table | None:
     rows = [
         Row(
             f"{judge}/{of.judge}",
@@ -168,7 +176,7 @@ def _agreement(found: Collected) -> Table | None:
                 figure(of.kappa, lambda value: f"{value:.2f}", "chance alone would make them agree"),
             ],
         )
-        for judge, arena in found.arenas.items()
+        for judge, arena in collected.arenas.items()
         for of in arena.agreement
     ]
     if not rows:
@@ -183,18 +191,18 @@ def _agreement(found: Collected) -> Table | None:
     return Table("agreement", "Agreement of judges", columns, rows)
 
 
-def _published(found: Collected) -> Table | None:
-    if found.published is None:
+def _published(collected: Collected) -> Table | None:
+    if collected.published is None:
         return None
     rows = []
-    for source in found.published.sources:
+    for source in collected.published.sources:
         for entry in source.contestants:
             for dataset, figures in [("overall", entry.overall), *entry.by_dataset.items()]:
                 for key, value in figures.items():
-                    told = (entry.contestant, dataset, key)
-                    cells = [*map(words, told), figure(value, lambda given: f"{given:g}")]
+                    names = (entry.contestant, dataset, key)
+                    cells = [*map(words, names), figure(value, lambda given: f"{given:g}")]
                     cells += [words(source.label), words(source.source), words(source.date)]
-                    rows.append(Row("/".join((source.source, *told)), cells))
+                    rows.append(Row("/".join((source.source, *names)), cells))
     heads = ("contestant", "dataset", "figure")
     columns = [
         *(Column(head, head, is_text=True) for head in heads),

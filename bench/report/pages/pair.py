@@ -45,15 +45,15 @@ class PairPage:
     """What a reader must know of the latencies, or why there are none."""
 
 
-def pair_pages(found: Collected) -> list[PairPage]:
+def pair_pages(collected: Collected) -> list[PairPage]:
     """A page for every two, in alphabetical order."""
-    return [_page(found, a, b) for a, b in itertools.combinations(found.contestants, 2)]
+    return [_page(collected, a, b) for a, b in itertools.combinations(collected.contestants, 2)]
 
 
-def _page(found: Collected, a: str, b: str) -> PairPage:
-    differences = _differences(found, a, b)
-    comparison, notes = _latencies(found, a, b)
-    tables = [_accuracy(found, a, b, differences), _arena(found, a, b), *_ratios(comparison, a, b)]
+def _page(collected: Collected, a: str, b: str) -> PairPage:
+    differences = _differences(collected, a, b)
+    comparison, notes = _latencies(collected, a, b)
+    tables = [_accuracy(collected, a, b, differences), _arena(collected, a, b), *_ratios(comparison, a, b)]
     return PairPage(
         a=a,
         b=b,
@@ -64,27 +64,27 @@ def _page(found: Collected, a: str, b: str) -> PairPage:
     )
 
 
-def _differences(found: Collected, a: str, b: str) -> dict[str, Paired | str]:
+def _differences(collected: Collected, a: str, b: str) -> dict[str, Paired | str]:
     """By dataset: the paired difference, or why there is none."""
-    made: dict[str, Paired | str] = {}
-    for dataset, there in found.accuracy.items():
-        absent = [name for name in (a, b) if name not in there]
+    differences: dict[str, Paired | str] = {}
+    for dataset, records in collected.accuracy.items():
+        absent = [name for name in (a, b) if name not in records]
         if absent:
-            made[dataset] = f"not measured on it: {' and '.join(absent)}"
+            differences[dataset] = f"not measured on it: {' and '.join(absent)}"
         else:
-            made[dataset] = derive.paired(there[a], there[b]) or "no query was asked of both"
-    return made
+            differences[dataset] = derive.paired(records[a], records[b]) or "no query was asked of both"
+    return differences
 
 
-def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, Paired | str]) -> Table | None:
+def _accuracy(collected: Collected, a: str, b: str, differences: Mapping[str, Paired | str]) -> Table | None:
     if not differences:
         return None
     rows = []
     for dataset, at in differences.items():
-        there = found.accuracy[dataset]
+        records = collected.accuracy[dataset]
         own = [
-            estimated(there[name].measures[PRIMARY], measure)
-            if name in there
+            estimated(records[name].measures[PRIMARY], measure)
+            if name in records
             else missing(f"{name} was not measured on it")
             for name in (a, b)
         ]
@@ -114,11 +114,11 @@ def _accuracy(found: Collected, a: str, b: str, differences: Mapping[str, Paired
     return Table("accuracy", f"{PRIMARY}, and the paired difference with its 95 % interval", columns, rows)
 
 
-def _arena(found: Collected, a: str, b: str) -> Table | None:
-    if not found.arenas:
+def _arena(collected: Collected, a: str, b: str) -> Table | None:
+    if not collected.arenas:
         return None
     rows = []
-    for judge, arena in found.arenas.items():
+    for judge, arena in collected.arenas.items():
         for dataset, standings in [("all", arena.overall), *arena.by_dataset.items()]:
             cells = [words(judge), words(dataset), *_met(standings, a, b)]
             rows.append(Row(f"{judge}/{dataset}", cells))
@@ -145,19 +145,19 @@ def _met(standings: Standings, a: str, b: str) -> list[Cell]:
     return [missing("they did not meet there")] * 3 + ratings
 
 
-def _latencies(found: Collected, a: str, b: str) -> tuple[Comparison | None, list[str]]:
+def _latencies(collected: Collected, a: str, b: str) -> tuple[Comparison | None, list[str]]:
     """The comparison of their profiles, of one run where there are such, else the newest; and what to know of it."""
-    of_a, of_b = found.profiles_of(a), found.profiles_of(b)
-    absent = [name for name, there in ((a, of_a), (b, of_b)) if not there]
+    of_a, of_b = collected.profiles_of(a), collected.profiles_of(b)
+    absent = [name for name, profiles in ((a, of_a), (b, of_b)) if not profiles]
     if absent:
         return None, [f"Latency was not measured of {' and '.join(absent)}."]
     first, second = max(itertools.product(of_a, of_b), key=_together)
-    made = compare(first.samples, second.samples)
-    if made.differing:
-        return None, [f"Latencies cannot be compared: {'; '.join(made.differing)}."]
-    if not made.ratios:
-        return None, [f"Latencies cannot be compared: {'; '.join(made.not_compared) or 'no point in common'}."]
-    return made, [*made.noted, *made.not_compared, *made.more_errors]
+    comparison = compare(first.samples, second.samples)
+    if comparison.differing:
+        return None, [f"Latencies cannot be compared: {'; '.join(comparison.differing)}."]
+    if not comparison.ratios:
+        return None, [f"Latencies cannot be compared: {'; '.join(comparison.not_compared) or 'no point in common'}."]
+    return comparison, [*comparison.noted, *comparison.not_compared, *comparison.more_errors]
 
 
 def _together(pair: tuple[LatencyProfile, LatencyProfile]) -> tuple[bool, str]:
@@ -171,9 +171,9 @@ def _ratios(comparison: Comparison | None, a: str, b: str) -> list[Table]:
         return []
     headline = [of for of in comparison.ratios if not of.stage]
     stages = [of for of in comparison.ratios if of.stage]
-    told = f"Latency, {b} over {a}"
-    tables = [_ratio_table("ratios", told, headline, comparison, b)]
-    return tables + ([_ratio_table("stages", f"{told}: stages", stages, comparison, b)] if stages else [])
+    caption = f"Latency, {b} over {a}"
+    tables = [_ratio_table("ratios", caption, headline, comparison, b)]
+    return tables + ([_ratio_table("stages", f"{caption}: stages", stages, comparison, b)] if stages else [])
 
 
 def _ratio_table(key: str, caption: str, ratios: Sequence[Ratio], comparison: Comparison, b: str) -> Table:

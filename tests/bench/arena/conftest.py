@@ -1,4 +1,4 @@
-"""Fixtures of the arena's tests: a field of three contestants, and a chat endpoint that is not waited for."""
+"""Fixtures of the arena's tests: three entrants, and a chat endpoint that is not waited for."""
 
 from collections.abc import Iterator
 from pathlib import Path

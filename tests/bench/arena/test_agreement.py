@@ -42,26 +42,26 @@ def test_a_contradiction_is_a_tie() -> None:
     assert combined(["b"]) == "b"
 
 
-def look(query: int, first: Side, verdict: Verdict) -> Ballot:
+def vote(query: int, first: Side, verdict: Verdict) -> Ballot:
     return Ballot("toy", f"q{query}", "x", "y", first, verdict, "r", "s")
 
 
-def test_a_vote_of_one_look_counts_as_it_stands_last() -> None:
+def test_a_vote_on_one_presentation_counts_as_it_stands_last() -> None:
     """A person's: the later vote in place of the earlier, though with another `--top`; a skip is no verdict."""
     later = Ballot("toy", "q0", "x", "y", "a", "b", "r", "another cut")
-    votes = [look(0, "a", "a"), look(1, "b", "tie"), look(2, "a", "skip"), later]
+    votes = [vote(0, "a", "a"), vote(1, "b", "tie"), vote(2, "a", "skip"), later]
     rankings = {("toy", f"q{n}", "x", "y"): "r" for n in range(3)}
     assert verdicts(votes, rankings) == {("toy", "q0", "x", "y"): "b", ("toy", "q1", "x", "y"): "tie"}
     assert verdicts(votes, {}) == {}
 
 
 def test_position_bias_is_the_share_that_the_first_list_won() -> None:
-    """A judge that says "first" always; one that knows what it wants; ties are no decided looks."""
-    always_first = [[look(n, "a", "a"), look(n, "b", "b")] for n in range(5)]
+    """A judge that says "first" always; one that knows what it wants; ties decide nothing."""
+    always_first = [[vote(n, "a", "a"), vote(n, "b", "b")] for n in range(5)]
     biased = position_bias(always_first, 0)
     assert biased is not None
     assert (biased.first_wins.value, biased.decided, biased.both_orders, biased.contradictions) == (1.0, 10, 5, 5)
-    steady = position_bias([[look(n, "a", "a"), look(n, "b", "a")] for n in range(5)], 0)
+    steady = position_bias([[vote(n, "a", "a"), vote(n, "b", "a")] for n in range(5)], 0)
     assert steady is not None
     assert (steady.first_wins.value, steady.contradictions) == (0.5, 0)
-    assert position_bias([[look(0, "a", "tie"), look(0, "b", "tie")]], 0) is None
+    assert position_bias([[vote(0, "a", "tie"), vote(0, "b", "tie")]], 0) is None

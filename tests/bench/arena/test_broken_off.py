@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bench import records
-from bench.arena.ledger import Ledger
+from bench.arena.ledger import BallotLedger
 from bench.arena.records import ArenaRecord
 from tests.support.arena.chat_server import ChatServer
 from tests.support.arena.command import arena, figures, llm, read, sentence
@@ -21,7 +21,7 @@ from tests.support.server import clean_environ
 
 
 def test_a_stopped_judge_leaves_its_ballots_and_their_ratings(toy: Path, chat: ChatServer) -> None:
-    """A key that stops being taken after eight looks: one sentence, exit code 1, a record of the four matches."""
+    """A key that stops being taken after eight presentations: one sentence, exit code 1, a record of four matches."""
     chat.replies = [*[None] * 8, (401, {"error": "expired"}, {})]
     result = arena(toy, *llm(chat.url, "--concurrency", "1"))
     assert "will not answer: status 401" in sentence(result)
@@ -53,7 +53,7 @@ def until(true: Any) -> None:
 
 
 def test_kill_9_and_repeat_is_as_an_unbroken_run(tmp_path: Path, slow_chat: str) -> None:
-    """A real process, killed twice in the middle, its last line torn: the same record, no look twice on file."""
+    """A real process, killed twice in the middle, its last line torn: the same record, no ballot twice on file."""
     dataset = write_dataset(tmp_path, 12)
     for folder in ("broken", "whole"):
         for name, right in (("best", range(12)), ("half", range(0, 12, 2)), ("worst", range(0))):
@@ -65,9 +65,9 @@ def test_kill_9_and_repeat_is_as_an_unbroken_run(tmp_path: Path, slow_chat: str)
         return [sys.executable, "-m", "bench.cli", "arena", *flags]
 
     ballots = tmp_path / "broken" / "arena" / "llm-judge-1.jsonl"
-    for looks in (5, 20):
+    for lines in (5, 20):
         process = subprocess.Popen(command("broken"), env=clean_environ(), stderr=subprocess.DEVNULL)
-        until(lambda looks=looks: ballots.is_file() and ballots.read_bytes().count(b"\n") >= looks)
+        until(lambda lines=lines: ballots.is_file() and ballots.read_bytes().count(b"\n") >= lines)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not ballots.with_suffix(".json").exists()
@@ -88,5 +88,5 @@ def test_kill_9_and_repeat_is_as_an_unbroken_run(tmp_path: Path, slow_chat: str)
 
 def test_two_arenas_do_not_write_to_one_file(toy: Path) -> None:
     """The second is told so."""
-    with Ledger(toy / "results" / "arena" / "qrels.jsonl"):
+    with BallotLedger(toy / "results" / "arena" / "qrels.jsonl"):
         assert "another arena is writing" in sentence(arena(toy))

@@ -21,7 +21,7 @@ PAID = 105e-6
 
 
 def asked_of_judge(bout: Bout) -> list[Match]:
-    """The first match that no rule decides: two looks."""
+    """The first match that no rule decides: two presentations."""
     return [match for match in bout.matches if match.by_rule(10) is None][:1]
 
 
@@ -32,7 +32,7 @@ def worst_usd(seen: list[dict[str, Any]], reply_tokens: int = 1000) -> float:
 
 
 def test_an_answer_too_late_is_not_asked_for_again_and_costs_the_worst_case(toy: Path, chat: ChatServer) -> None:
-    """One request a look. It may be paid for: its cost is on file, and the same command takes it into account."""
+    """One request a presentation. It may be paid for: its cost is on file, and the same command counts it in."""
     bout = Bout(toy, chat, prices=ONE_EACH, timeout_s=0.5)
     match = asked_of_judge(bout)
     chat.delay_s = 1.5
@@ -51,7 +51,7 @@ def test_an_answer_too_late_is_not_asked_for_again_and_costs_the_worst_case(toy:
 
 
 def test_a_budget_of_calls_counts_every_request(toy: Path, chat: ChatServer) -> None:
-    """A look asked three times is three; the cap ends it between two of them, and repeats send no more."""
+    """A presentation asked three times is three; the cap ends it between two of them, and repeats send no more."""
     chat.replies = [(503, {}, {})] * 20
     bout = Bout(toy, chat, prices=ONE_EACH)
     for _ in range(3):
@@ -62,7 +62,7 @@ def test_a_budget_of_calls_counts_every_request(toy: Path, chat: ChatServer) -> 
 
 
 def test_a_connection_that_was_lost_is_paid_for(toy: Path, chat: ChatServer) -> None:
-    """Nobody knows whether the model had answered: the look is asked again, and both requests count."""
+    """Nobody knows whether the model had answered: the presentation is asked again, and both requests count."""
     usual = chat.answer
 
     def hang_up(_: dict[str, Any]) -> str:

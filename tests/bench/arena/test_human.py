@@ -17,7 +17,7 @@ from bench import records
 from bench.arena.judges.human import HumanJudge, Voting
 from bench.arena.judges.judge import Reading
 from bench.arena.judges.page import PageServer
-from bench.arena.ledger import Ledger
+from bench.arena.ledger import BallotLedger
 from bench.arena.matches import Match, all_matches
 from bench.arena.records import ArenaRecord
 from bench.arena.tournament import tally
@@ -27,15 +27,15 @@ from tests.support.server import clean_environ
 
 
 class Booth:
-    """The page served over the toy field; `with` starts and ends it."""
+    """The page served over the toy entrants; `with` starts and ends it."""
 
     def __init__(self, root: Path) -> None:
-        self.field = load_from(root)
-        self.judge = HumanJudge(self.field, "human", 10, 300, 0)
-        every = all_matches(self.field, 0)
+        self.entrants = load_from(root)
+        self.judge = HumanJudge(self.entrants, "human", 10, 300, 0)
+        every = all_matches(self.entrants, 0)
         self.matches = [match for match in every if match.by_rule(10) is None]
-        self.ledger = Ledger(root / "human.jsonl")
-        self.voting = Voting(self.judge, Reading(self.field, 10, 300), self.matches, self.ledger)
+        self.ledger = BallotLedger(root / "human.jsonl")
+        self.voting = Voting(self.judge, Reading(self.entrants, 10, 300), self.matches, self.ledger)
         self.server = PageServer(("127.0.0.1", 0), self.voting)
         self.url = self.server.url
         self._thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -96,10 +96,10 @@ def test_votes_by_key_and_by_mouse_are_recorded_for_the_list_that_was_shown(scre
     ):
         screen.at(number + 1)
         match = booth.matches[number]
-        first = booth.judge.looks(match)[0][0]
+        first = booth.judge.presentations(match)[0].first
         shown = screen.lists()
         for place, side in (("A", first), ("B", "b" if first == "a" else "a")):
-            texts = [booth.field["toy"].dataset.documents[i] for i in match.shown("a" if side == "a" else "b", 10)]
+            texts = [booth.entrants["toy"].dataset.documents[i] for i in match.shown("a" if side == "a" else "b", 10)]
             assert shown[place] == texts
         if by == "key":
             screen.page.keyboard.press(vote[0].lower())
@@ -123,7 +123,7 @@ def test_no_name_reaches_the_browser(screen: Screen, booth: Booth) -> None:
 @needs_chromium
 def test_both_places_are_used(booth: Booth) -> None:
     """A contestant is not always on the same side."""
-    assert {booth.judge.looks(match)[0][0] for match in booth.matches} == {"a", "b"}
+    assert {booth.judge.presentations(match)[0].first for match in booth.matches} == {"a", "b"}
 
 
 @needs_chromium
@@ -205,7 +205,7 @@ def test_it_fits_and_can_be_read(browser: Browser, booth: Booth, width: int, sch
 def test_texts_are_shown_and_never_run(browser: Browser, toy: Path) -> None:
     """Markup in a passage is text."""
     with Booth(toy) as running:
-        documents = running.field["toy"].dataset.documents
+        documents = running.entrants["toy"].dataset.documents
         for document in documents:
             documents[document] += " <img src=x onerror='window.broken = 1'>"
         screen = Screen(browser.new_page(), running.url)

@@ -10,7 +10,7 @@ from bench.arena.judges.budget import Prices
 from bench.arena.judges.chat import EndpointAway, vendor_key
 from bench.arena.judges.llm import LlmJudge
 from bench.arena.judges.question import read_verdict
-from bench.arena.ledger import Ledger, read_ballots
+from bench.arena.ledger import BallotLedger, read_ballots
 from bench.errors import BenchError, ServerError
 from bench.settings import Settings
 from tests.support.arena.bout import Bout
@@ -55,7 +55,7 @@ def test_a_judge_that_contradicts_itself_has_said_tie(toy: Path, chat: ChatServe
     chat.answer = lambda _: '{"better": "A"}'
     found = Bout(toy, chat).run()
     assert set(found.judged.values()) == {"tie"}
-    assert {len(looks) for looks in found.looks} == {2}
+    assert {len(ballots) for ballots in found.ballots} == {2}
 
 
 def test_the_same_again_asks_nothing(toy: Path, chat: ChatServer) -> None:
@@ -146,7 +146,7 @@ def test_a_busy_endpoint_is_asked_again(toy: Path, chat: ChatServer, status: int
     assert Bout(toy, chat).run().judged == expected
 
 
-def test_a_look_without_an_answer_is_asked_for_next_time(toy: Path, chat: ChatServer) -> None:
+def test_a_presentation_without_an_answer_is_asked_for_next_time(toy: Path, chat: ChatServer) -> None:
     """Three times 503 is away: the match pending, the rest judged."""
     chat.replies = [(503, {}, {})] * 3
     bout = Bout(toy, chat)
@@ -157,15 +157,15 @@ def test_a_look_without_an_answer_is_asked_for_next_time(toy: Path, chat: ChatSe
     assert len(chat.seen) == asked + 1
 
 
-def test_looks_without_an_answer_end_nothing_while_others_are_answered(toy: Path, chat: ChatServer) -> None:
-    """Six looks unanswered, an answered one after each."""
+def test_presentations_without_an_answer_end_nothing_while_others_are_answered(toy: Path, chat: ChatServer) -> None:
+    """Six presentations unanswered, an answered one after each."""
     away: list[Scripted | None] = [(503, {}, {})] * 3
     chat.replies = [*away, None] * 6
     assert Bout(toy, chat).run().counts["pending"] == 6
 
 
 def test_an_endpoint_that_is_down_ends_the_judging(toy: Path, chat: ChatServer) -> None:
-    """After five looks in a row without an answer; what was judged before is on file."""
+    """After five presentations in a row without an answer; what was judged before is on file."""
     chat.replies = [None, None, *[(500, {}, {})] * 60]
     bout = Bout(toy, chat)
     with pytest.raises(EndpointAway, match="did not answer, asked 3 times: status 500"):
@@ -189,31 +189,31 @@ def test_the_key_is_sent_and_kept_nowhere(toy: Path, chat: ChatServer) -> None:
     bout = Bout(toy, chat, key="sk-secret")
     bout.run()
     assert {headers["Authorization"] for headers in chat.headers_seen} == {"Bearer sk-secret"}
-    judge = LlmJudge(bout.field, bout.settings)
+    judge = LlmJudge(bout.entrants, bout.settings)
     assert "sk-secret" not in bout.file.read_text() + repr(judge.note) + repr(bout.settings)
 
 
 def test_other_judges_are_told_of_the_verdicts_that_count(toy: Path, chat: ChatServer) -> None:
-    """No match of which one look was unreadable or is not there yet is among them, whatever its other look says."""
+    """No match of which one answer was unreadable or is not there yet is among them, whatever its other one says."""
     chat.replies = [None, said("I cannot say."), said("Still not.")]
     bout = Bout(toy, chat)
     found = bout.run(max_calls=8)
     assert (found.counts["failed"], len(found.judged)) == (1, 2)
     assert len(bout.file.read_text().splitlines()) == 7
-    assert bout.told_to_others() == found.judged
+    assert bout.verdicts_for_others() == found.judged
 
 
-def test_looks_at_another_cut_are_not_mixed_with_those_before(toy: Path, chat: ChatServer) -> None:
-    """One order of a match at 30 characters, with the opposite answer: its two looks at 500 count on until the other
+def test_ballots_on_another_cut_are_not_mixed_with_those_before(toy: Path, chat: ChatServer) -> None:
+    """One order of a match at 30 characters, with the opposite answer: its two ballots at 500 count on until the other
     order is judged.
     """
     bout = Bout(toy, chat)
     found = bout.run()
     chat.answer = lambda lists: prefer_lower({"ranking A": lists["ranking B"], "ranking B": lists["ranking A"]})
     bout.run(characters=30, max_calls=len(chat.seen) + 1)
-    assert bout.told_to_others() == found.judged
-    assert bout.run(characters=30, max_calls=len(chat.seen) + 1).judged.items() <= bout.told_to_others().items()
-    assert bout.told_to_others() != found.judged
+    assert bout.verdicts_for_others() == found.judged
+    assert bout.run(characters=30, max_calls=len(chat.seen) + 1).judged.items() <= bout.verdicts_for_others().items()
+    assert bout.verdicts_for_others() != found.judged
 
 
 def test_whose_key_goes_where() -> None:
@@ -237,18 +237,18 @@ def test_fields_are_added_and_taken_away(toy: Path, chat: ChatServer) -> None:
 
 
 def test_the_forecast_is_near_what_is_spent(toy: Path, chat: ChatServer) -> None:
-    """Looks exactly; tokens as four bytes each."""
+    """Presentations exactly; tokens as four bytes each."""
     bout = Bout(toy, chat, prices=Prices(1.0, 1.0))
-    judge = LlmJudge(bout.field, bout.settings)
+    judge = LlmJudge(bout.entrants, bout.settings)
     judged = [match for match in bout.matches if match.by_rule(10) is None]
-    with Ledger(bout.file) as ledger:
+    with BallotLedger(bout.file) as ledger:
         forecast = judge.forecast(judged, ledger)
     bout.run()
-    assert forecast.looks == len(chat.seen)
+    assert forecast.presentations == len(chat.seen)
     sent = sum(len(json.dumps(seen["messages"]).encode()) for seen in chat.seen)
     assert forecast.prompt_tokens == pytest.approx(sent / 4, rel=0.05)
-    with Ledger(bout.file) as ledger:
-        assert judge.forecast(judged, ledger).looks == 0
+    with BallotLedger(bout.file) as ledger:
+        assert judge.forecast(judged, ledger).presentations == 0
 
 
 def test_concurrency_changes_no_verdict(toy: Path, chat: ChatServer) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.arena.field import read_field
+from bench.arena.entrants import read_entrants
 from bench.arena.matches import Match, all_matches, shown_first
 from bench.data import datasets
 from bench.errors import DataError
@@ -45,13 +45,13 @@ def test_a_sample_is_seeded_nested_and_even(toy: Path, tmp_path: Path) -> None:
     large = write_dataset(tmp_path, 12, name="large")
     for name in ("best", "half", "worst"):
         write_run(toy / "results", large, name, {f"q{n}": good(n) for n in range(12)})
-    field = load_from(toy)
-    drawn = all_matches(field, 1)[:12]
+    entrants = load_from(toy)
+    drawn = all_matches(entrants, 1)[:12]
     assert set(Counter((each.dataset, each.a, each.b) for each in drawn).values()) == {2}
-    assert [each.key for each in all_matches(field, 1)[:12]] == [each.key for each in drawn]
-    assert [each.key for each in all_matches(field, 2)[:12]] != [each.key for each in drawn]
+    assert [each.key for each in all_matches(entrants, 1)[:12]] == [each.key for each in drawn]
+    assert [each.key for each in all_matches(entrants, 2)[:12]] != [each.key for each in drawn]
     write_run(toy / "results", large, "new", {f"q{n}": bad(n) for n in range(12)})
-    before = [each.key for each in all_matches(field, 1)]
+    before = [each.key for each in all_matches(entrants, 1)]
     after = [each.key for each in all_matches(load_from(toy), 1)]
     assert [key for key in after if "new" not in key[2:]] == before
 
@@ -69,8 +69,8 @@ def test_contestants_of_other_candidates_are_refused(toy: Path) -> None:
     write_run(toy / "results", toy / "toy", "other", {"q0": good(0)}, candidates="d" * 64)
     with pytest.raises(DataError, match=r"best\.jsonl and .*other\.jsonl are of different candidates"):
         load_from(toy)
-    field = read_field(toy / "results", lambda note: datasets.load(toy / note.name), contestants=["best", "half"])
-    assert set(field["toy"].runs) == {"best", "half"}
+    entrants = read_entrants(toy / "results", lambda note: datasets.load(toy / note.name), contestants=["best", "half"])
+    assert set(entrants["toy"].runs) == {"best", "half"}
 
 
 def test_contestants_of_another_version_of_the_dataset_are_refused(toy: Path) -> None:
@@ -100,7 +100,7 @@ def test_texts_must_be_those_that_were_ranked(toy: Path) -> None:
 def test_what_is_not_there_is_told_with_what_is(toy: Path, only: dict[str, list[str]], sentence: str) -> None:
     """One sentence each."""
     with pytest.raises(DataError, match=sentence):
-        read_field(toy / "results", lambda note: datasets.load(toy / note.name), **only)
+        read_entrants(toy / "results", lambda note: datasets.load(toy / note.name), **only)
 
 
 def test_a_torn_line_is_passed_over_and_a_damaged_one_is_an_error(toy: Path) -> None:

@@ -105,12 +105,12 @@ def test_what_the_client_did_wrong_is_not_asked_again(reranker: FakeReranker) ->
     assert [_rerank(reranker.url, ["red"], retries=8).sample.attempts for _ in range(2)] == [1, 1]
 
 
-def test_a_pace_spaces_requests_evenly(reranker: FakeReranker) -> None:
+def test_a_rate_limit_spaces_requests_evenly(reranker: FakeReranker) -> None:
     """Five requests at once at 1,200 a minute leave 50 ms apart; their planned time stays when they were asked for."""
 
     async def call() -> list[Answer]:
-        async with Client(replace(rerank_at(reranker.url), per_minute=1200)) as paced:
-            return await asyncio.gather(*(paced.rerank("q", "red", ["red"]) for _ in range(5)))
+        async with Client(replace(rerank_at(reranker.url), per_minute=1200)) as limited:
+            return await asyncio.gather(*(limited.rerank("q", "red", ["red"]) for _ in range(5)))
 
     samples = sorted((answer.sample for answer in asyncio.run(call())), key=lambda sample: sample.sent_s)
     assert [sample.sent_s >= 0.05 * place for place, sample in enumerate(samples)] == [True] * 5

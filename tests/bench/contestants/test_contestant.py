@@ -27,6 +27,8 @@ def _parse(spec: str) -> Contestant:
         ("nim:nv-rerank:1@http://h:1", "nim-nv-rerank-1", "nim", "nv-rerank:1", "http://h:1/v1/ranking"),
         ("voyage@http://h/voyage", "voyage-rerank-2.5", "voyage", "rerank-2.5", "http://h/voyage/v1/rerank"),
         ("jina:m@https://h/proxy/rerank", "jina-m", "jina", "m", "https://h/proxy/rerank"),
+        ("vllm-score@http://h/v1/score", "vllm-score", "vllm-score", None, "http://h/v1/score"),
+        ("vllm-score@http://h", "vllm-score", "vllm-score", None, "http://h/v1/score"),
         ("infinity@http://h/a,b", "infinity", "infinity", None, "http://h/a,b/rerank"),
         ("..=tei@http://h", "-", "tei", None, "http://h/rerank"),
     ],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bench.client.client import Answer, Client
@@ -97,7 +98,7 @@ def _score(value: Any) -> Callable[[list[tuple[int, Any]]], Entries]:
     [
         (lambda entries: entries[:10], "the answer lacks 2 of 12 documents"),
         (lambda _: [], "the answer lacks 12 of 12 documents, the first is index 0"),
-        (lambda entries: [*entries[:-1], entries[0]], "the answer holds the index 1 twice"),
+        (lambda entries: [*entries[:-1], (1, 0.5)], "the answer holds the index 1 twice"),
         (lambda entries: [*entries[:-1], (12, 0.5)], "the answer holds the index 12, where 12 documents were sent"),
         (lambda entries: [*entries[:-1], (-1, 0.5)], "the answer holds the index -1"),
         (_score(None), "the answer is no rerank result: Expected `float`, got `null`"),
@@ -120,10 +121,20 @@ def test_an_answer_that_is_not_whole_is_a_failure(
 
 def test_another_body_is_a_failure(vendor: FakeVendor) -> None:
     """A page, half a body, another shape: a failure that says so, and no exception."""
-    read_answer = DIALECTS[vendor.vendor.dialect].read_answer
+    parse = DIALECTS[vendor.vendor.dialect].parse
     for body in (b"", b"{", b"null", b"<html>", b"[1]", b'{"results": {}}', b'{"data": null}', b"\xff"):
         with pytest.raises(AnswerError, match="the answer is no rerank result: "):
-            read_answer(body, 12)
+            parse(body)
+
+
+def test_top_n_is_asked_for_where_the_dialect_has_it(vendor: FakeVendor) -> None:
+    """As a load test asks: the vendor's server sends so many back, and all where there is no such field."""
+    dialect = DIALECTS[vendor.vendor.dialect]
+    body = dialect.request_body(QUERY, DOCUMENTS, "m", 3)
+    answer = httpx.post(vendor.url + vendor.vendor.path, content=body, trust_env=False)
+    assert answer.status_code == 200
+    assert len(dialect.parse(answer.content).results) == (3 if dialect.takes_top_n else len(DOCUMENTS))
+    assert dialect.problem(answer.content, len(DOCUMENTS), 3) is None
 
 
 def test_stage_times_of_text_embeddings_inference_are_read_from_its_headers() -> None:

@@ -41,6 +41,7 @@ def _ask(spec: str) -> Answer:
         "infinity@{}",
         "infinity@{}/infinity",
         "vllm@{}",
+        "vllm-score@{}",
         "cohere@{}",
         "jina@{}",
         "voyage@{}/voyage",

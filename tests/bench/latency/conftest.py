@@ -93,16 +93,16 @@ def profile(
         plans=[plan for plan, _ in points],
     )
     found = samples.start(note)
-    for place, (_, rounds) in enumerate(points):
+    for index, (_, rounds) in enumerate(points):
         for number, of_round in enumerate(rounds):
-            found = found.with_round(place, number, of_round, busy=0.1)
+            found = found.with_round(index, number, of_round, busy=0.1)
     return found
 
 
 def noisy_ms(draw: random.Random, count: int, content: Sequence[float]) -> list[float]:
     """Latencies as a server gives them: by content, with noise that lingers, and now and then a slow one."""
     noise, found = 0.0, []
-    for place in range(count):
+    for index in range(count):
         noise = 0.7 * noise + 0.7 * draw.gauss(0, 0.1)
-        found.append(100 * 2.718 ** (0.3 * content[place] + noise) * (3 if draw.random() < 0.02 else 1))
+        found.append(100 * 2.718 ** (0.3 * content[index] + noise) * (3 if draw.random() < 0.02 else 1))
     return found

@@ -12,12 +12,12 @@ from click.testing import CliRunner, Result
 from bench.cli import main
 from bench.latency import files, samples
 from bench.latency.comparison import compare, failures
-from bench.latency.observations import observe
-from bench.latency.ratios import Pair, ratios
+from bench.latency.ratios import PointPair, ratios
 from bench.latency.records import Ratio
 from bench.latency.samples import Profile
 from bench.records import Sample
 from tests.bench.latency.conftest import closed_rounds, noisy_ms, plan, profile, sample
+from tests.support.observe import observe
 
 PLAN = plan(200, 10)
 
@@ -31,7 +31,7 @@ def _rounds(seed: str, factor: float = 1.0, count: int = 200, of_rounds: int = 1
 
 
 def _ratios(a: Sequence[Sequence[Sample]], b: Sequence[Sequence[Sample]]) -> list[Ratio]:
-    return ratios([Pair(PLAN.point, observe(a), observe(b), same_plan=True)])
+    return ratios([PointPair(PLAN.point, observe(a), observe(b), same_plan=True)])
 
 
 def _by_figure(found: Sequence[Ratio]) -> dict[str, Ratio]:
@@ -46,7 +46,7 @@ def test_two_runs_of_one_build_show_no_difference() -> None:
     wrong = 0
     for seed in range(100):
         a, b = (observe(_rounds(f"{side} {seed}", count=80)) for side in "ab")
-        found = ratios([Pair(PLAN.point, a, b, same_plan=seed % 2 == 0)])
+        found = ratios([PointPair(PLAN.point, a, b, same_plan=seed % 2 == 0)])
         assert len(found) == 7
         wrong += any(ratio.verdict != "no difference shown" for ratio in found)
     assert wrong <= 5
@@ -75,11 +75,11 @@ def test_what_both_share_cancels_in_one_plan() -> None:
     """Rounds that are slow for both (other requests, a busy minute) widen the interval of separate plans only."""
     draw = random.Random(2)
     level = [draw.uniform(50, 500) for _ in range(10)]
-    latencies_ms = [level[place // 20] * draw.uniform(0.98, 1.02) for place in range(200)]
+    latencies_ms = [level[index // 20] * draw.uniform(0.98, 1.02) for index in range(200)]
     a, b = (observe(closed_rounds([f * ms for ms in latencies_ms], 10)) for f in (1.0, 1.1))
     widths = {}
     for same_plan in (True, False):
-        mean = _by_figure(ratios([Pair(PLAN.point, a, b, same_plan)]))["mean"]
+        mean = _by_figure(ratios([PointPair(PLAN.point, a, b, same_plan)]))["mean"]
         assert mean.low is not None
         widths[same_plan] = (mean.high or 0) - mean.low
     assert widths[True] < 0.1 * widths[False]
@@ -98,9 +98,11 @@ def test_a_percentile_with_few_answers_beyond_it_is_told_and_not_judged() -> Non
 
 def test_more_comparisons_make_every_interval_wider() -> None:
     """The same figures among twelve points are judged more strictly than alone."""
-    pair = Pair(PLAN.point, observe(_rounds("a")), observe(_rounds("b", 1.2)), same_plan=True)
+    pair = PointPair(PLAN.point, observe(_rounds("a")), observe(_rounds("b", 1.2)), same_plan=True)
     others = [
-        Pair(plan(200, 10, documents=n).point, observe(_rounds(f"a {n}")), observe(_rounds(f"b {n}")), same_plan=True)
+        PointPair(
+            plan(200, 10, documents=n).point, observe(_rounds(f"a {n}")), observe(_rounds(f"b {n}")), same_plan=True
+        )
         for n in range(1, 12)
     ]
     alone, among = (_by_figure(ratios([pair, *more])[:7])["P50"] for more in ([], others))

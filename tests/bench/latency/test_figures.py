@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from bench.latency.blocks import blocks, draws, percentiles
-from bench.latency.observations import observe
 from bench.latency.summary import summarise
 from bench.records import Estimate, Sample
 from tests.bench.latency.conftest import closed_rounds, sample
+from tests.support.observe import observe
 
 
 def _of(*samples: Sample) -> Estimate | None:
@@ -128,8 +128,8 @@ def test_intervals_are_those_of_repeated_runs() -> None:
 
     def one_run() -> list[list[Sample]]:
         noise = np.zeros(200)
-        for place in range(1, 200):
-            noise[place] = 0.6 * noise[place - 1] + draw.normal(0, 0.15)
+        for index in range(1, 200):
+            noise[index] = 0.6 * noise[index - 1] + draw.normal(0, 0.15)
         return closed_rounds(list(100 * np.exp(noise)), 10)
 
     runs = [observe(one_run()) for _ in range(300)]

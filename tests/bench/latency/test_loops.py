@@ -10,18 +10,19 @@ from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.latency import figures
 from bench.latency.loops import closed_loop, open_loop
-from bench.latency.observations import Observations, observe
+from bench.latency.observations import Observations
 from bench.latency.summary import summarise
 from bench.latency.workload import Request
 from bench.records import Sample
 from tests.bench.latency.conftest import KnownServer
 from tests.support.fake_reranker import FakeReranker, Reply
+from tests.support.observe import observe
 
 STALL_AT, STALL_S = 40, 0.6
 
 
 def _requests(delays_ms: Sequence[int]) -> list[Request]:
-    return [Request(f"q{place}", str(delay), ["a", "b"]) for place, delay in enumerate(delays_ms)]
+    return [Request(f"q{index}", str(delay), ["a", "b"]) for index, delay in enumerate(delays_ms)]
 
 
 def _closed(url: str, requests: Sequence[Request], concurrency: int) -> list[Sample]:
@@ -56,7 +57,7 @@ def test_open_loop_sees_a_stall_that_closed_loop_does_not(known_server: KnownSer
     with known_server(STALL_AT, STALL_S) as url:
         blind = observe([_closed(url, _requests([2] * 150), 1)])
     over_s = offsets_s[STALL_AT - 1] + STALL_S
-    waits_ms = [1000 * max(0.0, over_s - at) if place >= STALL_AT - 1 else 0 for place, at in enumerate(offsets_s)]
+    waits_ms = [1000 * max(0.0, over_s - at) if index >= STALL_AT - 1 else 0 for index, at in enumerate(offsets_s)]
     expected = dict(zip(("P90", "P99"), np.percentile(waits_ms, [90, 99]), strict=True))
     assert expected["P99"] > 550
     for name, wait_ms in expected.items():
@@ -67,7 +68,7 @@ def test_open_loop_sees_a_stall_that_closed_loop_does_not(known_server: KnownSer
 
 def test_percentiles_are_those_of_the_known_delays(known_server: KnownServer) -> None:
     """50 delays of 20 to 118 ms, 4 clients: every latency is its delay and little more."""
-    delays_ms = [20 + 2 * ((17 * place) % 50) for place in range(50)]
+    delays_ms = [20 + 2 * ((17 * index) % 50) for index in range(50)]
     with known_server() as url:
         samples = _closed(url, _requests(delays_ms), 4)
     observed = observe([samples])
@@ -108,7 +109,7 @@ def test_closed_loop_keeps_every_sample_in_the_order_of_the_requests(reranker: F
     reranker.delay_s = 0.05
     samples = _closed(reranker.url, _requests([0] * 6), 2)
     assert reranker.most_in_flight == 2
-    assert [sample.query_id for sample in samples] == [f"q{place}" for place in range(6)]
+    assert [sample.query_id for sample in samples] == [f"q{index}" for index in range(6)]
     for sample in samples:
         assert 0.05 <= sample.done_s - sample.planned_s < 2
         assert (sample.status, sample.documents, sample.tokens, sample.error) == (200, 2, 14, None)

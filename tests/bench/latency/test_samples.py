@@ -43,10 +43,10 @@ def test_a_profile_of_some_thousand_samples_stays_small(tmp_path: Path) -> None:
     draw = random.Random(1)
 
     made = []
-    for place in range(5000):
+    for index in range(5000):
         stages = {stage: draw.uniform(0, 300) for stage in ("tokenise", "queue", "inference", "total")}
-        of = sample(place * 0.4, draw.uniform(100, 600), late_ms=draw.uniform(0, 1), server_timing_ms=stages)
-        made.append(msgspec.structs.replace(of, query_id=f"query-{place % 43}", tokens=draw.randint(4000, 9000)))
+        of = sample(index * 0.4, draw.uniform(100, 600), late_ms=draw.uniform(0, 1), server_timing_ms=stages)
+        made.append(msgspec.structs.replace(of, query_id=f"query-{index % 43}", tokens=draw.randint(4000, 9000)))
     samples.write(profile("p", [(plan(5000), [made])]), tmp_path / "p.parquet")
     assert (tmp_path / "p.parquet").stat().st_size < 200_000
 

@@ -112,7 +112,7 @@ def test_a_kill_keeps_the_finished_rounds_and_the_same_command_goes_on(reranker:
         os.kill(process.pid, signal.SIGKILL)
     assert 3 <= seen < 10  # each round as it was done, not the point as a whole
     kept = samples.read(path)
-    done = sum(len(kept.rounds_done(place)) for place in (0, 1))
+    done = sum(len(kept.rounds_done(index)) for index in (0, 1))
     assert 3 <= done < 20
     before = len(reranker.seen)
     time.sleep(0.1)
@@ -120,8 +120,8 @@ def test_a_kill_keeps_the_finished_rounds_and_the_same_command_goes_on(reranker:
     whole = samples.read(path)
     assert len(reranker.seen) - before <= 1 + 2 * (20 - done) + 1  # a check, the missing rounds, one that was in flight
     assert whole.finished() == [0, 1]
-    for place in (0, 1):
-        observed = whole.observations(place)
+    for index in (0, 1):
+        observed = whole.observations(index)
         assert observed.round.tolist() == [number for number in range(10) for _ in range(2)]
         assert whole.table.slice(0, len(kept.table)).equals(kept.table)
 
@@ -136,7 +136,7 @@ def test_a_server_that_goes_away_ends_the_sweep_and_keeps_what_was_done(
     ):
         _measure([_contestant("a", url)], Sweep(documents=(2, 3), requests=4, rounds=2, warm_up=0), tmp_path)
     kept = samples.read(tmp_path / "latency" / "a.parquet")
-    assert [kept.rounds_done(place) for place in (0, 1)] == [{0, 1}, {0}]
+    assert [kept.rounds_done(index) for index in (0, 1)] == [{0, 1}, {0}]
     assert len(records.read(tmp_path / "latency" / "a.json").points) == 1
 
 

@@ -1,4 +1,4 @@
-"""The raw samples of a load test: exact figures, the ledger, the file, and the work that is drawn."""
+"""The raw samples of a load test: exact figures, the log, the file, and the work that is drawn."""
 
 import statistics
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError, DataError
-from bench.load.ledger import Ledger
+from bench.load.sample_log import SampleLog
 from bench.load.samples import LoadHeader, LoadSample, duration_s, figures, read, table
-from bench.load.workload import RequestSampler, Texts, sizes
+from bench.load.workload import RequestSampler, RequestTexts, sizes
 from bench.provenance import gather
 from bench.records import Sample
 
@@ -56,7 +56,7 @@ def test_rates_are_over_the_whole_test() -> None:
 
 def test_failures_have_no_percentile() -> None:
     """A dash in the table, never a 0."""
-    failed = LoadSample("own", 0, sample(0, 1, "status 500: broken"))
+    failed = LoadSample("rerank", 0, sample(0, 1, "status 500: broken"))
     assert figures([failed.sample], 1).p50_ms is None
     assert table([failed]).splitlines()[-1].split() == ["all", "1", "1", "1000.00", "0.0", "-", "-", "-"]
     assert "no request was answered" in table([])
@@ -64,29 +64,29 @@ def test_failures_have_no_percentile() -> None:
 
 def test_the_table_has_a_line_for_each_dialect_and_size() -> None:
     """Sizes as numbers, not as text."""
-    lines = table([LoadSample(name, 0, sample(0, 1, documents=n)) for name in ("tei", "own") for n in (10, 9)])
+    lines = table([LoadSample(name, 0, sample(0, 1, documents=n)) for name in ("tei", "rerank") for n in (10, 9)])
     heads = [line.split("  ")[0] for line in lines.splitlines()[2:]]
-    assert heads == ["own, 9 documents", "own, 10 documents", "tei, 9 documents", "tei, 10 documents", "all"]
+    assert heads == ["rerank, 9 documents", "rerank, 10 documents", "tei, 9 documents", "tei, 10 documents", "all"]
 
 
-def test_the_ledger_writes_what_it_is_given_at_once(tmp_path: Path) -> None:
+def test_the_log_writes_what_it_is_given_at_once(tmp_path: Path) -> None:
     """Before it is closed, so that a test that is killed loses nothing; times count from the start."""
-    ledger = Ledger(tmp_path / "new" / "samples.jsonl")
-    ledger.start(header(), now_unix_s=1000.0)
-    ledger.add([LoadSample("own", 1, sample(1002.5, 250))])
+    sample_log = SampleLog(tmp_path / "new" / "samples.jsonl")
+    sample_log.start(header(), now_unix_s=1000.0)
+    sample_log.add([LoadSample("rerank", 1, sample(1002.5, 250))])
     read_header, samples = read(tmp_path / "new" / "samples.jsonl")
     assert read_header.loop == "closed"
-    assert samples == ledger.samples == [LoadSample("own", 1, sample(2.5, 250))]
-    ledger.close()
+    assert samples == sample_log.samples == [LoadSample("rerank", 1, sample(2.5, 250))]
+    sample_log.close()
 
 
 def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     """The rest is read; a file of something else is refused."""
     file = tmp_path / "samples.jsonl"
-    ledger = Ledger(file)
-    ledger.start(header(), 0)
-    ledger.add([LoadSample("own", 0, sample(n, 1)) for n in range(3)])
-    ledger.close()
+    sample_log = SampleLog(file)
+    sample_log.start(header(), 0)
+    sample_log.add([LoadSample("rerank", 0, sample(n, 1)) for n in range(3)])
+    sample_log.close()
     file.write_bytes(file.read_bytes()[:-20])
     assert len(read(file)[1]) == 2
     file.write_text("{}\n")
@@ -97,31 +97,31 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
 def test_samples_are_not_overwritten(tmp_path: Path) -> None:
     """A file that is there is refused before the test; a second test of the same session gets its own."""
     file = tmp_path / "samples.jsonl"
-    ledger = Ledger(file)
+    sample_log = SampleLog(file)
     for _ in range(3):
-        ledger.start(header(), 0)
-    ledger.close()
+        sample_log.start(header(), 0)
+    sample_log.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["samples-2.jsonl", "samples-3.jsonl", "samples.jsonl"]
     with pytest.raises(BenchError, match="exists, and samples are not overwritten: give another name"):
-        Ledger(file)
+        SampleLog(file)
 
 
 def test_a_difference_to_locusts_count_is_said() -> None:
     """A report that was lost on its way must not go unseen."""
-    ledger = Ledger(None)
-    ledger.add([LoadSample("own", 0, sample(0, 1))])
-    assert ledger.report(1, 2.5).endswith("locust itself counted 1 requests, 2.50 a second")
-    assert ledger.report(3, 2.5).endswith("3 requests, 2.50 a second; 1 samples came in")
+    sample_log = SampleLog(None)
+    sample_log.add([LoadSample("rerank", 0, sample(0, 1))])
+    assert sample_log.report(1, 2.5).endswith("locust itself counted 1 requests, 2.50 a second")
+    assert sample_log.report(3, 2.5).endswith("3 requests, 2.50 a second; 1 samples came in")
 
 
 def test_draws_are_seeded_and_differ_between_users() -> None:
     """The same seed draws the same requests; sizes come as often as they stand in the list."""
-    texts = Texts("d", [(f"q{n}", f"query {n}") for n in range(50)], [f"passage {n}" for n in range(9)])
+    texts = RequestTexts("d", [(f"q{n}", f"query {n}") for n in range(50)], [f"passage {n}" for n in range(9)])
     first, again, other = (RequestSampler(texts, [1, 20, 20], seed) for seed in ("0/0/0", "0/0/0", "0/0/1"))
-    drawn = [first.ask() for _ in range(300)]
-    assert drawn == [again.ask() for _ in range(300)]
-    assert drawn != [other.ask() for _ in range(300)]
-    assert 160 < sum(len(ask.documents) == 20 for ask in drawn) < 240
+    requests = [first.draw() for _ in range(300)]
+    assert requests == [again.draw() for _ in range(300)]
+    assert requests != [other.draw() for _ in range(300)]
+    assert 160 < sum(len(request.documents) == 20 for request in requests) < 240
 
 
 @pytest.mark.parametrize("text", ["", "0", "8,,9", "8,-1", "many", "1.5"])

@@ -1,1 +1,1 @@
-"""What the arena's tests share: a toy field of contestants, a chat endpoint, results folders."""
+"""What the arena's tests share: toy entrants, a chat endpoint, results folders."""

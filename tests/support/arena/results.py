@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bench.accuracy.stage import accuracy_folder
-from bench.arena.field import Arena, read_field
+from bench.arena.entrants import Entrants, read_entrants
 from bench.data import datasets
 
 SHA = "c" * 64
@@ -75,6 +75,6 @@ def bad(number: int) -> list[str]:
     return [*(f"d{n}" for n in range(12) if n != number), f"d{number}"]
 
 
-def load_from(root: Path) -> dict[str, Arena]:
-    """The field of `root/results` over the datasets beside it."""
-    return read_field(root / "results", lambda note: datasets.load(root / note.name, note.split))
+def load_from(root: Path) -> dict[str, Entrants]:
+    """The entrants of `root/results` over the datasets beside it."""
+    return read_entrants(root / "results", lambda note: datasets.load(root / note.name, note.split))

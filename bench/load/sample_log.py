@@ -1,7 +1,7 @@
-"""The ledger of a running load test: every request of every worker, kept and written down as it arrives.
+"""The log of a running load test: every request of every worker, kept and written down as it arrives.
 
 Lives in the process that the user started: locust's master, or the only one. It promises that a test that is killed
-leaves all that it knew, that no file is overwritten, and that the statistics count each request once.
+leaves every sample that had come in, that no file is overwritten, and that the statistics count each request once.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from bench.load.samples import LoadHeader, LoadSample, table
 from bench.storage import JsonLog, check_writable
 
 
-class Ledger:
+class SampleLog:
     """The requests of the test that runs, or ran last; `path` None writes nothing down."""
 
     def __init__(self, path: Path | None) -> None:
@@ -39,8 +39,8 @@ class Ledger:
 
     def add(self, samples: Iterable[LoadSample]) -> None:
         """Take requests whose times are Unix seconds."""
-        for sent in samples:
-            sample = self._since_start(sent)
+        for reported in samples:
+            sample = self._since_start(reported)
             self.samples.append(sample)
             if self._log is not None:
                 self._log.append(sample)
@@ -56,10 +56,10 @@ class Ledger:
         lost = "" if counted == len(self.samples) else f"; {len(self.samples)} samples came in"
         return f"{table(self.samples)}\nlocust itself counted {counted} requests, {per_s:.2f} a second{lost}"
 
-    def _since_start(self, sent: LoadSample) -> LoadSample:
-        at, zero = sent.sample, self._started_unix_s
-        times = {name: round(getattr(at, name) - zero, 6) for name in ("planned_s", "sent_s", "done_s")}
-        return replace(sent, sample=replace(at, **times))
+    def _since_start(self, reported: LoadSample) -> LoadSample:
+        sample, zero = reported.sample, self._started_unix_s
+        times = {name: round(getattr(sample, name) - zero, 6) for name in ("planned_s", "sent_s", "done_s")}
+        return replace(reported, sample=replace(sample, **times))
 
 
 def _free(path: Path) -> Path:

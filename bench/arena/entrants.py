@@ -1,4 +1,4 @@
-"""The field: which contestants ranked which queries, read from the results folder.
+"""The entrants: which contestants ranked which queries, read from the results folder.
 
 Reads `accuracy/<dataset>/<contestant>.jsonl` and the dataset's texts and judgements. A dataset goes by its folder's
 name, so that two splits of one set (`toy` and `toy-dev`) stand apart. It promises that only like is compared with like:
@@ -18,87 +18,88 @@ from bench.data.datasets import Dataset
 from bench.errors import DataError
 from bench.records import DatasetNote
 
-Lists = dict[str, tuple[str, ...] | None]
+RankedLists = dict[str, tuple[str, ...] | None]
 """Query id to document ids, best first; None where the contestant failed."""
-Load = Callable[[DatasetNote], Dataset]
+LoadDataset = Callable[[DatasetNote], Dataset]
 
 
 @dataclass(frozen=True)
-class Run:
+class ContestantRun:
     """One contestant's rankings of one dataset."""
 
     contestant: str
     file: Path
     dataset: DatasetNote
     candidates_sha256: str
-    rankings: Lists
+    rankings: RankedLists
 
 
 @dataclass(frozen=True)
-class Arena:
-    """All contestants of one dataset, and its texts."""
+class Entrants:
+    """The contestants that ranked one dataset, and its texts."""
 
     dataset: Dataset
     candidates_sha256: str
-    runs: dict[str, Run]
+    runs: dict[str, ContestantRun]
+    """By contestant."""
 
 
-def read_field(
-    results: Path, load: Load, datasets: Collection[str] = (), contestants: Collection[str] = ()
-) -> dict[str, Arena]:
-    """The arenas by their folder's name, each with two contestants or more.
+def read_entrants(
+    results: Path, load: LoadDataset, datasets: Collection[str] = (), contestants: Collection[str] = ()
+) -> dict[str, Entrants]:
+    """The entrants by their dataset's folder, each with two contestants or more.
 
     Args:
         results: the results folder.
-        load: gives the dataset that a note tells of.
+        load: gives the dataset that a note describes.
         datasets: only these; all where empty.
         contestants: only these; all where empty.
     """
     root = results / "accuracy"
     folders = sorted(folder for folder in root.glob("*") if folder.is_dir())
-    _known("dataset", datasets, {folder.name for folder in folders}, root)
+    _check_names("dataset", datasets, {folder.name for folder in folders}, root)
     runs = [
         read_run(file)
         for folder in folders
         if not datasets or folder.name in datasets
         for file in sorted(folder.glob("*.jsonl"))
     ]
-    _known("contestant", contestants, {run.contestant for run in runs}, root)
-    by_dataset: dict[str, dict[str, Run]] = {}
+    _check_names("contestant", contestants, {run.contestant for run in runs}, root)
+    by_dataset: dict[str, dict[str, ContestantRun]] = {}
     for run in runs:
         if not contestants or run.contestant in contestants:
             by_dataset.setdefault(run.file.parent.name, {})[run.contestant] = run
-    field = {name: _arena(there, load) for name, there in by_dataset.items() if len(there) > 1}
-    if not field:
+    entrants = {name: _entrants(ranked, load) for name, ranked in by_dataset.items() if len(ranked) > 1}
+    if not entrants:
         raise DataError(f"{root} holds no dataset that two contestants have ranked; `rerank-bench run` makes them")
-    return field
+    return entrants
 
 
-def read_run(file: Path) -> Run:
+def read_run(file: Path) -> ContestantRun:
     """A contestant's raw results."""
     raw = rankings.read(file)
     header = raw.headers[0]
-    lists: Lists = {query_id: tuple(ranking.document_ids) for query_id, ranking in raw.rankings.items()}
+    lists: RankedLists = {query_id: tuple(ranking.document_ids) for query_id, ranking in raw.rankings.items()}
     failed = dict.fromkeys(raw.failures)
-    return Run(header.contestant.name, file, header.dataset, header.candidates.sha256, lists | failed)
+    return ContestantRun(header.contestant.name, file, header.dataset, header.candidates.sha256, lists | failed)
 
 
-def _known(what: str, asked: Collection[str], there: set[str], root: Path) -> None:
-    for name in asked:
-        if name not in there:
-            raise DataError(f"no {what} {name!r} in {root}; there are {', '.join(sorted(there)) or 'none'}")
+def _check_names(kind: str, names: Collection[str], available: set[str], root: Path) -> None:
+    for name in names:
+        if name not in available:
+            raise DataError(f"no {kind} {name!r} in {root}; there are {', '.join(sorted(available)) or 'none'}")
 
 
-def _arena(runs: dict[str, Run], load: Load) -> Arena:
+def _entrants(runs: dict[str, ContestantRun], load: LoadDataset) -> Entrants:
     first, *others = runs.values()
     for other in others:
-        for what, ours, theirs in (
+        for kind, ours, theirs in (
             ("candidates", first.candidates_sha256, other.candidates_sha256),
             ("versions of the dataset", first.dataset.sha256, other.dataset.sha256),
         ):
             if ours != theirs:
                 raise DataError(
-                    f"{first.file} and {other.file} are of different {what} (sha256 {ours[:12]} and {theirs[:12]}): "
+                    f"{first.file} and {other.file} are of different {kind} (sha256 {ours[:12]} and {theirs[:12]}): "
                     "run one of them again, or leave it out with --contestant"
                 )
     dataset = load(first.dataset)
@@ -107,7 +108,7 @@ def _arena(runs: dict[str, Run], load: Load) -> Arena:
             f"the dataset in {dataset.folder} (sha256 {dataset.sha256[:12]}) is not the one that {first.file} ranked "
             f"({first.dataset.sha256[:12]})"
         )
-    return Arena(dataset, first.candidates_sha256, runs)
+    return Entrants(dataset, first.candidates_sha256, runs)
 
 
 def rankings_sha256(*rankings: tuple[str, ...] | None) -> str:

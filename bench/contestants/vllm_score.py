@@ -1,0 +1,30 @@
+"""vLLM's score route: POST /v1/score with one text against many, `data` by `score` in the order of the request.
+
+A route of its own beside `vllm.py`, because the answer is framed and ordered otherwise. It always scores every text.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bench.contestants.dialect import Dialect
+from bench.contestants.results import ParsedAnswer, ScoreResult, Usage, by_score, decode, encode
+
+
+class _Response(msgspec.Struct):
+    data: list[ScoreResult]
+    usage: Usage | None = None
+
+
+def request_body(query: str, documents: Sequence[str], model: str | None = None, _top_n: int | None = None) -> bytes:
+    """The JSON body: the query is the first text of every pair."""
+    return encode({"model": model, "text_1": query, "text_2": documents})
+
+
+def parse(body: bytes) -> ParsedAnswer:
+    """Read the data."""
+    answer = decode(body, _Response)
+    return ParsedAnswer(by_score(answer.data), tokens=answer.usage.total_tokens if answer.usage else None)
+
+
+DIALECT = Dialect("vllm-score", "/v1/score", request_body, parse, takes_top_n=False, best_first=False)
