@@ -2,8 +2,8 @@
 
 The folder holds an ONNX graph, a `tokenizer.json` and `manifest.json`. The manifest names every file with its sha256
 and is written last, so a folder with a manifest is whole. `load` believes nothing: a missing file, a changed byte or
-a manifest of another format is an `ArtefactError` whose message a user can act on. What the graph itself looks like
-is checked by `session.py`, which alone opens it.
+a manifest of a newer format is an `ArtefactError` whose message a user can act on; older formats are read
+(`manifest_formats.py`). What the graph itself looks like is checked by `session.py`, which alone opens it.
 """
 
 import hashlib
@@ -13,8 +13,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from models.manifest_formats import NewerFormat, to_present
+
 MANIFEST = "manifest.json"
 Precision = Literal["fp32", "fp16", "int8"]
+PrecisionChoice = Literal["auto", Precision]
+"""What a user can ask for: a precision, or `auto` for the most suitable one on the device."""
 
 
 class ArtefactError(Exception):
@@ -51,7 +55,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """False: a pair's score depends on its batch (dynamic int8), so pairs are run one at a time."""
     pad_token_id: int = 0
     """What fills a batch's shorter pairs, as the checkpoint's config names it."""
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     activation: Literal["sigmoid"] = "sigmoid"
     """What turns a logit into a relevance score."""
     graph: str = "model.onnx"
@@ -61,7 +65,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tools: dict[str, str] = {}
     """Versions of what built the artefact, by package name."""
     parity: dict[str, Any] = {}
-    """Measured agreement with the fp32 reference, by measure."""
+    """Measured agreement with the fp32 reference, as `models.prepare.verify.Verdict`."""
 
 
 class Artefact(msgspec.Struct, frozen=True):
@@ -72,7 +76,7 @@ class Artefact(msgspec.Struct, frozen=True):
 
     @property
     def sha256(self) -> str:
-        """Over the names and sha256 of the sealed files: artefacts that share it are alike, byte for byte."""
+        """Digest of the names and sha256 of the sealed files: artefacts that share it are alike, byte for byte."""
         lines = (f"{name} {sealed.sha256}\n" for name, sealed in sorted(self.manifest.files.items()))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
@@ -123,13 +127,18 @@ def _belongs(path: Path) -> bool:
 
 def _read_manifest(path: Path) -> Manifest:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Manifest)
+        raw = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        return msgspec.convert(to_present(raw), Manifest)
     except FileNotFoundError:
         raise ArtefactError(f"{path} is missing: the folder is not a prepared model") from None
     except OSError as error:
         raise ArtefactError(f"{path} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtefactError(f"{path} is not a manifest of format 1: {error}") from None
+        raise ArtefactError(f"{path} is not a manifest: {error}") from None
+    except NewerFormat as error:
+        raise ArtefactError(
+            f"{path} has {error}: upgrade rerank-server, or prepare the model again with this version"
+        ) from None
 
 
 def _check_file(folder: Path, name: str, sealed: SealedFile) -> None:
@@ -140,10 +149,10 @@ def _check_file(folder: Path, name: str, sealed: SealedFile) -> None:
         raise ArtefactError(
             f"{path} is missing: the manifest seals it, so the folder is damaged; prepare the model again"
         )
-    found = _sealed(path)
-    if found != sealed:
+    actual = _sealed(path)
+    if actual != sealed:
         raise ArtefactError(
-            f"{path} has changed since it was sealed: sha256 {found.sha256[:12]}…, {found.size_bytes} bytes, "
+            f"{path} has changed since it was sealed: sha256 {actual.sha256[:12]}…, {actual.size_bytes} bytes, "
             f"not {sealed.sha256[:12]}…, {sealed.size_bytes} bytes; prepare the model again"
         )
 

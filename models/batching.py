@@ -2,7 +2,7 @@
 
 A pure function, used by the in-process scorer and by the service alike. Pairs of like length share a batch, because a
 batch costs its longest pair times its size; a budget of no tokens means one pair per batch, which on a CPU is the
-fastest and the only way whose scores do not depend on company (docs/decisions/0002).
+fastest and the only batch-invariant way: no score depends on what shares its batch (docs/decisions/0002).
 """
 
 from collections.abc import Sequence

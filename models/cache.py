@@ -26,13 +26,13 @@ class ByteCache(Generic[K, V]):
     def get(self, key: K) -> V | None:
         """Look a key up; None if it is not there."""
         with self._lock:
-            found = self._entries.get(key)
-            if found is None:
+            entry = self._entries.get(key)
+            if entry is None:
                 self.misses += 1
                 return None
             self.hits += 1
             self._entries.move_to_end(key)
-            return found[0]
+            return entry[0]
 
     def put(self, key: K, value: V, size: int) -> None:
         """Keep an entry whose key and value take `size` bytes; one that is larger than the cache is not kept."""
@@ -47,9 +47,9 @@ class ByteCache(Generic[K, V]):
                 self._remove(next(iter(self._entries)))
 
     def _remove(self, key: K) -> None:
-        found = self._entries.pop(key, None)
-        if found is not None:
-            self.bytes -= found[1]
+        entry = self._entries.pop(key, None)
+        if entry is not None:
+            self.bytes -= entry[1]
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -9,15 +9,16 @@ revision is pinned where it could be confirmed, so that two machines prepare the
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
-from models.artefact import MANIFEST, ArtefactError
+from models.artefact import MANIFEST, ArtefactError, Precision
 
 EMBEDDED = Path(__file__).parent / "embedded"
 """The folder of the small model that ships with the project."""
-EMBEDDED_PRECISION = "int8"
-PRECISIONS = ("fp32", "fp16", "int8")
+EMBEDDED_PRECISION: Precision = "int8"
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 AUTO = "auto"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 PATH_STARTS = (".", "/", "~")
@@ -212,21 +213,21 @@ def _elsewhere(model: str, models_dir: Path, precision: str, prefer: Sequence[st
 
 def _by_precision(folder: Path) -> dict[str, Path]:
     """What is prepared under a model's folder; a manifest directly in it counts for the precision that it names."""
-    found = {name: folder / name for name in PRECISIONS if (folder / name / MANIFEST).is_file()}
+    folders: dict[str, Path] = {name: folder / name for name in PRECISIONS if (folder / name / MANIFEST).is_file()}
     if (folder / MANIFEST).is_file():
-        found.setdefault(_manifest_precision(folder), folder)
-    return found
+        folders.setdefault(_manifest_precision(folder), folder)
+    return folders
 
 
-def _choose(found: dict[str, Path], model: str, precision: str, prefer: Sequence[str]) -> Path | None:
-    if not found:
+def _choose(folders: dict[str, Path], model: str, precision: str, prefer: Sequence[str]) -> Path | None:
+    if not folders:
         return None
     if precision == AUTO:
-        return next(found[name] for name in (*prefer, *found) if name in found)
-    if precision not in found:
-        there = ", ".join(sorted(found))
-        raise NotPrepared(model, f"is prepared as {there}, not as {precision}", _flags(model, precision))
-    return found[precision]
+        return next(folders[name] for name in (*prefer, *folders) if name in folders)
+    if precision not in folders:
+        prepared_as = ", ".join(sorted(folders))
+        raise NotPrepared(model, f"is prepared as {prepared_as}, not as {precision}", _flags(model, precision))
+    return folders[precision]
 
 
 def _flags(model: str, precision: str) -> str:

@@ -1,8 +1,8 @@
-"""Windows over a document that is longer than the room beside its query; the best one speaks for the document.
+"""Chunks of a document that is longer than the room beside its query; the best one speaks for the document.
 
-A window is a slice of the document's token ids, so the first is exactly what truncation leaves, and a word that an edge
+A chunk is a slice of the document's token ids, so the first is exactly what truncation leaves, and a word that an edge
 cuts in two is whole in the neighbour where the overlap reaches over it. The score of a document is the highest logit of
-its windows (MaxP of Dai and Callan, "Deeper Text Understanding for IR with Contextual Neural Language Modeling", 2019).
+its chunks (MaxP of Dai and Callan, "Deeper Text Understanding for IR with Contextual Neural Language Modeling", 2019).
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,10 +17,10 @@ Side = Literal["left", "right"]
 
 
 class TooManyChunks(Exception):
-    """A request comes to more windows than its caller allows."""
+    """A request comes to more chunks than its caller allows."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(f"{count} windows are more than were allowed")
+        super().__init__(f"{count} chunks are more than were allowed")
         self.count = count
 
 
@@ -35,13 +35,13 @@ class TooLong(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class ChunkOptions:
-    """How a long document is read; the default is truncation, which reads its first window only.
+    """How a long document is read; the default is truncation, which reads its first chunk only.
 
     Args:
-        max_chunks_per_doc: windows of a document at most; what lies beyond the last is not read.
-        overlap_tokens: tokens that a window shares with the one before it; more than half of the room counts as half,
-            since the room is known only with the query, and a window should bring more that is new than is not.
-        max_tokens_per_doc: tokens of a document that are read at most; None for as many as its windows hold.
+        max_chunks_per_doc: chunks of a document at most; what lies beyond the last is not read.
+        overlap_tokens: tokens that a chunk shares with the one before it; more than half of the room counts as half,
+            since the room is known only with the query, and a chunk should bring more that is new than is not.
+        max_tokens_per_doc: tokens of a document that are read at most; None for as many as its chunks hold.
         truncation_side: which end of a document is cut off: "right" keeps its first tokens, "left" its last.
         truncate: cut what is longer than that; False raises TooLong.
     """
@@ -61,7 +61,7 @@ class ChunkOptions:
             raise ValueError(f"max_tokens_per_doc must be 1 or more, not {self.max_tokens_per_doc}")
 
     def reach(self, room: int) -> int:
-        """Tokens of a document that all windows of `room` tokens together read at most."""
+        """Tokens of a document that all chunks of `room` tokens together read at most."""
         reach = room + (self.max_chunks_per_doc - 1) * self._step(room)
         return reach if self.max_tokens_per_doc is None else min(reach, self.max_tokens_per_doc)
 
@@ -77,11 +77,11 @@ class ChunkOptions:
 
 
 TRUNCATION = ChunkOptions()
-"""One window for each document: its end is cut off."""
+"""One chunk for each document: its end is cut off."""
 
 
 class ChunkedPairs(NamedTuple):
-    """The pairs of a request, window after window and document after document, and how many each document has."""
+    """The pairs of a request, chunk after chunk and document after document, and how many each document has."""
 
     pairs: list[Pair]
     counts: list[int]
@@ -99,6 +99,6 @@ class ChunkedPairs(NamedTuple):
 
 
 def best_chunks(logits: Logits, counts: Sequence[int]) -> Logits:
-    """Logits of all windows, [sum(counts)], to the highest of each document, [len(counts)]; each count is 1 or more."""
+    """Logits of all chunks, [sum(counts)], to the highest of each document, [len(counts)]; each count is 1 or more."""
     starts = np.cumsum([0, *counts[:-1]]) if counts else np.empty(0, np.int64)
     return np.maximum.reduceat(logits, starts)

@@ -1,23 +1,23 @@
 """The ONNX Runtime session: the only place that knows ONNX Runtime.
 
 It opens an artefact's graph on a device, refuses a graph that is no one-label cross-encoder, and turns a batch of pairs
-into fp32 logits. On the CPU every run is single-threaded and `lanes` of them go on at a time; a pair that is alone in
-the house is run by all CPUs together instead (`run_single`), with the same logit. On a GPU one lane owns the device and
-batches are padded to a token budget. The callers see only `lanes`, `max_batch_tokens`, `run_cost_tokens`,
-`length_multiple`, `run` and `run_single`.
+into fp32 logits. On the CPU `inference_threads` single-threaded runs go on at a time; where there is nothing else to
+run, all CPUs work on one pair instead (`run_single`), with the same logit. A GPU takes one run at a time, of batches
+that are padded to a token budget. What differs between devices stands in `models.devices`. The callers see only
+`device`, `inference_threads`, `max_batch_tokens`, `run_cost_tokens`, `run`, `run_single` and `warm_up`.
 """
 
 import os
-import subprocess
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from models import tuning
-from models.artefact import Artefact, ArtefactError, Precision
+from models.artefact import Artefact, ArtefactError
 from models.batching import NO_BATCHING, RUN_COST_TOKENS, DeviceOutOfMemory
 from models.cpus import usable_cpus
+from models.devices import CPU, Device
 from models.pair import Logits, Pair
 
 # Read by ONNX Runtime's library when it is loaded, so it must stand before the import: reports to its maker are off
@@ -25,46 +25,50 @@ from models.pair import Logits, Pair
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 
-Device = Literal["auto", "cpu", "cuda"]
-
-GPU_BATCH_TOKENS = 16_384
-"""Padded tokens of a batch on a GPU until it is measured: about 10 TFLOP at 568 M parameters, tens of milliseconds."""
-GPU_LENGTH_MULTIPLE = 8
-"""Lengths are padded to a multiple of this on a GPU: its matrix units work in eights, and the arena sees fewer shapes.
-Sixteen would cost 4 % of the tokens of real passages in padding, eight costs 2 % (tools/engine/lengths.py)."""
-OUT_OF_MEMORY = ("Failed to allocate memory", "out of memory", "CUDA_ERROR_OUT_OF_MEMORY", "BFCArena")
-"""What ONNX Runtime says where a batch does not fit."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "logits"
 FATAL_ONLY = 4
 """ONNX Runtime's log level: its errors are raised, and would else stand on stderr a second time."""
 
 
+def available_providers() -> list[str]:
+    """List the execution providers that the installed ONNX Runtime has."""
+    return list(ort.get_available_providers())
+
+
 class Session:
-    """An open graph. `run` may be called from `lanes` threads at a time."""
+    """An open graph. `run` may be called from `inference_threads` threads at a time.
+
+    Args:
+        artefact: the model; its graph is opened here.
+        device: where to run it.
+        threads: runs at a time on a device that is not exclusive; 0 for one per usable CPU.
+        max_batch_tokens: padded tokens of a batch; None for the device's default.
+        gpu_memory_bytes: limit of the device's memory that ONNX Runtime may take; 0 for none.
+
+    Raises:
+        ArtefactError: the graph does not open, or is no one-label cross-encoder.
+    """
 
     def __init__(
         self,
         artefact: Artefact,
+        device: Device,
         *,
-        device: Device = "auto",
         threads: int = 0,
         max_batch_tokens: int | None = None,
         gpu_memory_bytes: int = 0,
     ) -> None:
-        has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
-        self.device = choose_device(device, artefact.manifest.precision, has_cuda=has_cuda)
-        self.inference_threads = 1 if self.device == "cuda" else threads or usable_cpus()
-        self.length_multiple = GPU_LENGTH_MULTIPLE if self.device == "cuda" else 1
-        self.max_batch_tokens = _budget(artefact, self.device, max_batch_tokens)
+        self.device = device
+        self.inference_threads = 1 if device.exclusive else threads or usable_cpus()
+        self.max_batch_tokens = _budget(artefact, device, max_batch_tokens)
         self.run_cost_tokens = RUN_COST_TOKENS
-        self._untuned = self.device == "cuda" and max_batch_tokens is None and artefact.manifest.batchable
+        self._untuned = device.tuned and max_batch_tokens is None and artefact.manifest.batchable
         self._artefact = artefact
-        self._session = _open(artefact, self.device, gpu_memory_bytes)
-        is_shared = self.device == "cpu" and self.inference_threads > 1 and self.max_batch_tokens == NO_BATCHING
-        self._wide = _open(artefact, self.device, threads=self.inference_threads) if is_shared else self._session
+        self._session = _open(artefact, device, gpu_memory_bytes)
+        has_wide = self.inference_threads > 1 and self.max_batch_tokens == NO_BATCHING
+        self._wide = _open(artefact, device, threads=self.inference_threads) if has_wide else self._session
         self._inputs = _check_graph(artefact, self._session)
-        self._pad_token_id = artefact.manifest.pad_token_id
 
     def run(self, batch: Sequence[Pair]) -> Logits:
         """Score a batch: pairs in, logits of shape [len(batch)] out, float32, in the batch's order.
@@ -75,25 +79,27 @@ class Session:
         return self._run(self._session, batch)
 
     def run_single(self, batch: Sequence[Pair]) -> Logits:
-        """Score as `run` does, with all CPUs on one batch: for when nothing else is to be done."""
+        """Score as `run` does, with all CPUs on one batch: for when there is nothing else to run."""
         return self._run(self._wide, batch)
 
     def _run(self, session: ort.InferenceSession, batch: Sequence[Pair]) -> Logits:
-        arrays = _pad(batch, self._pad_token_id, self.length_multiple, self._artefact.manifest.max_tokens)
+        manifest = self._artefact.manifest
+        arrays = pad(batch, manifest.pad_token_id, self.device.length_multiple, manifest.max_tokens)
         feeds = {name: array for name, array in arrays.items() if name in self._inputs}
-        if self.device != "cuda":
-            (logits,) = session.run([OUTPUT], feeds)
-            return _one_label(logits, len(batch))
         try:
-            return _one_label(run_bound(session, feeds, self.device), len(batch))
+            if self.device.output_memory is None:
+                (logits,) = session.run([OUTPUT], feeds)
+            else:
+                logits = run_bound(session, feeds, self.device.output_memory)
         except Exception as error:
-            if any(word in str(error) for word in OUT_OF_MEMORY):
+            if self.device.is_out_of_memory(error):
                 raise DeviceOutOfMemory(str(error)) from error
             raise
+        return _one_label(logits, len(batch))
 
     def warm_up(self, pair: Pair) -> None:
-        """Run one pair so that the first request finds a warm session and a graph that does run; then, on a GPU whose
-        batches nobody has set, measure what they may be or read what was measured before.
+        """Run one pair so that the first request finds a warm session and a graph that does run; then, on a device
+        whose batches are tuned and not set by the user, measure the best budget or read what was measured before.
 
         Raises:
             ArtefactError: the graph fails, or answers with something that is not one finite logit a pair.
@@ -108,63 +114,34 @@ class Session:
         if not np.isfinite(logits).all():
             raise ArtefactError(f"the model answers a first short pair with {logits[0]}, not with a finite logit")
         if self._untuned:
-            self.tune()
+            self._tune()
 
-    def tune(self) -> None:
-        """Set what a batch may be as it is measured on this device; keep that beside the artefact."""
+    def _tune(self) -> None:
+        """Set the budget of a batch as it is measured on this device; keep that beside the artefact."""
         manifest, folder = self._artefact.manifest, self._artefact.folder
-        made_on = (device_name(), ort.__version__, manifest.files[self._artefact.graph.name].sha256)
-        known = tuning.read(folder)
-        if known is None or not known.is_of(*made_on):
+        measured_on = (self.device.hardware_name(), ort.__version__, manifest.files[manifest.graph].sha256)
+        kept = tuning.read(folder)
+        if kept is None or not kept.is_of(*measured_on):
             seconds = tuning.measure(self.run, length=min(tuning.LENGTH, manifest.max_tokens))
             if not seconds:  # not even the smallest fits
                 return
-            known = tuning.Tuning(*made_on, seconds, *tuning.choose(seconds))
-            tuning.keep(known, folder)
-        self.max_batch_tokens, self.run_cost_tokens = known.max_batch_tokens, known.run_cost_tokens
+            kept = tuning.Tuning(*measured_on, seconds, *tuning.choose(seconds))
+            tuning.write(kept, folder)
+        self.max_batch_tokens, self.run_cost_tokens = kept.max_batch_tokens, kept.run_cost_tokens
 
 
-def choose_device(device: Device, precision: str, *, has_cuda: bool) -> Literal["cpu", "cuda"]:
-    """Choose where to run; int8 graphs are made for the CPU and stay there unless CUDA is asked for by name.
-
-    Raises:
-        ArtefactError: CUDA is asked for where there is none.
-    """
-    if device == "cuda" and not has_cuda:
-        raise ArtefactError("device cuda was asked for, but this ONNX Runtime has no CUDA: install the gpu extra")
-    if device == "auto":
-        return "cuda" if has_cuda and precision != "int8" else "cpu"
-    return device
-
-
-def device_name() -> str:
-    """The GPU's name, by its driver's own tool."""
-    try:
-        asked = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        names = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return names.splitlines()[0].strip() if names.strip() else "unknown"
-
-
-def run_bound(session: ort.InferenceSession, feeds: dict[str, Any], device: str) -> Any:
-    """Run with inputs and output bound to a device: one copy there, one copy back, nothing in between."""
+def run_bound(session: ort.InferenceSession, feeds: dict[str, Any], memory: str) -> Any:
+    """Run with inputs and output bound to a device's memory: one copy there, one copy back, nothing in between."""
     binding = session.io_binding()
     for name, array in feeds.items():
         binding.bind_cpu_input(name, array)
-    binding.bind_output(OUTPUT, device)
+    binding.bind_output(OUTPUT, memory)
     session.run_with_iobinding(binding)
     (logits,) = binding.copy_outputs_to_cpu()
     return logits
 
 
-def preferred_precisions(device: Device) -> tuple[Precision, ...]:
-    """Order the precisions for a device, the fastest first; `auto` means CUDA where ONNX Runtime has it."""
-    has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
-    return ("fp16", "fp32", "int8") if device == "cuda" or (device == "auto" and has_cuda) else ("int8", "fp32", "fp16")
-
-
-def _budget(artefact: Artefact, device: str, max_batch_tokens: int | None) -> int:
+def _budget(artefact: Artefact, device: Device, max_batch_tokens: int | None) -> int:
     if not artefact.manifest.batchable:
         if max_batch_tokens:
             raise ArtefactError(
@@ -172,32 +149,27 @@ def _budget(artefact: Artefact, device: str, max_batch_tokens: int | None) -> in
                 "leave max_batch_tokens unset"
             )
         return NO_BATCHING
-    if max_batch_tokens is None:
-        return GPU_BATCH_TOKENS if device == "cuda" else NO_BATCHING
-    return max_batch_tokens
+    return device.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
 
 
-def _open(artefact: Artefact, device: str, gpu_memory_bytes: int = 0, *, threads: int = 1) -> ort.InferenceSession:
+def _open(artefact: Artefact, device: Device, gpu_memory_bytes: int = 0, *, threads: int = 1) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.log_severity_level = FATAL_ONLY
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # patterns are kept per shape, and every length is a shape of its own
-    providers: list[Any] = ["CPUExecutionProvider"]
-    if device == "cuda":
+    providers: dict[str, dict[str, Any]] = {device.provider: device.provider_options(gpu_memory_bytes)}
+    providers.setdefault(CPU.provider, {})  # runs the operators for which the device has no kernel
+    if device.preloads_libraries:
         ort.preload_dlls()
-        # kSameAsRequested: the arena grows by what a shape needs, not by powers of two for each new shape
-        settings: dict[str, Any] = {"arena_extend_strategy": "kSameAsRequested"}
-        if gpu_memory_bytes:
-            settings["gpu_mem_limit"] = gpu_memory_bytes
-        providers.insert(0, ("CUDAExecutionProvider", settings))
     try:
-        session = ort.InferenceSession(str(artefact.graph), options, providers=providers)
+        session = ort.InferenceSession(str(artefact.graph), options, providers=list(providers.items()))
     except Exception as error:
         raise ArtefactError(f"{artefact.graph} does not open in ONNX Runtime {ort.__version__}: {error}") from error
-    if device == "cuda" and session.get_providers()[0] != "CUDAExecutionProvider":
+    if session.get_providers()[0] != device.provider:
         raise ArtefactError(
-            "CUDA is installed but does not start (driver or libraries): pass --device cpu to go without"
+            f"{device.name.upper()} is installed but does not start (driver or libraries): "
+            "pass --device cpu to go without"
         )
     return session
 
@@ -219,13 +191,13 @@ def _check_graph(artefact: Artefact, session: ort.InferenceSession) -> frozenset
     return inputs
 
 
-def _pad(batch: Sequence[Pair], pad_token_id: int, multiple: int, window: int) -> dict[str, Any]:
-    """Lay a batch out as [pairs, longest] int64 arrays, padded on the right; a lone pair is not copied.
+def pad(batch: Sequence[Pair], pad_token_id: int, multiple: int, max_tokens: int) -> dict[str, Any]:
+    """Lay a batch out as [pairs, longest] int64 arrays, padded on the right; a single pair is not copied.
 
-    The longest is rounded up to a multiple, but not beyond the window: the model has no places there.
+    The longest is rounded up to a multiple, but not beyond `max_tokens`: the model has no positions there.
     """
     longest = max(len(pair) for pair in batch)
-    padded = max(longest, min(longest + -longest % multiple, window))
+    padded = max(longest, min(longest + -longest % multiple, max_tokens))
     if len(batch) == 1 and longest == padded:
         ids, types = batch[0].ids[np.newaxis], batch[0].types[np.newaxis]
         return {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}

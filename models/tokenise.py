@@ -1,11 +1,11 @@
 """Texts to pairs of token ids, exactly as the model's own tokenizer would lay them out.
 
-The query is tokenised once per request and every document apart; both are then joined by the layout that the tokenizer
-itself shows for a pair (special tokens before, between and after), which gives bit for bit what encoding each pair
-gives. Truncation cuts the document only; a query longer than three quarters of the window is cut to three quarters,
-as FlagEmbedding's FlagReranker does. Where the caller wants them, a long document gets several windows rather than one
-(see `models.chunks`). A very long document is read only as far as its windows can reach, so five megabytes cost no
-more than a page.
+The query is tokenised once per request and every document apart; both are then joined by the template that the
+tokenizer itself shows for a pair (special tokens before, between and after), which gives bit for bit what encoding each
+pair gives. Truncation cuts the document only; a query longer than three quarters of the window is cut to three
+quarters, as FlagEmbedding's FlagReranker does. Where the caller wants them, a long document gets several chunks rather
+than one (see `models.chunks`). A very long document is read only as far as its chunks can reach, so five megabytes cost
+no more than a page.
 """
 
 import sys
@@ -35,30 +35,30 @@ TEXTS_PER_CPU = 8
 another thread would wait for all of a large one (2.6 s of 1,000 long documents; so it waits for some milliseconds)."""
 
 
-class _Part(NamedTuple):
-    """Special tokens that stand before, between or after the two texts."""
+class SpecialTokens(NamedTuple):
+    """Special tokens that stand in one place of a pair: their ids and their segment ids."""
 
     ids: TokenIds
     types: TokenIds
 
 
 class PairTemplate(NamedTuple):
-    """How a pair is laid out: before, query, between, document, after."""
+    """How a pair is laid out: prefix, query, middle, document, suffix."""
 
-    before: _Part
-    between: _Part
-    after: _Part
+    prefix: SpecialTokens
+    middle: SpecialTokens
+    suffix: SpecialTokens
     query_type: int
     document_type: int
 
     @property
     def special_tokens(self) -> int:
         """How many special tokens a pair has."""
-        return len(self.before.ids) + len(self.between.ids) + len(self.after.ids)
+        return len(self.prefix.ids) + len(self.middle.ids) + len(self.suffix.ids)
 
 
-class _Known(NamedTuple):
-    """Token ids of a document that was read before."""
+class _CachedDocument(NamedTuple):
+    """Token ids of a document that was tokenised before."""
 
     ids: npt.NDArray[np.int32]
     whole: bool
@@ -71,19 +71,19 @@ class Tokeniser:
     Args:
         tokenizer: the model's own.
         max_tokens: the window of a pair.
-        cache_bytes: for the token ids of documents that were read last, texts included; 0 for none.
+        cache_bytes: size of the cache of documents' token ids, texts included; 0 for none.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int, *, cache_bytes: int = 0) -> None:
-        self.cache = ByteCache[str, _Known](cache_bytes)
+        self.cache = ByteCache[str, _CachedDocument](cache_bytes)
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
-        self._at_a_time = TEXTS_PER_CPU * usable_cpus()
-        self._layout = _probe(tokenizer)
+        self._texts_at_a_time = TEXTS_PER_CPU * usable_cpus()
+        self._template = _read_template(tokenizer)
         self.max_tokens = max_tokens
         self.max_query_tokens = max_tokens * 3 // 4
-        if max_tokens - self.max_query_tokens <= self._layout.special_tokens:
+        if max_tokens - self.max_query_tokens <= self._template.special_tokens:
             raise ArtefactError(f"a window of {max_tokens} tokens is too small for a pair: give more max_tokens")
 
     @classmethod
@@ -101,69 +101,72 @@ class Tokeniser:
         return self.chunked_pairs(query, documents, TRUNCATION).pairs
 
     def chunked_pairs(
-        self, query: str, documents: Sequence[str], windows: ChunkOptions, *, max_pairs: int | None = None
+        self, query: str, documents: Sequence[str], chunk_options: ChunkOptions, *, max_pairs: int | None = None
     ) -> ChunkedPairs:
-        """Pair the query with each window of each document, unpadded pairs of at most `max_tokens` tokens.
+        """Pair the query with each chunk of each document, unpadded pairs of at most `max_tokens` tokens.
 
         Raises:
-            TooManyChunks: the windows of all documents are more than `max_pairs`; no pair was made.
-            TooLong: the windows forbid to cut, and a text would have to be; no pair was made.
+            TooManyChunks: the chunks of all documents are more than `max_pairs`; no pair was made.
+            TooLong: the options forbid to cut, and a text would have to be; no pair was made.
         """
-        one_more = 0 if windows.truncate else 1  # read where nothing may be cut, to see whether it would have to be
-        most = self.max_query_tokens if windows.truncate else self.max_tokens - self._layout.special_tokens - 1
-        query_ids = self._encode([query], most + one_more)[0]
-        if len(query_ids) > most:
+        # where nothing may be cut, one more token is read, to see whether it would have to be
+        one_more = 0 if chunk_options.truncate else 1
+        limit = self.max_query_tokens if chunk_options.truncate else self.max_tokens - self._template.special_tokens - 1
+        query_ids = self._encode([query], limit + one_more)[0]
+        if len(query_ids) > limit:
             raise TooLong(None)
-        room = self.max_tokens - len(query_ids) - self._layout.special_tokens
-        if max_pairs is not None:  # one window too many is enough to refuse, so no document is read beyond it
-            windows = replace(windows, max_chunks_per_doc=min(windows.max_chunks_per_doc, max_pairs + 1))
-        reach = windows.reach(room)
-        encoded = self._documents(documents, reach + one_more, windows.truncation_side)
+        room = self.max_tokens - len(query_ids) - self._template.special_tokens
+        if max_pairs is not None:  # one chunk too many is enough to refuse, so no document is read beyond it
+            few = min(chunk_options.max_chunks_per_doc, max_pairs + 1)
+            chunk_options = replace(chunk_options, max_chunks_per_doc=few)
+        reach = chunk_options.reach(room)
+        encoded = self._encode_documents(documents, reach + one_more, chunk_options.truncation_side)
         for index, ids in enumerate(encoded):
             if len(ids) > reach:
                 raise TooLong(index)
-        spans = [windows.spans(len(ids), room) for ids in encoded]
-        counts = [len(of_document) for of_document in spans]
+        spans = [chunk_options.spans(len(ids), room) for ids in encoded]
+        counts = [len(document_spans) for document_spans in spans]
         if max_pairs is not None and sum(counts) > max_pairs:
             raise TooManyChunks(sum(counts))
-        parts = [ids[span] for ids, of_document in zip(encoded, spans, strict=True) for span in of_document]
-        return ChunkedPairs(self._join(query_ids, parts), counts)
+        chunks = [ids[span] for ids, document_spans in zip(encoded, spans, strict=True) for span in document_spans]
+        return ChunkedPairs(self._join(query_ids, chunks), counts)
 
-    def _join(self, query_ids: TokenIds, parts: Sequence[TokenIds]) -> list[Pair]:
-        """Lay the query out with each part of a document."""
-        layout = self._layout
-        head = np.concatenate([layout.before.ids, query_ids, layout.between.ids])
-        head_types = np.concatenate(
-            [layout.before.types, np.full(len(query_ids), layout.query_type, np.int64), layout.between.types]
-        )
+    def _join(self, query_ids: TokenIds, chunks: Sequence[TokenIds]) -> list[Pair]:
+        """Lay the query out with each chunk of a document."""
+        template = self._template
+        head = np.concatenate([template.prefix.ids, query_ids, template.middle.ids])
+        query_types = np.full(len(query_ids), template.query_type, np.int64)
+        head_types = np.concatenate([template.prefix.types, query_types, template.middle.types])
         return [
             Pair(
-                np.concatenate([head, ids, layout.after.ids]),
-                np.concatenate([head_types, np.full(len(ids), layout.document_type, np.int64), layout.after.types]),
+                np.concatenate([head, ids, template.suffix.ids]),
+                np.concatenate(
+                    [head_types, np.full(len(ids), template.document_type, np.int64), template.suffix.types]
+                ),
             )
-            for ids in parts
+            for ids in chunks
         ]
 
-    def _documents(self, documents: Sequence[str], room: int, side: Side) -> Sequence[TokenIds]:
-        """Encode documents, those that were read before from the cache, where there is one."""
+    def _encode_documents(self, documents: Sequence[str], room: int, side: Side) -> Sequence[TokenIds]:
+        """Encode documents, taking those that were encoded before from the cache, where there is one."""
         if self.cache.max_bytes == 0 or side == "left":
             return self._encode(documents, room, side)
-        ids = [self._known(document, room) for document in documents]
-        missing = [place for place, known in enumerate(ids) if known is None]
+        encoded = [self._cached(document, room) for document in documents]
+        missing = [index for index, ids in enumerate(encoded) if ids is None]
         # room varies with the query: read as much as any query would leave, unless far less is asked for
-        wanted = max(room, self.max_tokens) if room > self.max_tokens // 2 else room
-        for place, read in zip(missing, self._encode([documents[place] for place in missing], wanted), strict=True):
-            document, kept = documents[place], read.astype(np.int32)
+        depth = max(room, self.max_tokens) if room > self.max_tokens // 2 else room
+        for index, ids in zip(missing, self._encode([documents[index] for index in missing], depth), strict=True):
+            document, kept = documents[index], ids.astype(np.int32)
             size = sys.getsizeof(document) + kept.nbytes
-            self.cache.put(document, _Known(kept, whole=len(read) < wanted), size)
-            ids[place] = read[:room]
-        return [known for known in ids if known is not None]
+            self.cache.put(document, _CachedDocument(kept, whole=len(ids) < depth), size)
+            encoded[index] = ids[:room]
+        return [ids for ids in encoded if ids is not None]
 
-    def _known(self, document: str, room: int) -> TokenIds | None:
-        known = self.cache.get(document)
-        if known is None or (len(known.ids) < room and not known.whole):
+    def _cached(self, document: str, room: int) -> TokenIds | None:
+        cached = self.cache.get(document)
+        if cached is None or (len(cached.ids) < room and not cached.whole):
             return None
-        return known.ids[:room].astype(np.int64)
+        return cached.ids[:room].astype(np.int64)
 
     def _encode(self, texts: Sequence[str], room: int, side: Side = "right") -> list[TokenIds]:
         """Encode texts without special tokens, each cut to its first `room` tokens, or to its last."""
@@ -180,7 +183,7 @@ class Tokeniser:
         return np.array(ids, dtype=np.int64)
 
     def _batch(self, texts: list[str]) -> list[Encoding]:
-        parts = [texts[start : start + self._at_a_time] for start in range(0, len(texts), self._at_a_time)]
+        parts = [texts[start : start + self._texts_at_a_time] for start in range(0, len(texts), self._texts_at_a_time)]
         return [
             encoding for part in parts for encoding in self._tokenizer.encode_batch_fast(part, add_special_tokens=False)
         ]
@@ -190,26 +193,26 @@ def _part_of(text: str, reach: int, side: Side) -> str:
     return text[-reach:] if side == "left" else text[:reach]
 
 
-def _probe(tokenizer: Tokenizer) -> PairTemplate:
-    """Read the layout off an encoded pair: its special tokens belong to neither sequence."""
+def _read_template(tokenizer: Tokenizer) -> PairTemplate:
+    """Read the template off an encoded pair: its special tokens belong to neither sequence."""
     probe = tokenizer.encode("one two", "three four")
-    places: list[int | None] = probe.sequence_ids
-    if 0 not in places or 1 not in places:
+    sequences: list[int | None] = probe.sequence_ids
+    if 0 not in sequences or 1 not in sequences:
         raise ArtefactError("tokenizer.json gives no tokens for plain English words: it cannot belong to a text model")
-    query_start, document_start = places.index(0), places.index(1)
-    query_end = query_start + places.count(0)
-    document_end = document_start + places.count(1)
-    if None in places[query_start:query_end] or None in places[document_start:document_end]:
+    query_start, document_start = sequences.index(0), sequences.index(1)
+    query_end = query_start + sequences.count(0)
+    document_end = document_start + sequences.count(1)
+    if None in sequences[query_start:query_end] or None in sequences[document_start:document_end]:
         raise ArtefactError("tokenizer.json puts special tokens inside a text: such a pair layout is not supported")
     ids, types = np.array(probe.ids, np.int64), np.array(probe.type_ids, np.int64)
 
-    def part(start: int, end: int) -> _Part:
-        return _Part(ids[start:end], types[start:end])
+    def special_tokens(start: int, end: int) -> SpecialTokens:
+        return SpecialTokens(ids[start:end], types[start:end])
 
     return PairTemplate(
-        before=part(0, query_start),
-        between=part(query_end, document_start),
-        after=part(document_end, len(ids)),
+        prefix=special_tokens(0, query_start),
+        middle=special_tokens(query_end, document_start),
+        suffix=special_tokens(document_end, len(ids)),
         query_type=int(types[query_start]),
         document_type=int(types[document_start]),
     )

@@ -57,7 +57,7 @@ def read(folder: Path) -> Tuning | None:
         return None
 
 
-def keep(tuning: Tuning, folder: Path) -> None:
+def write(tuning: Tuning, folder: Path) -> None:
     """Write it into an artefact's folder, whole or not at all; a folder that cannot be written is told in the log."""
     beside = folder / f"{FILE}.{os.getpid()}.partial"  # two servers may start at a time
     try:

@@ -16,6 +16,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from models.artefact import PrecisionChoice
+from models.devices import DeviceChoice
+
 PREFIX = "RERANK_"
 ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 NOT_OURS = frozenset({"RERANK_DATA"})
@@ -36,7 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "~/.cache/rerank/models"
     )
     precision: Annotated[
-        Literal["auto", "fp32", "fp16", "int8"],
+        PrecisionChoice,
         Meta(
             description="Which prepared form of the model: auto takes fp16 on CUDA, int8 on the CPU, or what is there."
         ),
@@ -44,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8000
     device: Annotated[
-        Literal["auto", "cpu", "cuda"],
+        DeviceChoice,
         Meta(description="Where to run the model: auto takes CUDA where it is installed, the CPU for int8."),
     ] = "auto"
     threads: Annotated[

@@ -5,8 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from models.artefact import Precision, PrecisionChoice
+from models.devices import CPU, DEVICES, DeviceChoice
 
 ROOT = Path(__file__).parent.parent
 OURS = {"models", "service", "bench", "tools", "tests"}
@@ -21,10 +25,10 @@ ONLY_IN = {
 }
 """Where an outside library may be known."""
 LEAVES = {
-    "models/artefact.py", "models/cpus.py", "models/pair.py", "models/batching.py", "models/prepare/requirements.py",
-    "service/errors.py", "service/job.py", "service/settings.py",
+    "models/artefact.py", "models/batching.py", "models/cpus.py", "models/devices.py", "models/manifest_formats.py",
+    "models/pair.py", "models/prepare/requirements.py", "service/errors.py", "service/job.py", "service/settings.py",
 }  # fmt: skip
-"""Files that know none of our others."""
+"""Files that know none of our others but leaves: the settings, say, take the names of devices from where they are."""
 ENGINE_MAY_IMPORT = {"service.errors", "service.job"}
 """What the engine knows of the service beside itself."""
 SERVING_NEEDS_NO = {"torch", "transformers", "onnx", "onnxscript", "safetensors", "huggingface_hub"}
@@ -75,11 +79,35 @@ def test_a_library_is_known_in_one_place_only() -> None:
                 assert allowed is None or name(path) in allowed, f"{name(path)} imports {module}"
 
 
-def test_leaves_know_nobody() -> None:
-    """A leaf can be read, tested and moved alone."""
+def test_leaves_know_only_leaves() -> None:
+    """A leaf can be read and tested without the rest of the tree."""
     for leaf in LEAVES:
-        ours = [module for module in imports(ROOT / leaf) if module.partition(".")[0] in OURS]
-        assert ours == [], f"{leaf} imports {ours}"
+        ours = {f"{m.replace('.', '/')}.py" for m in imports(ROOT / leaf) if m.partition(".")[0] in OURS}
+        assert ours <= LEAVES, f"{leaf} imports {ours - LEAVES}"
+
+
+def test_a_device_is_known_by_its_value_alone() -> None:
+    """No file but the devices' own names a device or its provider: what differs between them stands in the value."""
+    names = {device.name for device in DEVICES} - {CPU.name} | {device.provider for device in DEVICES}
+    for room in ("models", "service"):
+        for path in files(room):
+            strings = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+            known = {text for text in strings if isinstance(text, str) and text in names}
+            assert name(path) in {"models/devices.py", "service/dialects/tei.py"} or not known, f"{name(path)}: {known}"
+
+
+@pytest.mark.parametrize("words", [get_args(DeviceChoice), get_args(Precision), get_args(PrecisionChoice)])
+def test_what_a_user_may_type_is_listed_once(words: tuple[str, ...]) -> None:
+    """A Literal of the devices or of the precisions stands in one file; the others take it from there."""
+    listed = []
+    for room in ("models", "service"):
+        for path in files(room):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name) and node.value.id == "Literal":
+                    constants = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+                    if len(constants) > 1 and set(constants) <= set(words):
+                        listed.append(name(path))
+    assert len(listed) <= 1, listed
 
 
 def test_only_preparing_imports_what_preparing_needs() -> None:

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from models.artefact import Artefact, ArtefactError, Manifest
+from models.devices import CPU
 from models.pair import Logits, Pair
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.errors import PrepareError, reason
@@ -22,7 +23,7 @@ from models.prepare.int8 import quantise
 from models.prepare.pairs import Text, samples
 from models.prepare.progress import Progress
 from models.prepare.reference import Reference, make, write
-from models.prepare.verify import company_difference
+from models.prepare.verify import batch_variance
 from models.session import Session
 from models.tokenise import Tokeniser
 
@@ -31,8 +32,8 @@ EXPORT = "export"
 """Subfolder of the workplace for the fp32 graph that int8 and fp16 are made of."""
 LONGEST = 8192
 """Where the search for a window ends, in tokens."""
-COMPANY = 0.005
-"""Share of the logits' spread that a batch may change if a foreign graph is to be run in batches."""
+MOST_BATCH_VARIANCE = 0.005
+"""Share of the logits' spread by which a batch may change a logit if a foreign graph is to be run in batches."""
 
 
 class Built:
@@ -69,7 +70,7 @@ def build(
     manifest: Manifest,
     folder: Path,
     texts: Sequence[Text],
-    known: Reference | None,
+    reference: Reference | None,
     progress: Progress,
 ) -> Built:
     """Make the graph of the manifest's precision in a folder that holds the tokenizer.
@@ -79,7 +80,7 @@ def build(
         manifest: as far as it is known; a window of 0 tokens is found out.
         folder: where to work.
         texts: what the parity pairs are made of.
-        known: the same checkpoint's reference, if it was computed before.
+        reference: the same checkpoint's reference, if it was computed before.
         progress: what to show it on.
 
     Raises:
@@ -89,18 +90,18 @@ def build(
     if checkpoint.graph is not None:
         return _of_graph(checkpoint, checkpoint.graph, manifest, folder, texts, progress)
     from models.prepare.export import export  # torch: needed for this way only
-    from models.prepare.torch_model import REFERENCE, open_model, reference
+    from models.prepare.torch_model import REFERENCE, open_model, reference_logits
 
     model = open_model(checkpoint.folder)
     with progress.step("export"):
         batchable = export(model, _fp32(folder, manifest.precision), masked=manifest.precision != "int8")
     _optimise_with(progress, folder, manifest.precision)
-    if known is None or known.by != REFERENCE:  # another torch, or the repository's own graph, gave it
+    if reference is None or reference.by != REFERENCE:  # another torch, or the repository's own graph, gave it
         with progress.step("reference"):
             pairs = samples(folder / manifest.tokenizer, manifest.max_tokens, texts)
-            logits = reference(model, [sample.pair for sample in pairs], progress)
-            known = make(REFERENCE, checkpoint.files, texts, pairs, logits)
-    return Built(folder, msgspec.structs.replace(manifest, batchable=batchable), known)
+            logits = reference_logits(model, [sample.pair for sample in pairs], progress)
+            reference = make(REFERENCE, checkpoint.files, texts, pairs, logits)
+    return Built(folder, msgspec.structs.replace(manifest, batchable=batchable), reference)
 
 
 def _of_graph(
@@ -110,25 +111,26 @@ def _of_graph(
     path = _fp32(folder, manifest.precision)
     _copy_graph(graph, path)
     _refuse_other_precision(path)
-    alone = msgspec.structs.replace(manifest, precision="fp32", batchable=True)
-    session = Session(Artefact(path.parent, alone), device="cpu")
+    fp32 = msgspec.structs.replace(manifest, precision="fp32", batchable=True)
+    session = Session(Artefact(path.parent, fp32), CPU)
     tokenizer = folder / manifest.tokenizer
     window = manifest.max_tokens or _window(session, tokenizer)
     with progress.step("reference"):
         pairs = samples(tokenizer, window, texts)
         logits = np.concatenate([_logit(session, sample.pair) for sample in pairs])
-    change = company_difference(session, pairs, logits)
-    batchable = change <= COMPANY * float(np.std(logits))
+    variance = batch_variance(session, pairs, logits)
+    batchable = variance <= MOST_BATCH_VARIANCE * float(np.std(logits))
     _optimise_with(progress, folder, manifest.precision)
-    known = make("the repository's own ONNX graph, CPU, one pair at a time", checkpoint.files, texts, pairs, logits)
-    return Built(folder, msgspec.structs.replace(manifest, max_tokens=window, batchable=batchable), known)
+    by = "the repository's own ONNX graph, CPU, one pair at a time"
+    reference = make(by, checkpoint.files, texts, pairs, logits)
+    return Built(folder, msgspec.structs.replace(manifest, max_tokens=window, batchable=batchable), reference)
 
 
 def _fp32(folder: Path, precision: str) -> Path:
-    """Say where the fp32 graph goes: to its place, or aside."""
-    place = folder if precision == "fp32" else folder / EXPORT
-    place.mkdir(exist_ok=True)
-    return place / GRAPH
+    """Say where the fp32 graph goes: into the artefact's folder if it is what was asked for, else aside."""
+    parent = folder if precision == "fp32" else folder / EXPORT
+    parent.mkdir(exist_ok=True)
+    return parent / GRAPH
 
 
 def _optimise_with(progress: Progress, folder: Path, precision: str) -> None:

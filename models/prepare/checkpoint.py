@@ -1,6 +1,6 @@
 """A checkpoint: the files of a model that are needed to make an artefact, all on this disk and hashed.
 
-`gather` brings them from a place (a folder, or the hub in `fetch.py`) in the order that costs least: what can be
+`gather` brings them from a repository (a folder, or the hub in `fetch.py`) in the order that costs least: what can be
 refused is refused on names and small files, before the weights are brought.
 """
 
@@ -31,7 +31,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The ONNX graph, where one was asked for."""
 
 
-class Place(Protocol):
+class Repository(Protocol):
     """Where a checkpoint's files are brought from."""
 
     source: Source
@@ -68,21 +68,21 @@ class Folder:
         return self.folder / name
 
 
-def gather(place: Place, *, from_onnx: bool) -> Checkpoint:
+def gather(repository: Repository, *, from_onnx: bool) -> Checkpoint:
     """Bring the small files and judge them, then the rest, and hash every one; raise PrepareError."""
-    what = place.source.hub_id
-    picked = needed(place.names, what, from_onnx=from_onnx)
+    what = repository.source.hub_id
+    picked = needed(repository.names, what, from_onnx=from_onnx)
     names = list(picked.names)
     if not from_onnx:
-        check_config(place.bring(CONFIG), what, place.names)
+        check_config(repository.bring(CONFIG), what, repository.names)
     if picked.index is not None:
-        names += shards(place.bring(picked.index), place.names, what)
-    place.reserve(names)
-    paths = {name: place.bring(name) for name in names}
+        names += shards(repository.bring(picked.index), repository.names, what)
+    repository.reserve(names)
+    paths = {name: repository.bring(name) for name in names}
     return Checkpoint(
         folder=paths[picked.names[0]].parent,
-        source=place.source,
-        files={name: _checked(path, place.names[name], f"{what}: {name}") for name, path in paths.items()},
+        source=repository.source,
+        files={name: _checked(path, repository.names[name], f"{what}: {name}") for name, path in paths.items()},
         graph=paths[picked.graph] if picked.graph is not None else None,
     )
 
@@ -90,15 +90,15 @@ def gather(place: Place, *, from_onnx: bool) -> Checkpoint:
 def _checked(path: Path, expected: str | None, what: str) -> str:
     """Hash a file; one that differs from what the hub says is removed, so that the next run fetches it anew."""
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if expected is not None and found != expected:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if expected is not None and actual != expected:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise PrepareError(
-            f"{what} is damaged (sha256 {found[:12]}…, the hub says {expected[:12]}…) and has been removed: "
+            f"{what} is damaged (sha256 {actual[:12]}…, the hub says {expected[:12]}…) and has been removed: "
             f"prepare the model again to fetch it anew"
         )
-    return found
+    return actual
 
 
 def _blob_sha256(path: Path) -> str | None:

@@ -18,7 +18,7 @@ from models.prepare.errors import PrepareError
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 BESIDE = ("tokenizer_config.json", "special_tokens_map.json")
-"""Fetched where they are there."""
+"""Fetched where the repository has them."""
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 GRAPHS = ("onnx/model.onnx", "model.onnx")
@@ -83,19 +83,19 @@ def shards(index: Path, names: Collection[str], what: str) -> list[str]:
 def check_config(config: Path, what: str, names: Collection[str]) -> None:
     """Refuse a checkpoint that is no cross-encoder with one label of an architecture that transformers has."""
     try:
-        read = msgspec.json.decode(config.read_bytes(), type=_Config)
+        model = msgspec.json.decode(config.read_bytes(), type=_Config)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PrepareError(f"{what}: {CONFIG} cannot be read ({error}): the checkpoint is damaged") from None
-    architecture = (read.architectures or ["nameless model"])[0]
+    architecture = (model.architectures or ["nameless model"])[0]
     if not architecture.endswith(HEAD):
         raise PrepareError(f"{what} is a {architecture}: a reranker's architecture ends in {HEAD}{_or_graph(names)}")
-    if not _in_transformers(read.model_type, architecture):
-        brings = "which is code in its repository and is never run" if read.auto_map else "which transformers lacks"
+    if not _in_transformers(model.model_type, architecture):
+        brings = "which is code in its repository and is never run" if model.auto_map else "which transformers lacks"
         raise PrepareError(
-            f"{what} is a {architecture} (model_type {read.model_type!r}), {brings}: "
+            f"{what} is a {architecture} (model_type {model.model_type!r}), {brings}: "
             f"take a model that transformers knows{_or_graph(names)}"
         )
-    labels = read.num_labels or len(read.id2label or "00")
+    labels = model.num_labels or len(model.id2label or "00")
     if labels != 1:
         raise PrepareError(f"{what} has {labels} labels: a reranker has one, the relevance")
 

@@ -30,14 +30,14 @@ def only_first_token(graph: Graph) -> bool:
     firsts: set[str] = set()
     tail: set[str] = set()
     for node in graph.nodes:
-        for place in _whole_inputs(graph, node, attention, tail):
-            value = node.input[place]
+        for index in _whole_inputs(graph, node, attention, tail):
+            value = node.input[index]
             if value not in firsts:
                 firsts.add(value)
                 nodes.append(
                     helper.make_node("Gather", [value, FIRST], [value + OF_FIRST], name=value + OF_FIRST, axis=1)
                 )
-            node.input[place] = value + OF_FIRST
+            node.input[index] = value + OF_FIRST
         if node is attention or (tail.intersection(node.input) and node.op_type in BY_TOKEN):
             tail.update(node.output)
         nodes.append(node)
@@ -57,11 +57,11 @@ def _whole_inputs(graph: Graph, node: onnx.NodeProto, attention: onnx.NodeProto,
 def drop_idle_reshapes(graph: Graph) -> None:
     """Drop the pairs of Reshapes around the fused attention that split tokens into heads and join them again."""
     for attention in [node for node in graph.nodes if node.op_type == ATTENTION]:
-        for place in range(3):
-            join = graph.maker(attention.input[place])
+        for index in range(3):
+            join = graph.maker(attention.input[index])
             split = graph.maker(join.input[0]) if join is not None and join.op_type == "Reshape" else None
             if split is not None and split.op_type == "Reshape":
-                attention.input[place] = split.input[0]
+                attention.input[index] = split.input[0]
         for split in graph.readers(attention.output[0]):
             for join in graph.readers(split.output[0]) if split.op_type == "Reshape" else []:
                 for reader in graph.readers(join.output[0]) if join.op_type == "Reshape" else []:

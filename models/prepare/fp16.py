@@ -39,12 +39,12 @@ def halve(graph: Graph, kept: frozenset[str]) -> None:
         if node.op_type in kept and _is_float(graph, node):
             nodes.extend(_between_casts(graph, node))
             continue
-        for place, name in enumerate(node.input):
+        for index, name in enumerate(node.input):
             if graph.is_constant(name) and graph.is_fp32(name):
                 half = f"{name}.fp16"
                 if half not in constants:
                     constants[half] = numpy_helper.from_array(_rounded(np.asarray(graph.array(name))), half)
-                node.input[place] = half
+                node.input[index] = half
         _halve_attributes(node)
         nodes.append(node)
     nodes.extend(_fp32_outputs(graph, nodes))
@@ -59,11 +59,11 @@ def _is_float(graph: Graph, node: onnx.NodeProto) -> bool:
 
 def _between_casts(graph: Graph, node: onnx.NodeProto) -> Iterable[onnx.NodeProto]:
     """Keep a node in fp32: cast what it reads up, and what it gives down."""
-    for place in FLOAT_INPUTS[node.op_type]:
-        if place < len(node.input) and not graph.is_constant(node.input[place]):
-            up = f"{node.output[0]}.input{place}.fp32"
-            yield helper.make_node("Cast", [node.input[place]], [up], name=up, to=TensorProto.FLOAT)
-            node.input[place] = up
+    for index in FLOAT_INPUTS[node.op_type]:
+        if index < len(node.input) and not graph.is_constant(node.input[index]):
+            up = f"{node.output[0]}.input{index}.fp32"
+            yield helper.make_node("Cast", [node.input[index]], [up], name=up, to=TensorProto.FLOAT)
+            node.input[index] = up
     given, kept = node.output[0], f"{node.output[0]}.fp32"
     node.output[0] = kept
     yield node
@@ -90,9 +90,9 @@ def _fp32_outputs(graph: Graph, nodes: Iterable[onnx.NodeProto]) -> list[onnx.No
     }
     casts = []
     for node in nodes:
-        for place, name in enumerate(node.output):
+        for index, name in enumerate(node.output):
             if name in outputs:
-                node.output[place] = f"{name}.fp16"
+                node.output[index] = f"{name}.fp16"
                 cast = helper.make_node("Cast", [f"{name}.fp16"], [name], name=f"{name}.fp32", to=TensorProto.FLOAT)
                 casts.append(cast)
     return casts

@@ -29,7 +29,7 @@ class ClassAgreement(msgspec.Struct, frozen=True):
 
 
 class Agreement(msgspec.Struct, frozen=True):
-    """Agreement over all pairs; `worst`, `mean` and `company` in logits."""
+    """Agreement over all pairs; `worst`, `mean` and `batch_variance` in logits."""
 
     pairs: int
     spread: float
@@ -39,8 +39,8 @@ class Agreement(msgspec.Struct, frozen=True):
     """The lowest of the classes'."""
     top_10: float
     """The lowest of the classes'."""
-    company: float | None
-    """Worst difference between a pair alone and in a batch; None where it is always run alone."""
+    batch_variance: float | None
+    """Worst difference between a pair's logit in a run of its own and in a batch; None where there are no batches."""
     classes: dict[str, ClassAgreement]
 
 
@@ -51,28 +51,32 @@ class Gate(NamedTuple):
     mean: float
     kendall_tau: float
     top_10: float
-    company: float
+    batch_variance: float
 
 
 GATES = {
-    "fp32": Gate(worst=0.005, mean=0.001, kendall_tau=0.995, top_10=1.0, company=0.005),
-    "fp16": Gate(worst=0.1, mean=0.02, kendall_tau=0.97, top_10=0.9, company=0.05),
-    "int8": Gate(worst=0.5, mean=0.1, kendall_tau=0.9, top_10=0.8, company=0.02),
+    "fp32": Gate(worst=0.005, mean=0.001, kendall_tau=0.995, top_10=1.0, batch_variance=0.005),
+    "fp16": Gate(worst=0.1, mean=0.02, kendall_tau=0.97, top_10=0.9, batch_variance=0.05),
+    "int8": Gate(worst=0.5, mean=0.1, kendall_tau=0.9, top_10=0.8, batch_variance=0.02),
 }
 
 
-def measure(lengths: Sequence[int], expected: Logits, found: Logits, company: float | None) -> Agreement:
+LABELS = {"worst": "worst difference", "mean": "mean difference", "batch_variance": "batch variance"}
+"""How the messages name the gates of differences."""
+
+
+def measure(lengths: Sequence[int], expected: Logits, actual: Logits, batch_variance: float | None) -> Agreement:
     """Measure agreement.
 
     Args:
         lengths: length class of each pair.
         expected: the reference's logits, [pairs].
-        found: the artefact's, [pairs].
-        company: worst difference between a pair alone and in a batch, if it was measured.
+        actual: the artefact's, [pairs].
+        batch_variance: worst difference between a pair in a run of its own and in a batch, if it was measured.
     """
     kinds = np.asarray(lengths)
-    classes = {str(kind): _of_class(expected[kinds == kind], found[kinds == kind]) for kind in sorted(set(lengths))}
-    difference = np.abs(expected - found)
+    classes = {str(kind): _of_class(expected[kinds == kind], actual[kinds == kind]) for kind in sorted(set(lengths))}
+    difference = np.abs(expected - actual)
     return Agreement(
         pairs=len(expected),
         spread=float(np.std(expected)),
@@ -80,7 +84,7 @@ def measure(lengths: Sequence[int], expected: Logits, found: Logits, company: fl
         mean=float(difference.mean()),
         kendall_tau=min((one.kendall_tau for one in classes.values() if one.kendall_tau is not None), default=1.0),
         top_10=min((one.top_10 for one in classes.values() if one.top_10 is not None), default=1.0),
-        company=company,
+        batch_variance=batch_variance,
         classes=classes,
     )
 
@@ -88,42 +92,42 @@ def measure(lengths: Sequence[int], expected: Logits, found: Logits, company: fl
 def failures(agreement: Agreement, precision: str) -> list[str]:
     """Say which gates of a precision an agreement does not pass, each with its figure and its bound."""
     gate, spread = GATES[precision], agreement.spread
-    found = []
-    for name in ("worst", "mean", "company"):
+    messages = []
+    for name, label in LABELS.items():
         value, bound = getattr(agreement, name), getattr(gate, name)
         # a difference that is no number fails too
         if value is not None and not value <= bound * spread:
-            found.append(f"{name} difference {value:.4g} is over {bound:g} of the logits' spread {spread:.4g}")
+            messages.append(f"{label} {value:.4g} is over {bound:g} of the logits' spread {spread:.4g}")
     for name in ("kendall_tau", "top_10"):
         value, bound = getattr(agreement, name), getattr(gate, name)
         if not value >= bound:
-            found.append(f"{name} {value:.3f} is under {bound:g}")
-    return found
+            messages.append(f"{name} {value:.3f} is under {bound:g}")
+    return messages
 
 
-def kendall_tau(expected: Logits, found: Logits) -> float:
+def kendall_tau(expected: Logits, actual: Logits) -> float:
     """Kendall's tau-b of two score lists; 1.0 where either has no order at all and both agree in that."""
     left = np.sign(expected[:, None] - expected[None])
-    right = np.sign(found[:, None] - found[None])
+    right = np.sign(actual[:, None] - actual[None])
     norm = float(np.sqrt(np.sum(left**2) * np.sum(right**2)))
     if norm == 0:
         return float(np.array_equal(left, right))
     return float(np.sum(left * right)) / norm
 
 
-def top_shared(expected: Logits, found: Logits, top: int = TOP) -> float:
+def top_shared(expected: Logits, actual: Logits, top: int = TOP) -> float:
     """Share of the reference's best that are among the artefact's best."""
-    best = [set(np.argsort(-scores, kind="stable")[:top].tolist()) for scores in (expected, found)]
+    best = [set(np.argsort(-scores, kind="stable")[:top].tolist()) for scores in (expected, actual)]
     return len(best[0] & best[1]) / len(best[0])
 
 
-def _of_class(expected: Logits, found: Logits) -> ClassAgreement:
-    difference = np.abs(expected - found)
+def _of_class(expected: Logits, actual: Logits) -> ClassAgreement:
+    difference = np.abs(expected - actual)
     ranked = len(expected) >= RANKED
     return ClassAgreement(
         pairs=len(expected),
         worst=float(difference.max()),
         mean=float(difference.mean()),
-        kendall_tau=kendall_tau(expected, found) if ranked else None,
-        top_10=top_shared(expected, found) if ranked else None,
+        kendall_tau=kendall_tau(expected, actual) if ranked else None,
+        top_10=top_shared(expected, actual) if ranked else None,
     )

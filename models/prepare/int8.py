@@ -30,8 +30,8 @@ def quantise(graph: Graph) -> None:
     nodes: list[onnx.NodeProto] = []
     renamed: dict[str, str] = {}
     for node in graph.nodes:
-        for place, name in enumerate(node.input):
-            node.input[place] = renamed.get(name, name)
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
         # named by the value, which is the graph's only one of that name; nodes of foreign graphs may have no names
         given = node.output[0] if node.output else ""
         if given in outputs:

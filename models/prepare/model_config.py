@@ -1,4 +1,4 @@
-"""What a checkpoint's files say of the model: family, window, padding. Small files only, no torch."""
+"""A model's family, window and padding, read from the small files of its checkpoint, without torch."""
 
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,16 @@ PADDINGS = ("<pad>", "[PAD]")
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the manifest and the session need to know."""
+    """What the manifest takes over from a checkpoint's files."""
 
     architecture: str
     pad_token_id: int
     max_tokens: int | None
-    """None where no file tells."""
+    """The model's window; None where no file names it."""
 
 
-def facts_of(checkpoint: Checkpoint) -> ModelConfig:
-    """Read the facts; the catalogue's window wins over the files', which may be wider."""
+def read_model_config(checkpoint: Checkpoint) -> ModelConfig:
+    """Read a checkpoint's configuration; the catalogue's window wins over the files', which may be wider."""
     config = _json(checkpoint.folder / CONFIG)
     card = card_of(checkpoint.source.hub_id)
     window = card.max_tokens if card is not None else _window(config, checkpoint.folder)
@@ -50,7 +50,7 @@ def _padding(config: dict[str, Any], folder: Path) -> int:
     if isinstance(stated, int):
         return stated
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    return next((place for place in map(tokenizer.token_to_id, PADDINGS) if place is not None), 0)
+    return next((token_id for token_id in map(tokenizer.token_to_id, PADDINGS) if token_id is not None), 0)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -17,8 +17,8 @@ def raise_opset(graph: Graph, version: int) -> None:
     Raises:
         PrepareError: an operator cannot be converted.
     """
-    found = next((opset.version for opset in graph.model.opset_import if not opset.domain), 1)
-    if found >= version:
+    current = next((opset.version for opset in graph.model.opset_import if not opset.domain), 1)
+    if current >= version:
         return
     constants = graph.model.graph.initializer
     weights = [tensor for tensor in constants if uses_external_data(tensor) or tensor.ByteSize() > INLINE_BYTES]
@@ -36,7 +36,7 @@ def raise_opset(graph: Graph, version: int) -> None:
         newer = version_converter.convert_version(model, version)
     except Exception as error:
         raise PrepareError(
-            f"the graph is of opset {found} and cannot be brought to {version}: {reason(error)}"
+            f"the graph is of opset {current} and cannot be brought to {version}: {reason(error)}"
         ) from error
     inputs = [value for value in newer.graph.input if value.name not in named]
     del newer.graph.input[:]

@@ -54,14 +54,14 @@ def read_texts(path: Path = TEXTS) -> list[Text]:
 
 def samples(tokenizer: Path, max_tokens: int, texts: Sequence[Text]) -> list[Sample]:
     """Make the pairs of every length class within the window, and of the window itself."""
-    made = []
+    pairs = []
     for length, count in _classes(max_tokens).items():
         tokeniser = Tokeniser.open(tokenizer, max(length, SHORT))
-        for place in range(count):
-            text = texts[place % len(texts)]
-            pair = _short(tokeniser, text, length) if length < SHORT else _filled(tokeniser, texts, place)
-            made.append(Sample(length, pair))
-    return made
+        for index in range(count):
+            text = texts[index % len(texts)]
+            pair = _short(tokeniser, text, length) if length < SHORT else _filled(tokeniser, texts, index)
+            pairs.append(Sample(length, pair))
+    return pairs
 
 
 def _classes(max_tokens: int) -> dict[int, int]:
@@ -70,10 +70,10 @@ def _classes(max_tokens: int) -> dict[int, int]:
     return {**inside, max_tokens: longest}
 
 
-def _filled(tokeniser: Tokeniser, texts: Sequence[Text], place: int) -> Pair:
+def _filled(tokeniser: Tokeniser, texts: Sequence[Text], start: int) -> Pair:
     """Lengthen a passage by those after it until the pair fills the window."""
-    query, document = texts[place % len(texts)].query, ""
-    for text in _from(texts, place):
+    query, document = texts[start % len(texts)].query, ""
+    for text in _from(texts, start):
         document = f"{document}\n{text.passage}" if document else text.passage
         pair = tokeniser.pairs(query, [document])[0]
         if len(pair) == tokeniser.max_tokens:
@@ -81,8 +81,8 @@ def _filled(tokeniser: Tokeniser, texts: Sequence[Text], place: int) -> Pair:
     return pair
 
 
-def _from(texts: Sequence[Text], place: int) -> Iterator[Text]:
-    return itertools.islice(itertools.cycle(texts), place, place + 40 * len(texts))
+def _from(texts: Sequence[Text], start: int) -> Iterator[Text]:
+    return itertools.islice(itertools.cycle(texts), start, start + 40 * len(texts))
 
 
 def _short(tokeniser: Tokeniser, text: Text, length: int) -> Pair:

@@ -1,8 +1,8 @@
 """The steps in order: fetch → export → optimise → verify → seal. `prepare` reads from top to bottom.
 
-Everything is made in a hidden folder beside the place where the artefact will lie, and moved there by one rename after
-its manifest is written: what lies there is whole. A lock lets a second process wait for the first and take what it
-made; what a killed one left behind is removed by the next.
+Everything is made in a hidden folder beside the artefact's, and renamed to it after the manifest is written, so an
+artefact's folder is always whole. A lock lets a second process wait for the first and take what it made; what a killed
+one left behind is removed by the next.
 """
 
 import fcntl
@@ -13,18 +13,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from models.artefact import MANIFEST, Artefact, ArtefactError, Manifest, Precision, load, seal
 from models.catalogue import folder_name
+from models.devices import DeviceChoice
 from models.prepare import published, reference
 from models.prepare.build import Built, build
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.errors import PrepareError
 from models.prepare.fetch import fetch
-from models.prepare.model_config import facts_of
+from models.prepare.model_config import read_model_config
 from models.prepare.pairs import TEXTS, read_texts
 from models.prepare.progress import Progress
 from models.prepare.published import PublishedScore
@@ -50,7 +50,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """Queries and passages of the parity pairs, JSON lines."""
     published: Path | None = None
     """Published scores to check besides; None for those that are known of the model."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: DeviceChoice = "auto"
     """Where the artefact is verified."""
     force: bool = False
     """Make it anew though it is there."""
@@ -87,28 +87,29 @@ def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
 
 
 def _manifest(order: Order, checkpoint: Checkpoint) -> Manifest:
-    facts = facts_of(checkpoint)
-    window = min((length for length in (order.max_tokens, facts.max_tokens) if length), default=0)
+    config = read_model_config(checkpoint)
+    window = min((length for length in (order.max_tokens, config.max_tokens) if length), default=0)
     if window == 0 and not order.from_onnx:
         raise PrepareError(f"no file of {order.model} names its longest pair in tokens: give --max-tokens")
     return Manifest(
         name=folder_name(order.model),
-        architecture=facts.architecture,
+        architecture=config.architecture,
         precision=order.precision,
         max_tokens=window,
         source=checkpoint.source,
         batchable=True,
-        pad_token_id=facts.pad_token_id,
+        pad_token_id=config.pad_token_id,
         tools=dict(_tools()),
     )
 
 
 def _judge(built: Built, scores: Sequence[PublishedScore] | None, order: Order, progress: Progress) -> Verdict:
     """Verify what was built; try the next, more careful form of it where there is one and a gate fails."""
-    known = published.known(built.artefact.manifest.source) if scores is None else scores
+    if scores is None:
+        scores = published.scores_of(built.artefact.manifest.source)
     while True:
         with progress.step(f"verify {order.precision} ({built.form})"):
-            verdict = verify(built.artefact, built.reference, known, order.device, progress)
+            verdict = verify(built.artefact, built.reference, scores, order.device, progress)
         if not verdict.failures:
             return verdict
         progress.note("; ".join(verdict.failures))
@@ -124,15 +125,15 @@ def _sibling_reference(
     target: Path, checkpoint: Checkpoint, max_tokens: int, texts_sha256: str
 ) -> reference.Reference | None:
     """Find the reference of the same files, window and texts in another precision's artefact: it costs minutes."""
-    wanted = (checkpoint.files, max_tokens, texts_sha256)
+    inputs = (checkpoint.files, max_tokens, texts_sha256)
     for path in sorted(target.parent.glob(f"*/{MANIFEST}")):
         try:
             sealed = load(path.parent).manifest
-            found = reference.read(path.parent)
+            sibling = reference.read(path.parent)
         except ArtefactError:
             continue
-        if (found.checkpoint, sealed.max_tokens, found.texts_sha256) == wanted:
-            return found
+        if (sibling.checkpoint, sealed.max_tokens, sibling.texts_sha256) == inputs:
+            return sibling
     return None
 
 

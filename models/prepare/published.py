@@ -51,7 +51,7 @@ KNOWN = {
 """By hub id."""
 
 
-def known(source: Source) -> list[PublishedScore]:
+def scores_of(source: Source) -> list[PublishedScore]:
     """List the published scores of a model's weights."""
     return list(KNOWN.get(source.hub_id, ()))
 

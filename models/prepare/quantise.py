@@ -27,7 +27,7 @@ Int8 = npt.NDArray[np.int8]
 
 WEIGHT_LEVELS = 63
 TABLE_LEVELS = 127
-NOTHING_KNOWN: Mapping[str, Inputs] = MappingProxyType({})
+NO_INPUTS: Mapping[str, Inputs] = MappingProxyType({})
 
 
 class _Range(NamedTuple):
@@ -68,7 +68,7 @@ class PerToken:
         inputs: what the inputs of a product, named by its `at`, are known to look like; the others are rounded plainly.
     """
 
-    def __init__(self, *, one_shape: bool = True, inputs: Mapping[str, Inputs] = NOTHING_KNOWN) -> None:
+    def __init__(self, *, one_shape: bool = True, inputs: Mapping[str, Inputs] = NO_INPUTS) -> None:
         self._one_shape = one_shape
         self._inputs = inputs
 
@@ -100,10 +100,10 @@ class PerToken:
 
     def _product(self, writer: Writer, at: str, x: str, matrix: Matrix, span: _Range) -> str:
         """Write x times matrix; x is rounded once, however many matrices it is multiplied by."""
-        known = self._inputs.get(at)
-        rounded, scales = compensated(matrix, known) if known else round_columns(matrix)
-        if known and known.divisors is not None:
-            factors = writer.constant(f"{at}.factors", 1 / known.divisors, np.float32)
+        inputs = self._inputs.get(at)
+        rounded, scales = compensated(matrix, inputs) if inputs else round_columns(matrix)
+        if inputs and inputs.divisors is not None:
+            factors = writer.constant(f"{at}.factors", 1 / inputs.divisors, np.float32)
             x = writer.node("Mul", x, factors, at=f"{at}.input")
         steps, step = writer.once(f"{x} in steps", lambda: self._round(writer, at, x, len(matrix), span))
         product = writer.node(

@@ -56,10 +56,10 @@ def compensated(matrix: Matrix, inputs: Inputs) -> tuple[Int8, Matrix]:
     left = left[order]
     shares = np.linalg.cholesky(np.linalg.inv(gram[np.ix_(order, order)])).T
     steps = np.zeros(matrix.shape, np.int8)
-    for place, row in enumerate(order):
-        steps[row] = _within(np.rint(left[place] / scales), steps[row ^ 1])
-        loss = (left[place] - steps[row] * scales) / shares[place, place]
-        left[place + 1 :] -= np.outer(shares[place, place + 1 :], loss)
+    for index, row in enumerate(order):
+        steps[row] = _within(np.rint(left[index] / scales), steps[row ^ 1])
+        loss = (left[index] - steps[row] * scales) / shares[index, index]
+        left[index + 1 :] -= np.outer(shares[index, index + 1 :], loss)
     return steps, scales.astype(np.float32)
 
 

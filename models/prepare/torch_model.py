@@ -51,15 +51,15 @@ def has_segments(model: PreTrainedModel) -> bool:
     return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
 
 
-def reference(model: PreTrainedModel, pairs: Sequence[Pair], progress: Progress) -> Logits:
+def reference_logits(model: PreTrainedModel, pairs: Sequence[Pair], progress: Progress) -> Logits:
     """Score pairs one at a time, unpadded: logits of shape [len(pairs)], float32."""
     logits = np.empty(len(pairs), np.float32)
     with torch.inference_mode():
-        for place, pair in enumerate(progress.over("reference", pairs, [len(pair) for pair in pairs])):
+        for index, pair in enumerate(progress.over("reference", pairs, [len(pair) for pair in pairs])):
             inputs = {"input_ids": torch.from_numpy(pair.ids)[None]}
             if has_segments(model):
                 inputs["token_type_ids"] = torch.from_numpy(pair.types)[None]
-            logits[place] = model(**inputs).logits.item()
+            logits[index] = model(**inputs).logits.item()
     return logits
 
 

@@ -1,4 +1,4 @@
-"""Verify: an artefact against its reference, pair by pair, alone and in company, on this machine's device.
+"""Verify: an artefact against its reference, pair by pair, in single runs and in batches, on this machine's device.
 
 Needs neither torch nor the checkpoint: the reference lies in the artefact. `Verdict.failures` is empty when every gate
 of the artefact's precision is passed.
@@ -13,6 +13,7 @@ import numpy as np
 
 from models.artefact import Artefact, ArtefactError, load
 from models.batching import plan_batches
+from models.devices import DeviceChoice, choose_device
 from models.pair import Logits, Pair
 from models.prepare import published
 from models.prepare.errors import PrepareError, reason
@@ -21,11 +22,11 @@ from models.prepare.pairs import Sample
 from models.prepare.progress import Progress
 from models.prepare.published import Comparison, PublishedScore
 from models.prepare.reference import Reference, read
-from models.session import Device, Session
+from models.session import Session, available_providers
 from models.tokenise import Tokeniser
 
-COMPANY_LONGEST = 512
-"""Longest pairs, in tokens, that are tried in company."""
+LONGEST_BATCHED = 512
+"""Longest pairs, in tokens, that are tried in batches."""
 MIXED = 8
 """Pairs of a batch of mixed lengths."""
 SORTED_TOKENS = 4096
@@ -33,7 +34,7 @@ SORTED_TOKENS = 4096
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What verifying found; becomes the manifest's `parity`."""
+    """The result of verifying; becomes the manifest's `parity`."""
 
     reference: str
     device: str
@@ -43,7 +44,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def verify_folder(
-    folder: Path, scores: Sequence[PublishedScore] | None, device: Device, progress: Progress
+    folder: Path, scores: Sequence[PublishedScore] | None, device: DeviceChoice, progress: Progress
 ) -> tuple[Artefact, Verdict]:
     """Verify a sealed artefact: hashes, then agreement.
 
@@ -57,57 +58,64 @@ def verify_folder(
         ArtefactError: a file is missing or changed, or there is no reference in the folder.
     """
     artefact = load(folder)
-    known = published.known(artefact.manifest.source) if scores is None else list(scores)
-    return artefact, verify(artefact, read(folder), known, device, progress)
+    if scores is None:
+        scores = published.scores_of(artefact.manifest.source)
+    return artefact, verify(artefact, read(folder), scores, device, progress)
 
 
 def verify(
-    artefact: Artefact, reference: Reference, scores: Sequence[PublishedScore], device: Device, progress: Progress
+    artefact: Artefact, reference: Reference, scores: Sequence[PublishedScore], device: DeviceChoice, progress: Progress
 ) -> Verdict:
     """Compare an artefact, sealed or not, with its reference.
 
     Raises:
-        ArtefactError: the graph does not open.
+        ArtefactError: the graph does not open, or the device is not there.
         PrepareError: the graph fails on a pair; the message says of which length.
     """
-    session = Session(artefact, device=device)
+    precision = artefact.manifest.precision
+    session = Session(artefact, choose_device(device, precision, available_providers()))
     samples = reference.samples
-    found = _alone(session, samples, progress)
-    company = company_difference(session, samples, found) if artefact.manifest.batchable else None
-    agreement = measure([sample.length for sample in samples], reference.logits, found, company)
+    logits = _single_runs(session, samples, progress)
+    variance = batch_variance(session, samples, logits) if artefact.manifest.batchable else None
+    agreement = measure([sample.length for sample in samples], reference.logits, logits, variance)
     tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
     comparisons = published.compare(scores, lambda query, text: session.run(tokeniser.pairs(query, [text]))[0])
-    precision = artefact.manifest.precision
     return Verdict(
         reference=reference.by,
-        device=session.device,
+        device=session.device.name,
         agreement=agreement,
         published=comparisons,
         failures=failures(agreement, precision) + published.failures(comparisons, precision),
     )
 
 
-def _alone(session: Session, samples: Sequence[Sample], progress: Progress) -> Logits:
+def _single_runs(session: Session, samples: Sequence[Sample], progress: Progress) -> Logits:
     def run(sample: Sample) -> float:
         return float(_run(session, [sample.pair])[0])
 
-    # the longest first, so that no lane waits at the end for one that began late
-    order = sorted(range(len(samples)), key=lambda place: -len(samples[place].pair))
+    # the longest first, so that no thread waits at the end for one that began late
+    order = sorted(range(len(samples)), key=lambda index: -len(samples[index].pair))
     logits = np.empty(len(samples), np.float32)
     with ThreadPoolExecutor(session.inference_threads) as threads:
-        answers = threads.map(run, [samples[place] for place in order])
-        sizes = [len(samples[place].pair) for place in order]
+        answers = threads.map(run, [samples[index] for index in order])
+        sizes = [len(samples[index].pair) for index in order]
         logits[order] = list(progress.over("artefact", answers, sizes))
     return logits
 
 
-def company_difference(session: Session, samples: Sequence[Sample], alone: Logits) -> float:
-    """Run pairs in batches sorted by length, and in batches of mixed lengths; return the worst change of a logit."""
-    places = [place for place, sample in enumerate(samples) if sample.length <= COMPANY_LONGEST]
-    every = len(places) // (2 * MIXED) or 1
-    places = [places[start] for start in range(0, len(places), every)]
-    pairs = [samples[place].pair for place in places]
-    expected = alone[places]
+def batch_variance(session: Session, samples: Sequence[Sample], single: Logits) -> float:
+    """Run pairs in batches sorted by length and in batches of mixed lengths; return the worst change of a logit.
+
+    Args:
+        session: the artefact's.
+        samples: the pairs; only some of up to `LONGEST_BATCHED` tokens are run.
+        single: their logits in runs of their own, [samples].
+    """
+    indexes = [index for index, sample in enumerate(samples) if sample.length <= LONGEST_BATCHED]
+    every = len(indexes) // (2 * MIXED) or 1
+    indexes = indexes[::every]
+    pairs = [samples[index].pair for index in indexes]
+    expected = single[indexes]
     by_length = plan_batches([len(pair) for pair in pairs], SORTED_TOKENS)
     # neighbours in the list are of one class, so every nth makes a mixed batch
     strides = max(1, len(pairs) // MIXED)

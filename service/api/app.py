@@ -18,7 +18,7 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp
 
 from models.artefact import ArtefactError
-from models.scorer import Scorer
+from models.loaded_model import LoadedModel
 from service.api.auth import ApiKeys
 from service.api.error_handler import on_error
 from service.api.guard import key_guard
@@ -50,7 +50,7 @@ EXPOSED = (
 
 
 def create_app(
-    scorer: Scorer,
+    model: LoadedModel,
     settings: Settings,
     keys: ApiKeys,
     on_failure: Callable[[ArtefactError], None],
@@ -59,33 +59,33 @@ def create_app(
     """Build the ASGI app around a loaded model.
 
     Args:
-        scorer: the model, loaded and not yet warm.
+        model: loaded and not yet warm.
         settings: the limits.
         keys: who may ask.
         on_failure: called on the event loop when the warm-up fails; should stop the server.
         worker: which one this is, where there are several.
     """
-    served = describe(scorer, settings)
+    served = describe(model, settings)
     batcher = Batcher(
-        scorer.session.run,
-        inference_threads=scorer.session.inference_threads,
-        max_batch_tokens=scorer.session.max_batch_tokens,
+        model.session.run,
+        inference_threads=model.session.inference_threads,
+        max_batch_tokens=model.session.max_batch_tokens,
         max_queue_tokens=settings.max_queue_tokens,
-        run_single=scorer.session.run_single,
-        length_multiple=scorer.session.length_multiple,
+        run_single=model.session.run_single,
+        length_multiple=model.session.device.length_multiple,
     )
     reranker = Reranker(
-        scorer.tokeniser.chunked_pairs,
+        model.tokeniser.chunked_pairs,
         batcher,
         max_documents=settings.max_documents,
         max_concurrent_requests=settings.max_concurrent_requests,
-        max_tokens=scorer.tokeniser.max_tokens,
+        max_tokens=model.tokeniser.max_tokens,
         models=served.names if settings.strict_model else None,
         usd_per_million_tokens=served.usd_per_million_tokens,
         scores=ScoreCache(settings.score_cache_mb * 2**20) if settings.score_cache_mb else None,
     )
     metrics = Metrics(own_version())
-    model_metrics = metrics.of_model(served.name, Engine(reranker, batcher, scorer.tokeniser.cache))
+    model_metrics = metrics.of_model(served.name, Engine(reranker, batcher, model.tokeniser.cache))
     worker_metrics = WorkerMetrics(worker, metrics.text)
     handler = RequestHandler(
         reranker, model_metrics, served, max_documents=settings.max_documents, deadline_ms=settings.deadline_ms
@@ -106,7 +106,7 @@ def create_app(
         dependencies=_provide(reranker, served, worker_metrics),
         cors_config=_cors(settings.cors_origins),
         exception_handlers={Exception: on_error},
-        lifespan=[_lifespan(scorer, batcher, reranker, on_failure), lambda _: worker_metrics.listening()],
+        lifespan=[_lifespan(model, batcher, reranker, on_failure), lambda _: worker_metrics.listening()],
         request_class=JsonRequest,
         request_max_body_size=settings.max_body_bytes,
         openapi_config=openapi(DOCS),
@@ -133,20 +133,20 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
 
 
 def _lifespan(
-    scorer: Scorer, batcher: Batcher, reranker: Reranker, on_failure: Callable[[ArtefactError], None]
+    model: LoadedModel, batcher: Batcher, reranker: Reranker, on_failure: Callable[[ArtefactError], None]
 ) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     """Warm up while already listening; at the end let nobody in and finish what is queued."""
 
     async def warm_up() -> None:
         start = time.perf_counter()
         try:
-            await asyncio.to_thread(scorer.warm_up)
+            await asyncio.to_thread(model.warm_up)
         except ArtefactError as error:
             on_failure(error)
         except Exception as error:  # noqa: BLE001 - else the server would be unready for ever, in silence
             on_failure(ArtefactError(f"the model does not warm up: {error}"))
         else:
-            batcher.retune(scorer.session.max_batch_tokens, scorer.session.run_cost_tokens)
+            batcher.retune(model.session.max_batch_tokens, model.session.run_cost_tokens)
             reranker.open()
             log.info("ready after a warm-up of %.0f ms", 1000 * (time.perf_counter() - start))
 

@@ -1,4 +1,4 @@
-"""What the server tells of itself: the served model and the limits, made once at start.
+"""What the server reports about itself: the served model and the limits, put together once at start.
 
 `/info` keeps the field names of text-embeddings-inference where that server has them, since clients look for them
 there.
@@ -11,7 +11,8 @@ import msgspec
 
 from models.batching import NO_BATCHING
 from models.catalogue import card_of
-from models.scorer import Scorer
+from models.loaded_model import LoadedModel
+from service.dialects.tei import LABEL
 from service.dialects.xinference import ListedModel, ModelList
 from service.engine.reranker import TOKENISE_THREADS
 from service.errors import UnknownModel
@@ -38,14 +39,14 @@ class ModelInfo(msgspec.Struct, kw_only=True):
     model_sha: str
     model_dtype: str
     artefact_sha256: str
-    """Of the served files: the same weights, prepared anew or rounded otherwise, have another."""
+    """Digest of the served files: the same weights, prepared anew or rounded otherwise, have another one."""
     served_model_name: str
     model_type: ModelType
     max_concurrent_requests: int
     max_input_length: int
     max_batch_tokens: int
     max_batch_requests: int | None
-    """1: every pair is run alone; None: batches are bounded by their tokens only."""
+    """1: every pair is a run of its own; None: batches are bounded by their tokens only."""
     max_client_batch_size: int
     auto_truncate: bool
     tokenization_workers: int
@@ -54,6 +55,7 @@ class ModelInfo(msgspec.Struct, kw_only=True):
     docker_label: str | None
     device: str
     inference_threads: int
+    """Runs of the model at a time."""
     licence: str
 
 
@@ -62,46 +64,45 @@ class ServedModel(msgspec.Struct, frozen=True):
 
     name: str
     names: tuple[str, ...]
-    """Every name by which it may be asked for: its own, its hub id, and the aliases."""
+    """Every name that requests may give: its own, its hub id, and the aliases."""
     info: ModelInfo
     listing: ModelList
     usd_per_million_tokens: float | None
-    """What a hosted service asks for it, if its card tells."""
-
+    """The price of a hosted service for this model; None where its card names none."""
     keys_required: bool
-    """Must requests carry an API key?"""
+    """Whether requests must carry an API key."""
     strict: bool
-    """Are other names refused?"""
+    """Whether other names are refused."""
 
     def listed(self, model: str) -> ListedModel:
-        """Describe the model by the name that it is asked for by; raise UnknownModel where that is strict."""
+        """Describe the model under the name that a request gives; raise UnknownModel where other names are refused."""
         if self.strict and model not in self.names:
             raise UnknownModel(model, self.names)
         return msgspec.structs.replace(self.listing.data[0], id=model, model_name=model, model_uid=model)
 
 
-def describe(scorer: Scorer, settings: Settings) -> ServedModel:
-    """Gather what the server tells of itself."""
-    manifest = scorer.artefact.manifest
+def describe(model: LoadedModel, settings: Settings) -> ServedModel:
+    """Put together what the server reports about itself."""
+    manifest, session = model.artefact.manifest, model.session
     info = ModelInfo(
         model_id=manifest.source.hub_id,
         model_sha=manifest.source.revision,
         model_dtype=manifest.precision,
-        artefact_sha256=scorer.artefact.sha256,
+        artefact_sha256=model.artefact.sha256,
         served_model_name=manifest.name,
-        model_type=ModelType(reranker=RerankerType(id2label={"0": "LABEL_0"}, label2id={"LABEL_0": 0})),
+        model_type=ModelType(reranker=RerankerType(id2label={"0": LABEL}, label2id={LABEL: 0})),
         max_concurrent_requests=settings.max_concurrent_requests,
-        max_input_length=scorer.tokeniser.max_tokens,
-        max_batch_tokens=scorer.session.max_batch_tokens or scorer.tokeniser.max_tokens,
-        max_batch_requests=1 if scorer.session.max_batch_tokens == NO_BATCHING else None,
+        max_input_length=model.tokeniser.max_tokens,
+        max_batch_tokens=session.max_batch_tokens or model.tokeniser.max_tokens,
+        max_batch_requests=1 if session.max_batch_tokens == NO_BATCHING else None,
         max_client_batch_size=settings.max_documents,
         auto_truncate=True,
         tokenization_workers=TOKENISE_THREADS,
         version=own_version(),
         sha=None,
         docker_label=None,
-        device=scorer.session.device,
-        inference_threads=scorer.session.inference_threads,
+        device=session.device.name,
+        inference_threads=session.inference_threads,
         licence=manifest.source.licence,
     )
     names = tuple(dict.fromkeys((manifest.name, *settings.model_aliases)))

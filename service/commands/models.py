@@ -1,4 +1,4 @@
-"""`rerank models`: which models this machine knows and which are ready to serve; `prepare` and `verify` beside."""
+"""`rerank models`: list the models that are known or prepared here; `prepare` and `verify` are subcommands too."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ NOTHING = "-"
 
 @click.group()
 def models() -> None:
-    """Know the models, make them ready, verify them."""
+    """List, prepare and verify models."""
 
 
 models.add_command(prepare)
@@ -47,12 +47,12 @@ def list_models(**flags: str | None) -> None:
 def _rows(models_dir: Path) -> list[tuple[str, ...]]:
     folders = [(folder.relative_to(models_dir).parts[0], folder) for folder in catalogue.prepared(models_dir)]
     rows = [_prepared_row(name, folder) for name, folder in [("embedded", catalogue.EMBEDDED), *folders]]
-    there = {row[0] for row in rows}
-    rows += [_known_row(card) for card in catalogue.CARDS if card.name not in there]
+    listed = {row[0] for row in rows}
+    rows += [_unprepared_row(card) for card in catalogue.CARDS if card.name not in listed]
     return sorted(rows)
 
 
-def _known_row(card: ModelCard) -> tuple[str, ...]:
+def _unprepared_row(card: ModelCard) -> tuple[str, ...]:
     state = "refused" if card.remote_code else "not prepared"
     source = _source(card.name, card.hub_id)
     return (card.name, state, NOTHING, str(card.max_tokens), *_figures(card, card.licence), source)

@@ -4,15 +4,16 @@ What only preparing needs is imported when it is asked for: a server image has n
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from models import catalogue
-from models.artefact import ArtefactError
+from models.artefact import ArtefactError, Precision, PrecisionChoice
 from models.catalogue import NotPrepared
+from models.devices import DeviceChoice, preferred_precisions
 from models.prepare.requirements import missing_packages
-from models.session import preferred_precisions
+from models.session import available_providers
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
 from service.settings import Settings, SettingsError, load
@@ -20,14 +21,12 @@ from service.settings import Settings, SettingsError, load
 if TYPE_CHECKING:
     from models.prepare.verify import Verdict
 
-Precision = Literal["auto", "fp32", "fp16", "int8"]
-
 
 @click.command()
 @click.argument("model")
 @click.option(
     "--precision",
-    type=click.Choice(get_args(Precision)),
+    type=click.Choice(get_args(PrecisionChoice)),
     default="auto",
     show_default=True,
     help="auto: fp16 where ONNX Runtime has CUDA, else int8.",
@@ -41,7 +40,7 @@ Precision = Literal["auto", "fp32", "fp16", "int8"]
 @settings_flags("models_dir", "device")
 def prepare(
     model: str,
-    precision: Precision,
+    precision: PrecisionChoice,
     revision: str | None,
     from_onnx: bool,
     max_tokens: int | None,
@@ -64,7 +63,7 @@ def prepare(
 
         order = Order(
             model=model,
-            precision=preferred_precisions(settings.device)[0] if precision == "auto" else precision,
+            precision=_precision(precision, settings.device),
             revision=revision,
             from_onnx=from_onnx,
             max_tokens=max_tokens,
@@ -95,8 +94,8 @@ def verify(model: str, published: Path | None, **flags: str | None) -> None:
         from models.prepare.verify import verify_folder
 
         folder = find(settings, model)
-        known = None if published is None else scores.read(published)
-        artefact, verdict = verify_folder(folder, known, settings.device, Progress())
+        published_scores = None if published is None else scores.read(published)
+        artefact, verdict = verify_folder(folder, published_scores, settings.device, Progress())
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     manifest = artefact.manifest
@@ -109,7 +108,8 @@ def verify(model: str, published: Path | None, **flags: str | None) -> None:
 
 def find(settings: Settings, model: str) -> Path:
     """Find a model's artefact folder; raise ArtefactError."""
-    return catalogue.find(model, settings.models_dir, settings.precision, preferred_precisions(settings.device))
+    preferred = preferred_precisions(settings.device, available_providers())
+    return catalogue.find(model, settings.models_dir, settings.precision, preferred)
 
 
 def find_or_prepare(settings: Settings) -> Path:
@@ -127,9 +127,13 @@ def find_or_prepare(settings: Settings) -> Path:
     from models.prepare.prepare import prepare as make
     from models.prepare.progress import Progress
 
-    precision = preferred_precisions(settings.device)[0] if settings.precision == "auto" else settings.precision
+    precision = _precision(settings.precision, settings.device)
     order = Order(model=settings.model, precision=precision, device=settings.device)
     return make(order, settings.models_dir, Progress()).folder
+
+
+def _precision(choice: PrecisionChoice, device: DeviceChoice) -> Precision:
+    return preferred_precisions(device, available_providers())[0] if choice == "auto" else choice
 
 
 def _require(*, from_onnx: bool) -> None:
@@ -154,10 +158,10 @@ def _show(verdict: "Verdict") -> None:
         order = ["-" if value is None else f"{value:.3f}" for value in (one.kendall_tau, one.top_10)]
         click.echo(f"{length:>12}  {one.pairs:>5}  {one.worst:>14.4g}  {one.mean:>13.4g}  {order[0]:>9}  {order[1]:>6}")
     click.echo(f"the reference's logits spread by {agreement.spread:.4g} (standard deviation)")
-    if agreement.company is None:
-        click.echo("company: run one pair at a time")
+    if agreement.batch_variance is None:
+        click.echo("batch variance: none, as pairs are run one at a time")
     else:
-        click.echo(f"company: a logit changes by at most {agreement.company:.4g} in a batch")
+        click.echo(f"batch variance: a logit changes by at most {agreement.batch_variance:.4g} in a batch")
     for score in verdict.published:
-        found = f"published {score.published:.3f}, found {score.found:.3f}"
-        click.echo(f"{found}: {score.query!r}, {score.document[:40]!r}")
+        logits = f"published {score.published:.3f}, found {score.found:.3f}"
+        click.echo(f"{logits}: {score.query!r}, {score.document[:40]!r}")

@@ -23,7 +23,7 @@ from models.scorer import Scorer, sigmoid
 from service.commands import sidecar
 from service.commands.jsonl import Document, Result, documents_of, earlier_results
 from service.commands.refusal import Refusal
-from service.commands.serve import open_scorer
+from service.commands.serve import open_model
 from service.commands.settings_flags import settings_flags
 from service.commands.sidecar import CountedLines, ScoringJob, Sidecar
 from service.settings import SettingsError, load
@@ -102,7 +102,7 @@ def score(
         with contextlib.ExitStack() as stack:
             lines = CountedLines(_input(source, stack))
             sink = _output(output, stack)
-            scorer = stack.enter_context(open_scorer(load(flags)))
+            scorer = stack.enter_context(Scorer(open_model(load(flags))))
             scoring = Scoring(scorer, chunks, raw_scores)
             job = scoring.job(query)
             todo = _remaining(lines, job, Path(output), earlier) if earlier else documents_of(lines, query)

@@ -24,7 +24,7 @@ import uvicorn
 from models.artefact import Artefact, ArtefactError
 from models.artefact import load as load_artefact
 from models.cpus import usable_cpus
-from models.scorer import Scorer
+from models.loaded_model import LoadedModel
 from service.api.app import DOCS, create_app
 from service.api.auth import ApiKeys, ApiKeysError
 from service.api.worker_metrics import Worker
@@ -49,7 +49,7 @@ INTERRUPTED = 130
 @settings_flags()
 def serve(**flags: str | None) -> None:
     """Serve a model over HTTP. Every flag is also an environment variable, named in brackets."""
-    # While the model loads, these end the process at once (as process 1 of a container it would else not hear them);
+    # While the model loads, these end the process at once (as process 1 of a container it would else ignore them);
     # uvicorn takes them over, drains, and then raises them again, which ends the process here.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _leave)
@@ -58,9 +58,9 @@ def serve(**flags: str | None) -> None:
         configure_logging(settings.log_level)
         keys = ApiKeys(settings.api_keys, settings.api_keys_file)
         if settings.workers == 1:
-            scorer = open_scorer(settings)
+            model = open_model(settings)
             listener = _listen(settings.host, settings.port)
-            _announce(scorer.artefact, keys, listener)
+            _announce(model.artefact, keys, listener)
         else:
             artefact = load_artefact(find_or_prepare(settings))
             listener = _listen(settings.host, settings.port)
@@ -68,32 +68,32 @@ def serve(**flags: str | None) -> None:
     except (SettingsError, ApiKeysError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     if settings.workers == 1:
-        _run(scorer, settings, keys, listener)
+        _run(model, settings, keys, listener)
     else:
         with tempfile.TemporaryDirectory(prefix="rerank-") as folder:
-            work = functools.partial(_be_worker, settings, listener, Path(folder))
+            work = functools.partial(_run_worker, settings, listener, Path(folder))
             sys.exit(supervise(settings.workers, work, listener))
 
 
-def _be_worker(settings: Settings, listener: socket.socket, folder: Path, number: int) -> None:
+def _run_worker(settings: Settings, listener: socket.socket, folder: Path, number: int) -> None:
     """Serve as one of several on their common socket."""
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _leave)
     configure_logging(settings.log_level)
     share = max(1, usable_cpus() // settings.workers)
     try:
-        scorer = open_scorer(msgspec.structs.replace(settings, threads=settings.threads or share))
+        model = open_model(msgspec.structs.replace(settings, threads=settings.threads or share))
         keys = ApiKeys(settings.api_keys, settings.api_keys_file)
     except (ApiKeysError, ArtefactError) as error:
         raise Refusal(str(error)) from None
-    if scorer.session.device == "cuda":
+    if model.session.device.exclusive:
         raise Refusal(f"--workers {settings.workers} are for a CPU: a GPU is served by one process")
-    _run(scorer, settings, keys, listener, Worker(number, folder))
+    _run(model, settings, keys, listener, Worker(number, folder))
 
 
-def open_scorer(settings: Settings) -> Scorer:
+def open_model(settings: Settings) -> LoadedModel:
     """Find (or prepare) and load the model that the settings name; raise ArtefactError."""
-    return Scorer.open(
+    return LoadedModel.open(
         find_or_prepare(settings),
         device=settings.device,
         threads=settings.threads,
@@ -127,7 +127,7 @@ def _announce(artefact: Artefact, keys: ApiKeys, listener: socket.socket) -> Non
 
 
 def _run(
-    scorer: Scorer, settings: Settings, keys: ApiKeys, listener: socket.socket, worker: Worker | None = None
+    model: LoadedModel, settings: Settings, keys: ApiKeys, listener: socket.socket, worker: Worker | None = None
 ) -> None:
     """Serve until told to stop; raise Refusal if the warm-up fails."""
     failures: list[ArtefactError] = []
@@ -136,7 +136,7 @@ def _run(
         failures.append(error)
         server.should_exit = True
 
-    app = create_app(scorer, settings, keys, give_up, worker)
+    app = create_app(model, settings, keys, give_up, worker)
     config = uvicorn.Config(
         app,
         backlog=BACKLOG,
@@ -155,7 +155,7 @@ def _run(
         with contextlib.closing(listener):
             server.run(sockets=[listener])
     finally:
-        if server.force_exit:  # a second Ctrl-C: the lanes are inside the model, and Python would abort on them
+        if server.force_exit:  # a second Ctrl-C: the inference threads are inside the model, and Python would abort
             os._exit(INTERRUPTED)
     if failures:
         raise Refusal(str(failures[0]))

@@ -35,8 +35,8 @@ def supervise(count: int, work: Callable[[int], None], listener: socket.socket) 
             answers.
     """
     workers = _Workers(work, listener)
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wish, workers.stop)
+    for stop_signal in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop_signal, workers.stop)
     for number in range(count):
         workers.start(number)
     return workers.watch()
@@ -57,12 +57,12 @@ class _Workers:
             return
         # Ctrl-C reaches the workers too: until they have their own handlers they must not die of it with a trace
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        worker = get_context("spawn").Process(target=_be, args=(self._work, number), name=f"worker-{number}")
+        worker = get_context("spawn").Process(target=_run_worker, args=(self._work, number), name=f"worker-{number}")
         worker.start()
         self._running[number] = worker
         signal.signal(signal.SIGINT, before)
         self._starting = False
-        if self._stopping.is_set():  # told so meanwhile
+        if self._stopping.is_set():  # a stop signal came meanwhile
             self.stop()
 
     def stop(self, *_: object) -> None:
@@ -91,8 +91,8 @@ class _Workers:
         return code
 
 
-def _be(work: Callable[[int], None], number: int) -> None:
-    """Be a worker."""
+def _run_worker(work: Callable[[int], None], number: int) -> None:
+    """Run one worker in its own process; a refusal is one sentence and its exit code."""
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.join,), daemon=True, name="parent").start()

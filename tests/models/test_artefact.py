@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from models.artefact import ArtefactError, load, seal
+from models.manifest_formats import FORMAT
 from tests.support.tiny import make_artefact, make_manifest
 
 
@@ -37,22 +38,32 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 2}', "\ufffd"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "[]", '{"format": 1}', '{"format": 2}', '{"format": "2"}', '{"format": 0}', '{"format": true}'),
+        *('{"format": 1, "parity": 3}', '{"format": 1, "parity": {"agreement": []}}', "\ufffd"),
+    ],
+)
 def test_a_manifest_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
-    """Broken JSON, other JSON and another format give one message."""
+    """Broken JSON, other JSON and a form that no format has give one message."""
     make_artefact(tmp_path)
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(ArtefactError, match="not a manifest of format 1"):
+    with pytest.raises(ArtefactError, match=r"manifest\.json is not a manifest: "):
         load(tmp_path)
 
 
-def test_a_manifest_of_a_later_format_is_refused(tmp_path: Path) -> None:
-    """A format that this version does not know is not guessed at."""
+def test_a_manifest_of_a_newer_format_is_refused(tmp_path: Path) -> None:
+    """A format that this version does not know is not guessed at; the sentence says what to do."""
     make_artefact(tmp_path)
     manifest = tmp_path / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
-    with pytest.raises(ArtefactError, match="not a manifest of format 1"):
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}'))
+    with pytest.raises(ArtefactError) as refusal:
         load(tmp_path)
+    assert str(refusal.value) == (
+        f"{manifest} has manifest format 3, and this version reads formats 1 to 2: "
+        "upgrade rerank-server, or prepare the model again with this version"
+    )
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])

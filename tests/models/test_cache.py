@@ -1,17 +1,20 @@
 """The cache: bounded by bytes, the longest unused goes first; the tokeniser's ids are the same with it and without."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from models.cache import ENTRY_BYTES, ByteCache
 from models.catalogue import EMBEDDED
 from models.chunks import ChunkOptions
 from models.tokenise import Tokeniser
 from tests.models.test_tokenise import embedded
+from tests.support.noting_tokenizer import NotingTokenizer
 from tests.support.texts import ODD, PASSAGES, QUERY
 
 
@@ -49,7 +52,8 @@ def test_the_bound_holds_whatever_is_kept(entries: list[tuple[int, int]]) -> Non
     for key, size in entries:
         cache.put(key, size, size)
         assert cache.bytes <= 1000
-        assert cache.bytes == sum(size for _, size in cache._entries.values())
+        sizes = [cache.get(key) for key in range(10)]  # the value of an entry is its size; all are used in one order
+        assert cache.bytes == sum(ENTRY_BYTES + size for size in sizes if size is not None)
 
 
 def cached(max_tokens: int = 512) -> Tokeniser:
@@ -57,7 +61,7 @@ def cached(max_tokens: int = 512) -> Tokeniser:
 
 
 @pytest.mark.parametrize(
-    "windows",
+    "chunk_options",
     [
         ChunkOptions(),
         ChunkOptions(max_chunks_per_doc=4, overlap_tokens=9),
@@ -67,13 +71,13 @@ def cached(max_tokens: int = 512) -> Tokeniser:
     ],
     ids=str,
 )
-def test_ids_from_the_cache_are_those_of_the_text(windows: ChunkOptions) -> None:
-    """Twice, with queries that leave more and less room, in windows that were read further before, and not as far."""
+def test_ids_from_the_cache_are_those_of_the_text(chunk_options: ChunkOptions) -> None:
+    """Twice, with queries that leave more and less room, in chunks that were read further before, and not as far."""
     tokeniser, documents = cached(64), [*PASSAGES, *ODD, " ".join(PASSAGES) * 5]
     for query in (QUERY, "a", QUERY * 3, "a"):
         for _ in range(2):
-            found = tokeniser.chunked_pairs(query, documents, windows)
-            expected = embedded(64).chunked_pairs(query, documents, windows)
+            found = tokeniser.chunked_pairs(query, documents, chunk_options)
+            expected = embedded(64).chunked_pairs(query, documents, chunk_options)
             assert found.counts == expected.counts
             for pair, other in zip(found.pairs, expected.pairs, strict=True):
                 np.testing.assert_array_equal(pair.ids, other.ids)
@@ -82,13 +86,12 @@ def test_ids_from_the_cache_are_those_of_the_text(windows: ChunkOptions) -> None
 
 def test_a_document_that_was_read_is_not_read_again() -> None:
     """Also for a shorter query, which leaves more room."""
-    tokeniser, document = cached(), "panda " * 5000
+    tokenizer, document = NotingTokenizer(EMBEDDED / "tokenizer.json"), "panda " * 5000
+    tokeniser = Tokeniser(cast(Tokenizer, tokenizer), 512, cache_bytes=10_000_000)
     tokeniser.pairs(QUERY, [document])
-    reads: list[int] = []
-    true = tokeniser._batch
-    tokeniser._batch = lambda texts: reads.append(len(texts)) or true(texts)  # type: ignore[method-assign, func-returns-value]
+    tokenizer.batches.clear()
     tokeniser.pairs("a", [document])
-    assert reads == [1, 0], "the query, and no document"
+    assert tokenizer.batches == [1], "the query, and no document"
     assert (tokeniser.cache.hits, tokeniser.cache.misses) == (1, 1)
 
 

@@ -19,9 +19,9 @@ FROM_THE_END = ChunkOptions(truncation_side="left")
 WHOLE = ChunkOptions(truncate=False)
 
 
-def document_ids(tokeniser: Tokeniser, document: str, windows: ChunkOptions, query: str = QUERY) -> TokenIds:
+def document_ids(tokeniser: Tokeniser, document: str, chunk_options: ChunkOptions, query: str = QUERY) -> TokenIds:
     """The document's part of its pair: what stands between the query's part and the last special token."""
-    pairs, counts = tokeniser.chunked_pairs(query, [document], windows)
+    pairs, counts = tokeniser.chunked_pairs(query, [document], chunk_options)
     assert counts == [1]
     head = len(tokeniser.pairs(query, [""])[0]) - 1
     return pairs[0].ids[head:-1]
@@ -32,8 +32,8 @@ def test_so_many_tokens_of_a_document_are_read(document: str, tokens: int, from_
     """The first of the whole text's own tokens, or the last."""
     ids = raw().encode(document, add_special_tokens=False).ids
     expected = ids[-tokens:] if from_the_end else ids[:tokens]
-    windows = ChunkOptions(max_tokens_per_doc=tokens, truncation_side="left" if from_the_end else "right")
-    assert document_ids(embedded(), document, windows).tolist() == expected
+    chunk_options = ChunkOptions(max_tokens_per_doc=tokens, truncation_side="left" if from_the_end else "right")
+    assert document_ids(embedded(), document, chunk_options).tolist() == expected
 
 
 def test_the_window_is_the_bound_where_it_is_less() -> None:
@@ -43,12 +43,12 @@ def test_the_window_is_the_bound_where_it_is_less() -> None:
     np.testing.assert_array_equal(asked.ids, pair.ids)
 
 
-def test_windows_share_what_may_be_read() -> None:
-    """100 tokens of a document in windows of its room: the last is shorter, and nothing lies beyond it."""
+def test_chunks_share_what_may_be_read() -> None:
+    """100 tokens of a document in chunks of its room: the last is shorter, and nothing lies beyond it."""
     tokeniser = embedded(64)
     room = 64 - len(tokeniser.pairs(QUERY, [""])[0])
-    windows = ChunkOptions(max_chunks_per_doc=9, max_tokens_per_doc=100)
-    pairs, counts = tokeniser.chunked_pairs(QUERY, ["panda " * 1000], windows)
+    chunk_options = ChunkOptions(max_chunks_per_doc=9, max_tokens_per_doc=100)
+    pairs, counts = tokeniser.chunked_pairs(QUERY, ["panda " * 1000], chunk_options)
     assert counts == [-(-100 // room)]
     assert sum(len(pair) for pair in pairs) == 100 + counts[0] * (64 - room)
 

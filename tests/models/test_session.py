@@ -1,8 +1,7 @@
 """Sessions: which graphs are refused, and that a batch scores as its pairs do."""
 
-import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -10,13 +9,14 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from models import session as session_module
 from models.artefact import Artefact, ArtefactError, seal
 from models.batching import DeviceOutOfMemory
 from models.catalogue import EMBEDDED
+from models.devices import CPU, CUDA
+from models.loaded_model import LoadedModel
 from models.pair import Pair
 from models.scorer import Scorer
-from models.session import GPU_LENGTH_MULTIPLE, Device, Session, choose_device, preferred_precisions, run_bound
+from models.session import Session, pad, run_bound
 from models.tokenise import Tokeniser
 from tests.support.texts import PASSAGES, QUERY
 from tests.support.tiny import Family, make_artefact, make_manifest, make_tokenizer
@@ -57,14 +57,14 @@ def test_both_families_score_and_padding_changes_nothing(tmp_path: Path, family:
 def test_a_model_with_more_than_one_label_is_refused(tmp_path: Path) -> None:
     """A reranker has one label; a classifier is not one."""
     with pytest.raises(ArtefactError, match=r"a reranker has one label: \[batch, 1\]"):
-        Session(make_artefact(tmp_path, labels=3), device="cpu")
+        Session(make_artefact(tmp_path, labels=3), CPU)
 
 
 def test_a_label_count_that_only_a_run_shows_is_refused_by_the_warm_up(tmp_path: Path) -> None:
     """The graph may hide its width behind a name; the first run does not."""
     artefact = with_graph(tmp_path, graph(["input_ids"], "logits", ["batch", "labels"]))
-    with pytest.raises(ArtefactError, match="not \\(1, 1\\)"), Scorer.open(artefact.folder, device="cpu") as scorer:
-        scorer.warm_up()
+    with pytest.raises(ArtefactError, match="not \\(1, 1\\)"):
+        LoadedModel.open(artefact.folder, device="cpu").warm_up()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_graph_that_is_no_cross_encoder_is_refused(
 ) -> None:
     """Other inputs or outputs are told by name."""
     with pytest.raises(ArtefactError, match=message):
-        Session(with_graph(tmp_path, graph(inputs, output, ["batch", 1])), device="cpu")
+        Session(with_graph(tmp_path, graph(inputs, output, ["batch", 1])), CPU)
 
 
 def test_bytes_that_are_no_graph_are_refused(tmp_path: Path) -> None:
@@ -88,39 +88,15 @@ def test_bytes_that_are_no_graph_are_refused(tmp_path: Path) -> None:
     make_tokenizer("bert").save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "model.onnx").write_bytes(b"not a graph")
     with pytest.raises(ArtefactError, match="does not open in ONNX Runtime"):
-        Session(seal(tmp_path, make_manifest()), device="cpu")
+        Session(seal(tmp_path, make_manifest()), CPU)
 
 
-def test_a_model_that_is_to_run_alone_refuses_a_batch_budget(tmp_path: Path) -> None:
-    """The manifest's word is kept: scores that depend on company are not served."""
+def test_a_model_that_is_to_run_one_pair_at_a_time_refuses_a_batch_budget(tmp_path: Path) -> None:
+    """The manifest's word is kept: scores that depend on their batch are not served."""
     artefact = make_artefact(tmp_path, batchable=False)
     with pytest.raises(ArtefactError, match="one pair at a time"):
-        Session(artefact, device="cpu", max_batch_tokens=512)
-    assert Session(artefact, device="cpu").max_batch_tokens == 0
-
-
-@pytest.mark.parametrize(
-    ("device", "precision", "has_cuda", "chosen"),
-    [
-        ("auto", "fp16", True, "cuda"),
-        ("auto", "fp32", True, "cuda"),
-        ("auto", "int8", True, "cpu"),
-        ("auto", "fp32", False, "cpu"),
-        ("cpu", "fp16", True, "cpu"),
-        ("cuda", "int8", True, "cuda"),
-    ],
-)
-def test_the_device_is_chosen_by_what_is_there_and_what_the_graph_is_for(
-    device: Device, precision: str, has_cuda: bool, chosen: str
-) -> None:
-    """int8 graphs stay on the CPU unless CUDA is asked for by name."""
-    assert choose_device(device, precision, has_cuda=has_cuda) == chosen
-
-
-def test_cuda_without_cuda_is_refused() -> None:
-    """Asking for a GPU where this ONNX Runtime has none is an error, not a slow CPU server."""
-    with pytest.raises(ArtefactError, match="install the gpu extra"):
-        choose_device("cuda", "fp16", has_cuda=False)
+        Session(artefact, CPU, max_batch_tokens=512)
+    assert Session(artefact, CPU).max_batch_tokens == 0
 
 
 def test_the_fixture_that_this_project_did_not_make_scores(data_dir: Path, tmp_path: Path) -> None:
@@ -129,7 +105,7 @@ def test_the_fixture_that_this_project_did_not_make_scores(data_dir: Path, tmp_p
         (tmp_path / name).write_bytes((data_dir / "tiny-xlmr-ce" / name).read_bytes())
     seal(tmp_path, make_manifest("xlm-roberta", max_tokens=60))
     with Scorer.open(tmp_path, device="cpu") as scorer:
-        scorer.warm_up()
+        scorer.model.warm_up()
         logits = scorer.logits("what is a panda", ["a bear", "a much longer text about bears " * 30])
         assert np.isfinite(logits).all()
 
@@ -144,14 +120,6 @@ def test_a_run_bound_to_a_device_gives_what_a_plain_run_gives(tmp_path: Path) ->
     np.testing.assert_array_equal(run_bound(session, feeds, "cpu"), session.run(["logits"], feeds)[0])
 
 
-def test_the_device_says_which_precision_comes_first() -> None:
-    """fp16 is for CUDA, int8 for the CPU; without CUDA, auto is the CPU."""
-    assert preferred_precisions("cuda")[0] == "fp16"
-    assert preferred_precisions("cpu") == ("int8", "fp32", "fp16")
-    has_cuda = "CUDAExecutionProvider" in ort.get_available_providers()
-    assert preferred_precisions("auto") == preferred_precisions("cuda" if has_cuda else "cpu")
-
-
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_all_cpus_on_one_pair_give_its_own_logit(threads: int) -> None:
     """To the last bit, with one CPU too; a session that runs batches has no second one."""
@@ -162,44 +130,55 @@ def test_all_cpus_on_one_pair_give_its_own_logit(threads: int) -> None:
         assert session.run_single([pair]).tolist() == session.run([pair]).tolist()
 
 
-def test_a_gpu_without_room_for_a_batch_is_told_apart_from_one_that_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What ONNX Runtime says of the arena is DeviceOutOfMemory; anything else stays what it is."""
-    session = Session(make_artefact(tmp_path), device="cpu")
-    session.device = "cuda"
-    pair = Pair(np.array([1, 2, 3]), np.zeros(3, np.int64))
-    for message, kind in (
-        (
-            "Available memory of 5 is smaller: Failed to allocate memory for requested buffer of size 7",
-            DeviceOutOfMemory,
-        ),
-        ("bfc_arena: BFCArena::AllocateRawInternal", DeviceOutOfMemory),
-        ("a node fails", RuntimeError),
-    ):
-
-        def fails(*_: object, message: str = message) -> None:
-            raise RuntimeError(message)
-
-        monkeypatch.setattr(session_module, "run_bound", fails)
-        with pytest.raises(kind, match=re.escape(message)):
-            session.run([pair, pair])
+def test_memory_that_runs_out_is_told_apart_from_a_failure(tmp_path: Path) -> None:
+    """What a device's value says of its memory makes a failed run DeviceOutOfMemory; any other failure stays."""
+    artefact = make_artefact(tmp_path)
+    beyond_the_table = Pair(np.array([1, 9999, 3]), np.zeros(3, np.int64))
+    with pytest.raises(Exception, match="out of data bounds") as failure:
+        Session(artefact, CPU).run([beyond_the_table])
+    assert not isinstance(failure.value, DeviceOutOfMemory)
+    small = replace(CPU, out_of_memory_messages=("out of data bounds",))
+    with pytest.raises(DeviceOutOfMemory, match="out of data bounds"):
+        Session(artefact, small).run([beyond_the_table])
 
 
 @pytest.mark.parametrize(("lengths", "padded"), [([3], 8), ([8], 8), ([9, 3], 16), ([25, 9], 30), ([30], 30)])
-def test_a_gpus_lengths_are_multiples(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lengths: list[int], padded: int
-) -> None:
+def test_lengths_are_padded_to_a_multiple(lengths: list[int], padded: int) -> None:
     """So that few shapes are seen, none beyond the window (of 30 tokens here); the mask tells what is padding."""
-    session = Session(make_artefact(tmp_path, max_tokens=30), device="cpu")
-    session.device, session.length_multiple = "cuda", GPU_LENGTH_MULTIPLE
-    fed: list[dict[str, Any]] = []
+    pairs = [Pair(np.ones(length, np.int64), np.zeros(length, np.int64)) for length in lengths]
+    feeds = pad(pairs, pad_token_id=7, multiple=8, max_tokens=30)
+    assert feeds["input_ids"].shape == (len(lengths), padded)
+    assert feeds["attention_mask"].sum(axis=1).tolist() == lengths
+    assert (feeds["input_ids"] == 7).sum() == len(lengths) * padded - sum(lengths)
 
-    def note(_: object, feeds: dict[str, Any], __: str) -> Any:
-        fed.append(feeds)
-        return np.zeros((len(lengths), 1), np.float32)
 
-    monkeypatch.setattr(session_module, "run_bound", note)
-    session.run([Pair(np.ones(length, np.int64), np.zeros(length, np.int64)) for length in lengths])
-    assert fed[0]["input_ids"].shape == (len(lengths), padded)
-    assert fed[0]["attention_mask"].sum(axis=1).tolist() == lengths
+def test_a_device_of_another_kind_scores_what_the_cpu_scores(tmp_path: Path) -> None:
+    """All that CUDA does otherwise, on the device that every machine has: multiples, bound outputs, one run at a time,
+    a budget of its own.
+    """
+    artefact = make_artefact(tmp_path, max_tokens=30)
+    like_cuda = replace(
+        CUDA,
+        provider=CPU.provider,
+        provider_options=CPU.provider_options,
+        preloads_libraries=False,
+        output_memory="cpu",
+    )
+    session, plain = Session(artefact, like_cuda, threads=3), Session(artefact, CPU)
+    assert (session.inference_threads, session.max_batch_tokens) == (1, 16_384)
+    tokeniser = Tokeniser.open(artefact.tokenizer, 30)
+    pairs = tokeniser.pairs("what is a panda", ["a bear of china", "", "bread " * 40, "the oven"])
+    expected = [plain.run([pair])[0] for pair in pairs]
+    np.testing.assert_allclose(session.run(pairs), expected, atol=1e-6)
+    np.testing.assert_allclose([session.run_single([pair])[0] for pair in pairs], expected, atol=1e-6)
+
+
+def test_a_provider_that_does_not_start_is_refused(tmp_path: Path) -> None:
+    """ONNX Runtime falls back to the CPU in silence; a server that was to run on a GPU must not."""
+    artefact = make_artefact(tmp_path)
+    absent = replace(CUDA, provider="AbsentExecutionProvider", preloads_libraries=False)
+    with (
+        pytest.warns(UserWarning, match="AbsentExecutionProvider"),  # ONNX Runtime's own
+        pytest.raises(ArtefactError, match=r"CUDA is installed but does not start .* pass --device cpu"),
+    ):
+        Session(artefact, absent)

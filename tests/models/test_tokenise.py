@@ -5,7 +5,7 @@ The oracle is transformers (and, for the layout of tiny models, the tokenizer's 
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,7 +16,9 @@ from tokenizers import Tokenizer
 from models.artefact import ArtefactError
 from models.catalogue import EMBEDDED
 from models.chunks import ChunkOptions, TooManyChunks
-from models.tokenise import CHARACTERS_PER_TOKEN, Tokeniser
+from models.cpus import usable_cpus
+from models.tokenise import CHARACTERS_PER_TOKEN, TEXTS_PER_CPU, Tokeniser
+from tests.support.noting_tokenizer import NotingTokenizer
 from tests.support.texts import ODD, PASSAGES, QUERY
 from tests.support.tiny import Family, make_tokenizer
 
@@ -142,9 +144,9 @@ def test_a_longer_document_does_not_take_longer_than_its_windows_allow() -> None
     tokeniser = Tokeniser(recording, 512)  # type: ignore[arg-type]
     tokeniser.pairs(QUERY, ["panda bear " * 500_000])
     assert recording.characters < 20_000
-    for windows in (ChunkOptions(max_chunks_per_doc=4), ChunkOptions(max_chunks_per_doc=7, overlap_tokens=250)):
+    for chunk_options in (ChunkOptions(max_chunks_per_doc=4), ChunkOptions(max_chunks_per_doc=7, overlap_tokens=250)):
         recording.characters = 0
-        tokeniser.chunked_pairs(QUERY, ["panda bear " * 500_000], windows)
+        tokeniser.chunked_pairs(QUERY, ["panda bear " * 500_000], chunk_options)
         assert recording.characters < 4 * 512 * CHARACTERS_PER_TOKEN
     recording.characters = 0
     with pytest.raises(TooManyChunks):
@@ -221,18 +223,10 @@ def test_many_threads_share_one_tokeniser() -> None:
 
 def test_the_tokenizers_threads_get_a_large_request_in_parts() -> None:
     """So that others come between; the ids are those of each text alone."""
-    tokeniser = embedded()
-    documents = [f"{number} pandas" for number in range(3 * tokeniser._at_a_time + 1)]
-    true, given = tokeniser._tokenizer, []
-
-    class Noting:
-        def encode_batch_fast(self, texts: list[str], *, add_special_tokens: bool) -> Any:
-            given.append(len(texts))
-            return true.encode_batch_fast(texts, add_special_tokens=add_special_tokens)
-
-    tokeniser._tokenizer = Noting()  # type: ignore[assignment]
-    pairs = tokeniser.pairs(QUERY, documents)
-    tokeniser._tokenizer = true
-    assert given == [1, *[tokeniser._at_a_time] * 3, 1]
+    tokenizer = NotingTokenizer(EMBEDDED / "tokenizer.json")
+    part = TEXTS_PER_CPU * usable_cpus()
+    documents = [f"{number} pandas" for number in range(3 * part + 1)]
+    pairs = Tokeniser(cast(Tokenizer, tokenizer), 512).pairs(QUERY, documents)
+    assert tokenizer.batches == [1, *[part] * 3, 1]
     for document, pair in zip(documents, pairs, strict=True):
-        assert pair.ids.tolist() == tokeniser.pairs(QUERY, [document])[0].ids.tolist()
+        assert pair.ids.tolist() == embedded().pairs(QUERY, [document])[0].ids.tolist()

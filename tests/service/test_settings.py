@@ -1,10 +1,15 @@
 """Settings: flags and variables, one meaning, and nothing wrong is ignored."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.settings import Settings, SettingsError, load, settings_list
+
+KEPT = json.loads((Path(__file__).parent.parent / "kept" / "settings-0.1.json").read_text())
+"""Every setting of version 0.1 with values that it took; `{folder}` stands for a folder with a report in it."""
 
 
 def test_without_anything_the_defaults_hold() -> None:
@@ -74,3 +79,20 @@ def test_other_programs_variables_are_left_alone() -> None:
 def test_every_setting_has_a_help_text() -> None:
     """--help has nothing to be ashamed of."""
     assert all(setting.help.endswith(".") for setting in settings_list())
+
+
+@pytest.mark.parametrize("setting", KEPT, ids=lambda setting: setting["name"])
+def test_a_setting_of_version_0_1_is_still_accepted(setting: dict[str, Any], tmp_path: Path) -> None:
+    """A user's flags and variables work after an upgrade: the same names, and every value that was right is right."""
+    (tmp_path / "index.html").touch()
+    name, kinds = setting["name"], {"integer": int, "boolean": bool, "list": tuple, "path": Path}
+    for text in setting["values"]:
+        value = text.format(folder=tmp_path)
+        by_flag, by_variable = load({name: value}, {}), load({}, {f"RERANK_{name.upper()}": value})
+        assert getattr(by_flag, name) == getattr(by_variable, name)
+        assert isinstance(getattr(by_flag, name), kinds.get(setting["type"], str))
+
+
+def test_every_setting_is_kept_for_the_next_version() -> None:
+    """A new setting gets its line in tests/kept before a release, so that the release after it goes on taking it."""
+    assert {setting["name"] for setting in KEPT} == {setting.name for setting in settings_list()}

@@ -18,7 +18,7 @@ import click
 
 from bench.local_server import local_server
 from models.catalogue import EMBEDDED
-from models.scorer import Scorer
+from models.loaded_model import LoadedModel
 from service.api.app import create_app
 from service.api.auth import ApiKeys
 from service.settings import Settings
@@ -42,8 +42,8 @@ BODIES: dict[str, bytes | None] = {
 
 def app() -> Any:
     """What `rerank serve` serves."""
-    scorer = Scorer.open(EMBEDDED, device="cpu")
-    return create_app(scorer, Settings(), ApiKeys((), None), lambda _: None)
+    model = LoadedModel.open(EMBEDDED, device="cpu")
+    return create_app(model, Settings(), ApiKeys((), None), lambda _: None)
 
 
 @click.command(context_settings={"show_default": True})

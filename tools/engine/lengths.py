@@ -22,8 +22,9 @@ import numpy as np
 from bench.data import datasets
 from models.artefact import load
 from models.catalogue import EMBEDDED
+from models.devices import CPU, CUDA
 from models.pair import Logits, Pair
-from models.session import GPU_BATCH_TOKENS, GPU_LENGTH_MULTIPLE, Session
+from models.session import Session
 from models.tokenise import Tokeniser
 from service.engine.batcher import Batcher
 
@@ -43,7 +44,7 @@ NAIVE_BATCH = 32
 def main(data: Path, model: Path, documents: int, rounds: int, out: Path | None) -> None:
     """Measure and print both figures."""
     artefact = load(model)
-    session = Session(artefact, device="cpu")
+    session = Session(artefact, CPU)
     tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
     pairs = mix(data, tokeniser, documents)
     naive = [pairs[at : at + NAIVE_BATCH] for at in range(0, len(pairs), NAIVE_BATCH)]
@@ -111,9 +112,9 @@ async def gpu_padding(pairs: Sequence[Pair], documents: int) -> float:
     batcher = Batcher(
         run,
         inference_threads=1,
-        max_batch_tokens=GPU_BATCH_TOKENS,
+        max_batch_tokens=CUDA.max_batch_tokens,
         max_queue_tokens=0,
-        length_multiple=GPU_LENGTH_MULTIPLE,
+        length_multiple=CUDA.length_multiple,
     )
     batcher.start()
     requests = iter([pairs[at : at + documents] for at in range(0, len(pairs), documents)])

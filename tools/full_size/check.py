@@ -179,7 +179,9 @@ def _show(record: dict[str, Any]) -> None:
     for precision, found in record["prepare"].items():
         click.echo(f"prepare {precision}: peak {found['peak_bytes'] / 2**30:.2f} GiB; {'; '.join(found['steps'])}")
         agreement = record["parity"][precision]["agreement"]
-        figures = {name: agreement[name] for name in ("spread", "worst", "mean", "kendall_tau", "top_10", "company")}
+        figures = {
+            name: agreement[name] for name in ("spread", "worst", "mean", "kendall_tau", "top_10", "batch_variance")
+        }
         click.echo(f"parity {precision}: {figures}")
     for name, found in record["speed"].items():
         medians = found["medians"]

@@ -108,7 +108,7 @@ def test_a_graph_that_ignores_the_mask_is_sealed_to_run_alone(tmp_path: Path) ->
     """Batches would change its logits, which running it shows; alone it passes."""
     manifest = made(tmp_path, tiny(heeds_mask=False)).manifest
     assert not manifest.batchable
-    assert manifest.parity["agreement"]["company"] is None
+    assert manifest.parity["agreement"]["batch_variance"] is None
 
 
 def test_weights_beside_the_graph_come_along(tmp_path: Path) -> None:

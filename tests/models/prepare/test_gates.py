@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau
 
 from models.pair import Logits
-from models.prepare.gates import GATES, RANKED, Agreement, failures, kendall_tau, measure, top_shared
+from models.prepare.gates import GATES, LABELS, RANKED, Agreement, failures, kendall_tau, measure, top_shared
 
 FEW = st.integers(0, 4)
 PRECISIONS = sorted(GATES)
@@ -23,11 +23,11 @@ def agreement(
     mean: float = 0.0,
     kendall_tau: float = 1.0,
     top_10: float = 1.0,
-    company: float | None = 0.0,
+    batch_variance: float | None = 0.0,
     spread: float = SPREAD,
 ) -> Agreement:
     """A perfect agreement but for what is given."""
-    return Agreement(50, spread, worst, mean, kendall_tau, top_10, company, classes={})
+    return Agreement(50, spread, worst, mean, kendall_tau, top_10, batch_variance, classes={})
 
 
 @given(st.lists(st.tuples(FEW, FEW), min_size=2, max_size=30))
@@ -71,7 +71,7 @@ def test_a_class_is_measured_by_itself() -> None:
     found = expected.copy()
     found[:20] = found[:20][::-1]  # the class of 64 is upside down: worst 19
     found[40] += 0.5
-    result = measure(lengths, expected, found, company=0.25)
+    result = measure(lengths, expected, found, batch_variance=0.25)
     assert list(result.classes) == ["16", "64", "128"]
     assert [one.pairs for one in result.classes.values()] == [20, 20, 3]
     short, upside_down, few = result.classes.values()
@@ -82,13 +82,13 @@ def test_a_class_is_measured_by_itself() -> None:
     assert (result.pairs, result.worst, result.kendall_tau, result.top_10) == (43, 19, -1, 0)
     assert result.mean == pytest.approx((200 + 0.5) / 43)
     assert result.spread == pytest.approx(np.std(expected))
-    assert result.company == 0.25
+    assert result.batch_variance == 0.25
 
 
 def test_classes_too_small_to_rank_pass_the_rank_gates() -> None:
     """Without a class of 20 pairs there is no order to judge: tau and top 10 count as kept."""
     small = np.arange(RANKED - 1, dtype=np.float32)
-    result = measure([512] * len(small), small, -small, company=None)
+    result = measure([512] * len(small), small, -small, batch_variance=None)
     assert (result.kendall_tau, result.top_10) == (1.0, 1.0)
 
 
@@ -100,13 +100,13 @@ def test_full_agreement_passes(precision: str) -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("name", ["worst", "mean", "company"])
+@pytest.mark.parametrize("name", ["worst", "mean", "batch_variance"])
 def test_a_difference_is_bounded_in_spreads(precision: str, name: str) -> None:
     """Just inside bound times spread passes; just outside fails, and only that gate, with its name and bound."""
     bound = getattr(GATES[precision], name)
     assert failures(agreement(**{name: bound * SPREAD * 0.999}), precision) == []
     (failure,) = failures(agreement(**{name: bound * SPREAD * 1.001}), precision)
-    assert failure.startswith(f"{name} difference ")
+    assert failure.startswith(f"{LABELS[name]} ")
     assert f"over {bound:g} of the logits' spread 2" in failure
 
 
@@ -120,11 +120,11 @@ def test_order_must_be_kept_to_a_bound(precision: str, name: str) -> None:
     assert failure == f"{name} {bound - 0.001:.3f} is under {bound:g}"
 
 
-@pytest.mark.parametrize("name", ["worst", "mean", "company", "kendall_tau", "top_10"])
+@pytest.mark.parametrize("name", ["worst", "mean", "batch_variance", "kendall_tau", "top_10"])
 def test_a_figure_that_is_no_number_fails(name: str) -> None:
     """NaN is neither inside nor outside a bound: it fails its gate."""
     (failure,) = failures(agreement(**{name: float("nan")}), "int8")
-    assert failure.startswith(name)
+    assert failure.startswith(LABELS.get(name, name))
 
 
 def test_a_logit_that_is_no_number_fails() -> None:
@@ -136,9 +136,9 @@ def test_a_logit_that_is_no_number_fails() -> None:
     assert [line.split()[0] for line in failed[:2]] == ["worst", "mean"]
 
 
-def test_what_is_run_alone_has_no_company_gate() -> None:
-    """Company None is not measured, so it cannot fail."""
-    assert failures(agreement(company=None), "fp32") == []
+def test_what_is_run_one_pair_at_a_time_has_no_batch_variance() -> None:
+    """None is not measured, so it cannot fail."""
+    assert failures(agreement(batch_variance=None), "fp32") == []
 
 
 def test_a_more_exact_precision_has_the_narrower_gate() -> None:

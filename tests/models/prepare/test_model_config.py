@@ -8,7 +8,7 @@ import pytest
 from models.artefact import Source
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.errors import PrepareError
-from models.prepare.model_config import ModelConfig, facts_of
+from models.prepare.model_config import ModelConfig, read_model_config
 from tests.support.tiny import Family, make_tokenizer
 
 
@@ -67,14 +67,14 @@ def test_the_window_is_the_shorter_of_what_the_files_name(
     tmp_path: Path, config: dict[str, object] | None, tokenizer_config: dict[str, object] | None, window: int | None
 ) -> None:
     """Position rows, less those before the first position in the RoBERTa families, or the tokenizer's own length."""
-    assert facts_of(checkpoint(tmp_path, config, tokenizer_config)).max_tokens == window
+    assert read_model_config(checkpoint(tmp_path, config, tokenizer_config)).max_tokens == window
 
 
 def test_the_catalogues_window_wins(tmp_path: Path) -> None:
     """A card's model has the card's window though its files would allow another; a copy in a folder has its files'."""
     wide = XLMR | {"max_position_embeddings": 10_002}
-    assert facts_of(checkpoint(tmp_path, wide, hub_id="BAAI/bge-reranker-v2-m3")).max_tokens == 8192
-    assert facts_of(checkpoint(tmp_path, wide, hub_id="my-copy")).max_tokens == 10_000
+    assert read_model_config(checkpoint(tmp_path, wide, hub_id="BAAI/bge-reranker-v2-m3")).max_tokens == 8192
+    assert read_model_config(checkpoint(tmp_path, wide, hub_id="my-copy")).max_tokens == 10_000
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_padding_is_the_configs_or_else_the_tokenizers(
     tmp_path: Path, family: Family, config: dict[str, object] | None, padding: int
 ) -> None:
     """Where no config names it, it is the token <pad> or [PAD]."""
-    assert facts_of(checkpoint(tmp_path, config, family=family)).pad_token_id == padding
+    assert read_model_config(checkpoint(tmp_path, config, family=family)).pad_token_id == padding
 
 
 def test_without_any_padding_token_it_is_zero(tmp_path: Path) -> None:
@@ -103,17 +103,17 @@ def test_without_any_padding_token_it_is_zero(tmp_path: Path) -> None:
     made = checkpoint(tmp_path, None)
     path = tmp_path / "tokenizer.json"
     path.write_text(path.read_text().replace("[PAD]", "[NONE]").replace("[UNK]", "<pad2>"))
-    assert facts_of(made).pad_token_id == 0
+    assert read_model_config(made).pad_token_id == 0
 
 
 def test_the_architecture_is_the_configs(tmp_path: Path) -> None:
     """Without a config there is only a graph."""
     (tmp_path / "with").mkdir()
     (tmp_path / "without").mkdir()
-    assert facts_of(checkpoint(tmp_path / "with", XLMR)) == ModelConfig(
+    assert read_model_config(checkpoint(tmp_path / "with", XLMR)) == ModelConfig(
         architecture="xlm-roberta", pad_token_id=1, max_tokens=512
     )
-    assert facts_of(checkpoint(tmp_path / "without", None)).architecture == "onnx"
+    assert read_model_config(checkpoint(tmp_path / "without", None)).architecture == "onnx"
 
 
 @pytest.mark.parametrize("content", [b"", b"[1]", b'{"a": ', b'{"a": "\xff"}'], ids=["empty", "list", "torn", "latin1"])
@@ -123,4 +123,4 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path, name: str, content: bytes)
     made = checkpoint(tmp_path, BERT, {})
     (tmp_path / name).write_bytes(content)
     with pytest.raises(PrepareError, match=f"{name} is not a JSON object"):
-        facts_of(made)
+        read_model_config(made)

@@ -9,7 +9,7 @@ from scipy.special import expit
 from models.artefact import Source
 from models.prepare import published
 from models.prepare.errors import PrepareError
-from models.prepare.published import BOUNDS, Comparison, PublishedScore, compare, failures, known, read
+from models.prepare.published import BOUNDS, Comparison, PublishedScore, compare, failures, read, scores_of
 
 
 def write(folder: Path, content: object) -> Path:
@@ -121,8 +121,8 @@ def test_every_published_pair_is_scored() -> None:
 def test_known_scores_go_with_the_hub_id() -> None:
     """bge-reranker-v2-m3 has its card's three, a local copy or another model none."""
     source = Source(hub_id="BAAI/bge-reranker-v2-m3", revision="main", licence="Apache-2.0")
-    assert [score.logit for score in known(source)] == [-5.65234375, -8.1875, 5.26171875]
-    assert known(Source(hub_id="bge-reranker-v2-m3", revision="local", licence="unknown")) == []
+    assert [score.logit for score in scores_of(source)] == [-5.65234375, -8.1875, 5.26171875]
+    assert scores_of(Source(hub_id="bge-reranker-v2-m3", revision="local", licence="unknown")) == []
 
 
 def test_the_collected_scores_are_read_and_hold_the_known_ones(data_dir: Path) -> None:

@@ -6,7 +6,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
 
-from models.prepare.quantise import NOTHING_KNOWN, PerToken, round_columns
+from models.prepare.quantise import NO_INPUTS, PerToken, round_columns
 from models.prepare.rounding import MOST, MOST_OF_TWO, Inputs, compensated
 from models.prepare.writer import Writer
 
@@ -34,7 +34,7 @@ def known(x: Floats, divisors: npt.NDArray[np.float64] | None = None) -> Inputs:
 def product(x: Floats, weights: Floats, inputs: Inputs | None) -> Floats:
     """The product by ONNX Runtime, int8 inside."""
     writer = Writer()
-    found = PerToken(inputs={"one": inputs} if inputs else NOTHING_KNOWN).matmul(writer, "one", "x", weights)
+    found = PerToken(inputs={"one": inputs} if inputs else NO_INPUTS).matmul(writer, "one", "x", weights)
     ends = [
         helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, "tokens", len(weights)]),
         helper.make_tensor_value_info(found, TensorProto.FLOAT, [1, "tokens", weights.shape[1]]),

@@ -1,4 +1,4 @@
-"""Verifying: an artefact against the reference beside it, alone and in company, and what it says when it cannot."""
+"""Verifying: an artefact against its reference, in single runs and in batches, and what it says when it cannot."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,13 +10,14 @@ import pytest
 from onnx import helper
 
 from models.artefact import ArtefactError, Source, seal
+from models.devices import CPU
 from models.pair import Logits, Pair
 from models.prepare import reference
 from models.prepare.errors import PrepareError
 from models.prepare.gates import GATES
 from models.prepare.pairs import Sample
 from models.prepare.published import PublishedScore
-from models.prepare.verify import Verdict, company_difference, verify, verify_folder
+from models.prepare.verify import Verdict, batch_variance, verify, verify_folder
 from models.session import Session
 from models.tokenise import Tokeniser
 from tests.support.tiny_graphs import SILENT, artefact, oracle, texts, tiny
@@ -31,7 +32,7 @@ def spread_of(folder: Path) -> float:
 
 
 def test_a_good_artefact_passes_every_gate(tmp_path: Path) -> None:
-    """It agrees with onnx's own evaluator alone and in company, in every class, and the verdict says with what."""
+    """It agrees with onnx's own evaluator, in batches too and in every class, and the verdict says with what."""
     made = artefact(tmp_path)
     opened, verdict = verify_folder(tmp_path, None, "cpu", SILENT)
     assert opened == made
@@ -41,8 +42,8 @@ def test_a_good_artefact_passes_every_gate(tmp_path: Path) -> None:
     assert {name: one.pairs for name, one in agreement.classes.items()} == {"16": 40, "64": 40}
     assert agreement.pairs == 80
     assert agreement.worst < 1e-4
-    assert agreement.company is not None
-    assert agreement.company < 1e-4
+    assert agreement.batch_variance is not None
+    assert agreement.batch_variance < 1e-4
     assert agreement.spread == pytest.approx(spread_of(tmp_path))
     assert agreement.kendall_tau > 0.995
 
@@ -60,18 +61,18 @@ def test_one_changed_logit_of_the_reference_fails_the_worst_gate(tmp_path: Path,
     assert verdict_of(tmp_path / "near").failures == []
 
 
-def test_a_graph_that_ignores_the_mask_fails_in_company(tmp_path: Path) -> None:
-    """Alone it is right, in a padded batch it is not: only the company gate tells, and only if batches are to run."""
+def test_a_graph_that_ignores_the_mask_fails_in_batches(tmp_path: Path) -> None:
+    """Alone it is right, in a padded batch it is not: only the batch variance tells, and only if batches are to run."""
     artefact(tmp_path / "batches", tiny(heeds_mask=False))
     (failure,) = verdict_of(tmp_path / "batches").failures
-    assert failure.startswith("company difference ")
+    assert failure.startswith("batch variance ")
     artefact(tmp_path / "alone", tiny(heeds_mask=False), batchable=False)
     verdict = verdict_of(tmp_path / "alone")
     assert verdict.failures == []
-    assert verdict.agreement.company is None
+    assert verdict.agreement.batch_variance is None
 
 
-def test_a_graph_that_gives_no_number_in_company_fails(tmp_path: Path) -> None:
+def test_a_graph_that_gives_no_number_in_a_batch_fails(tmp_path: Path) -> None:
     """Rows beside padding become NaN: the difference is NaN too, not the largest of the others."""
     made = tiny()
     extra = [
@@ -84,12 +85,12 @@ def test_a_graph_that_gives_no_number_in_company_fails(tmp_path: Path) -> None:
     made.graph.node.extend(extra)
     artefact(tmp_path, made)
     verdict = verdict_of(tmp_path)
-    assert verdict.agreement.company is not None
-    assert np.isnan(verdict.agreement.company)
-    assert [line.split()[0] for line in verdict.failures] == ["company"]
+    assert verdict.agreement.batch_variance is not None
+    assert np.isnan(verdict.agreement.batch_variance)
+    assert [line.partition(" nan ")[0] for line in verdict.failures] == ["batch variance"]
 
 
-def test_company_is_tried_in_mixed_lengths_and_in_full_batches(tmp_path: Path) -> None:
+def test_batches_of_mixed_lengths_and_full_ones_are_tried(tmp_path: Path) -> None:
     """Some pairs of every class are run twice, beside their like and beside all others; those over 512 tokens never."""
     made = artefact(tmp_path, max_tokens=600)
     samples = reference.read(tmp_path).samples
@@ -100,10 +101,10 @@ def test_company_is_tried_in_mixed_lengths_and_in_full_batches(tmp_path: Path) -
             batches.append([len(pair) for pair in batch])
             return super().run(batch)
 
-    session = Recorder(made, device="cpu")
+    session = Recorder(made, CPU)
     alone = np.array([session.run([sample.pair])[0] for sample in samples], np.float32)
     batches.clear()
-    assert company_difference(session, samples, alone) < 1e-4
+    assert batch_variance(session, samples, alone) < 1e-4
     assert max(max(batch) for batch in batches) == 512
     assert any(len(set(batch)) >= 4 for batch in batches)  # 16, 64, 128 and 256 side by side
     assert any(max(batch) <= 128 for batch in batches)  # the short ones by themselves
@@ -111,11 +112,11 @@ def test_company_is_tried_in_mixed_lengths_and_in_full_batches(tmp_path: Path) -
     assert lengths[::2] == lengths[1::2]
     assert {64, 128, 256, 512} < set(lengths)
     batches.clear()
-    company_difference(session, samples[-16:], alone[-16:])  # twelve of 512 tokens, four of 600
+    batch_variance(session, samples[-16:], alone[-16:])  # twelve of 512 tokens, four of 600
     assert {length for batch in batches for length in batch} == {512}
     wrong = alone.copy()
     wrong[samples.index(next(sample for sample in samples if sample.length == 512))] += 3
-    assert company_difference(session, samples, wrong) == pytest.approx(3, abs=1e-3)
+    assert batch_variance(session, samples, wrong) == pytest.approx(3, abs=1e-3)
 
 
 def test_a_graph_that_fails_on_long_pairs_is_named_by_their_length(tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_a_graph_that_fails_on_long_pairs_is_named_by_their_length(tmp_path: Pat
 def test_a_published_score_is_checked_with_the_models_own_tokenizer(tmp_path: Path) -> None:
     """What is published of a query and a document is compared with their logit; one that is not met is named."""
     made = artefact(tmp_path)
-    session = Session(made, device="cpu")
+    session = Session(made, CPU)
     pair = Tokeniser.open(made.tokenizer, 64).pairs("what is a panda", ["the bear of china"])[0]
     right = float(session.run([pair])[0])
     scores = [PublishedScore("what is a panda", "the bear of china", right + offset, "test") for offset in (0.05, 0.5)]

@@ -163,7 +163,7 @@ def test_keys_are_checked_on_the_event_loop(scorer: Scorer) -> None:
             threads.append(threading.current_thread().name)
             return ANYBODY
 
-    app = create_app(scorer, Settings(), Watched(["k"]), lambda _: None)
+    app = create_app(scorer.model, Settings(), Watched(["k"]), lambda _: None)
     with TestClient(app) as client:
         client.get("/health")
         client.get("/info")

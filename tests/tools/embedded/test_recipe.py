@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from models.artefact import load
 from models.catalogue import EMBEDDED
+from models.devices import CPU
 from models.pair import Pair
 from models.prepare.quantise import Fp32, PerToken, round_columns, round_rows
 from models.scorer import Scorer
@@ -38,7 +39,7 @@ def pair(query: list[int], document: list[int]) -> Pair:
 
 
 def open_tiny(folder: Path, arithmetic: Arithmetic, score: Score = RAW) -> Session:
-    return Session(make_artefact(folder, make_weights(), arithmetic, score), device="cpu")
+    return Session(make_artefact(folder, make_weights(), arithmetic, score), CPU)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[Case], Exported]":
     """Exports a case, once a session: it takes seconds."""
     from models.prepare.export import export
-    from models.prepare.torch_model import open_model, reference
+    from models.prepare.torch_model import open_model, reference_logits
     from tests.support import families
     from tests.support.tiny_graphs import SILENT
 
@@ -25,7 +25,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[Case], Expo
         if case not in made:
             folder = tmp_path_factory.mktemp("exported")
             model = open_model(families.make(folder, case.family))
-            expected = reference(model, families.pairs(), SILENT)
+            expected = reference_logits(model, families.pairs(), SILENT)
             (folder / "graph").mkdir()
             path = folder / "graph" / "model.onnx"
             batchable = export(model, path, masked=case.masked)

@@ -16,7 +16,7 @@ from models.prepare.attention import FULL_ATTENTION
 from models.prepare.errors import PrepareError
 from models.prepare.export import export
 from models.prepare.graph import Graph
-from models.prepare.torch_model import has_segments, open_model, reference
+from models.prepare.torch_model import has_segments, open_model, reference_logits
 from tests.support.families import (
     CASES,
     FUSED,
@@ -111,7 +111,7 @@ def test_every_length_up_to_the_window_runs_and_no_longer_one(exported: Get, cas
     made = exported(case)
     assert made.model.config.max_position_embeddings == WINDOW + 2 * (case.family == "xlm-roberta")
     lengths = [of_length(tokens) for tokens in (2, 3, 17, WINDOW)]
-    expected = reference(made.model, lengths, SILENT)
+    expected = reference_logits(made.model, lengths, SILENT)
     np.testing.assert_allclose(run_single(made.path, lengths), expected, atol=1e-5)
     with pytest.raises(Exception, match=r"out of|Attempting to broadcast"):
         run_single(made.path, [of_length(WINDOW + 1)])
@@ -121,7 +121,7 @@ def test_relative_positions_run_at_any_length(exported: Get) -> None:
     """DeBERTa has no position table; beyond its buckets distances are counted in logarithms, as transformers does."""
     made = exported(Case("deberta-v2", masked=False))
     lengths = [of_length(tokens) for tokens in (2, 17, WINDOW, 3 * WINDOW)]
-    np.testing.assert_allclose(run_single(made.path, lengths), reference(made.model, lengths, SILENT), atol=1e-5)
+    np.testing.assert_allclose(run_single(made.path, lengths), reference_logits(made.model, lengths, SILENT), atol=1e-5)
 
 
 @every_case
@@ -129,7 +129,7 @@ def test_the_model_is_as_it_was_after_the_export(exported: Get, case: Case) -> N
     """Its attention is transformers' own again, so that the reference is: the same logits as before."""
     made = exported(case)
     assert made.model.config._attn_implementation in {"sdpa", "eager"}
-    np.testing.assert_array_equal(reference(made.model, pairs(), SILENT), made.expected)
+    np.testing.assert_array_equal(reference_logits(made.model, pairs(), SILENT), made.expected)
 
 
 class Undecided(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here

@@ -91,17 +91,17 @@ def test_a_checkpoint_becomes_an_artefact_that_scores_as_transformers_does(
     assert manifest.parity["failures"] == []
     assert manifest.parity["agreement"]["classes"].keys() == {"16", "64"}
     assert manifest.parity["reference"] == torch_model.REFERENCE
-    assert (manifest.parity["agreement"]["company"] is None) == (precision == "int8")
+    assert (manifest.parity["agreement"]["batch_variance"] is None) == (precision == "int8")
 
     model = torch_model.open_model(checkpoints[family])
     found = reference.read(artefact.folder)
     np.testing.assert_allclose(
-        found.logits, torch_model.reference(model, [sample.pair for sample in found.samples], SILENT), atol=1e-5
+        found.logits, torch_model.reference_logits(model, [sample.pair for sample in found.samples], SILENT), atol=1e-5
     )
     with Scorer.open(artefact.folder, device="cpu") as scorer:
         pairs = scorer.tokeniser.pairs(QUERY, DOCUMENTS)
         assert max(map(len, pairs)) == WINDOW
-        expected = torch_model.reference(model, pairs, SILENT)
+        expected = torch_model.reference_logits(model, pairs, SILENT)
         np.testing.assert_allclose(
             scorer.logits(QUERY, DOCUMENTS), expected, atol=gates.GATES[precision].worst * float(found.logits.std())
         )
@@ -112,13 +112,13 @@ def test_a_second_precision_takes_the_references_of_the_first(
 ) -> None:
     """The same checkpoint, texts and window: torch scores no pair again; other texts, another window: it does."""
     computed: list[int] = []
-    true = torch_model.reference
+    true = torch_model.reference_logits
 
     def counted(model: PreTrainedModel, pairs: Sequence[Pair], progress: Progress) -> Logits:
         computed.append(1)
         return true(model, pairs, progress)
 
-    monkeypatch.setattr(torch_model, "reference", counted)
+    monkeypatch.setattr(torch_model, "reference_logits", counted)
     checkpoint = checkpoints["xlm-roberta"]
     first = prepare(order(checkpoint, "fp32"), tmp_path, SILENT)
     second = prepare(order(checkpoint, "int8"), tmp_path, SILENT)
@@ -155,7 +155,7 @@ def test_published_scores_that_are_not_met_seal_nothing(
         prepare(order(checkpoint, "int8", published=published), tmp_path / "models", SILENT)
     assert nothing_is_left(tmp_path / "models")
     pairs = Tokeniser.open(checkpoint / "tokenizer.json", WINDOW).pairs("panda", ["bear"])
-    true = round(float(torch_model.reference(torch_model.open_model(checkpoint), pairs, SILENT)[0]), 3)
+    true = round(float(torch_model.reference_logits(torch_model.open_model(checkpoint), pairs, SILENT)[0]), 3)
     published.write_text(published.read_text().replace("25", str(true)))
     sealed = prepare(order(checkpoint, "int8", published=published), tmp_path / "models", SILENT)
     assert [score["published"] for score in sealed.manifest.parity["published"]] == [true]

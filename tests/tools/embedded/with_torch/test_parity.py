@@ -14,6 +14,7 @@ from transformers import BertConfig, BertModel
 
 from models.artefact import load, seal
 from models.catalogue import EMBEDDED
+from models.devices import CPU
 from models.pair import Pair
 from models.prepare.quantise import Fp32
 from models.prepare.reference import read
@@ -78,7 +79,7 @@ def test_tiny_random_weights_equal_transformers(tmp_path: Path) -> None:
         Pair(np.array([2, 7, 9, 3, 2, *document, 3]), np.array([0] * 4 + [1] * (len(document) + 2)))
         for document in ([11, 7, 30, 25, 14], [], list(range(5, 25)))
     ]
-    session = Session(artefact, device="cpu")
+    session = Session(artefact, CPU)
     expected = reference(tiny_encoder.make_tensors(), tiny_encoder.make_idf(), 2, pairs, tiny_encoder.RAW)
     np.testing.assert_allclose([session.run([pair])[0] for pair in pairs], expected, atol=1e-4)
     np.testing.assert_allclose(session.run(pairs), expected, atol=1e-4)
