@@ -25,7 +25,7 @@ def only_first_token(graph: Graph) -> bool:
     attention = next((node for node in reversed(graph.nodes) if node.op_type == ATTENTION), None)
     if attention is None or not _ends_in_first_token(graph, attention):
         return False
-    index = numpy_helper.from_array(np.array([0], np.int64), FIRST)
+    first_index = numpy_helper.from_array(np.array([0], np.int64), FIRST)
     nodes: list[onnx.NodeProto] = []
     firsts: set[str] = set()
     tail: set[str] = set()
@@ -41,7 +41,7 @@ def only_first_token(graph: Graph) -> bool:
         if node is attention or (tail.intersection(node.input) and node.op_type in BY_TOKEN):
             tail.update(node.output)
         nodes.append(node)
-    graph.rewrite(nodes, [index])
+    graph.rewrite(nodes, [first_index])
     return True
 
 
