@@ -1,4 +1,4 @@
-"""Length over HTTP: pairs at the edge of an 8,192 window, and long documents read in several windows.
+"""Length over HTTP: pairs at the edge of an 8,192 window, and long documents read in several chunks.
 
 The server runs a tiny XLM-R-like model whose logit hears every single token, so one word more or less shows.
 """
@@ -81,29 +81,29 @@ def test_a_query_of_10000_words_is_cut_to_three_quarters(long_server: Server) ->
 
 
 @pytest.mark.parametrize("overlap", [0, 80])
-def test_a_document_scores_as_the_best_of_its_windows(long_server: Server, overlap: int) -> None:
-    """Windows sent as documents of their own give the maximum, and the usage is the sum of theirs."""
+def test_a_document_scores_as_the_best_of_its_chunks(long_server: Server, overlap: int) -> None:
+    """Chunks sent as documents of their own give the maximum, and the usage is the sum of theirs."""
     one, two, best = text(8000, 4, WORDS[:5]), text(8000, 5, WORDS[5:10]), text(8000, 6, WORDS[10:])
     documents = [f"{best} {one} {two}", f"{two} {best} {one}", f"{one} {two} {best}", "a bear", text(ROOM, 7)]
-    wanted, used, places = [], 0, set()
+    expected, used, best_chunks = [], 0, set()
     for document in documents:
         words = document.split()
         starts = [start for start in range(0, len(words), ROOM - overlap) if start == 0 or start + overlap < len(words)]
         parts = [" ".join(words[start : start + ROOM]) for start in starts]
         scores = logits(long_server, parts)
-        wanted.append(max(scores))
+        expected.append(max(scores))
         used += tokens(long_server, parts)
-        places.add(scores.index(max(scores)))
-    assert places == {0, 1, 2}, "each must once be the best"
+        best_chunks.add(scores.index(max(scores)))
+    assert best_chunks == {0, 1, 2}, "each must once be the best"
     fields: dict[str, Any] = {"max_chunks_per_doc": 10, "overlap_tokens": overlap}
-    assert np.allclose(logits(long_server, documents, **fields), wanted, atol=1e-6)
+    assert np.allclose(logits(long_server, documents, **fields), expected, atol=1e-6)
     assert tokens(long_server, documents, **fields) == used
     ranked = [result["index"] for result in long_server.rerank(QUERY, documents, **fields).json()["results"]]
-    assert ranked == sorted(range(len(documents)), key=lambda index: (-wanted[index], index))
+    assert ranked == sorted(range(len(documents)), key=lambda index: (-expected[index], index))
 
 
-def test_what_lies_beyond_the_last_window_is_cut_off(long_server: Server, folder: Path) -> None:
-    """Two windows of a document that has three; the in-process scorer gives the same."""
+def test_what_lies_beyond_the_last_chunk_is_cut_off(long_server: Server, folder: Path) -> None:
+    """Two chunks of a document that has three; the in-process scorer gives the same."""
     document = text(20_000, 4)
     two = " ".join(document.split()[: 2 * ROOM])
     assert logits(long_server, [document], max_chunks_per_doc=2) == logits(long_server, [two], max_chunks_per_doc=9)
@@ -115,15 +115,15 @@ def test_what_lies_beyond_the_last_window_is_cut_off(long_server: Server, folder
 
 
 def test_numbers_may_be_strings_or_null(long_server: Server) -> None:
-    """As clients send them: null is the default, "3" is 3, and more windows than there are do no harm."""
+    """As clients send them: null is the default, "3" is 3, and more chunks than there are do no harm."""
     document = text(20_000, 4)
-    for chunks, windows in ((None, 1), (1, 1), ("3", 3), (3, 3), (1024, 3), (10**9, 3), (10**18, 3)):
-        used = tokens(long_server, [document], max_chunks_per_doc=chunks, overlap_tokens=None)
-        assert used == 20_000 + 3 * 8 if windows == 3 else WINDOW, chunks
+    for most, chunks in ((None, 1), (1, 1), ("3", 3), (3, 3), (1024, 3), (10**9, 3), (10**18, 3)):
+        used = tokens(long_server, [document], max_chunks_per_doc=most, overlap_tokens=None)
+        assert used == 20_000 + 3 * 8 if chunks == 3 else WINDOW, most
 
 
 def test_an_overlap_of_more_than_half_the_room_counts_as_half(long_server: Server) -> None:
-    """Every window brings at least as much that is new as it repeats, however much is asked for."""
+    """Every chunk brings at least as much that is new as it repeats, however much is asked for."""
     document = text(20_000, 4)
     half = tokens(long_server, [document], max_chunks_per_doc=9, overlap_tokens=ROOM // 2)
     assert half == 20_000 + 3 * (ROOM // 2) + 4 * 8
@@ -150,8 +150,8 @@ def test_numbers_that_cannot_be_are_refused(long_server: Server, field: str, val
     assert answer.json()["error"]["param"] == field
 
 
-def test_windows_count_as_documents_in_the_limit(long_server: Server) -> None:
-    """20 documents fit, and so do 10 of two windows each; one window more is refused with the way out."""
+def test_chunks_count_as_documents_in_the_limit(long_server: Server) -> None:
+    """20 documents fit, and so do 10 of two chunks each; one chunk more is refused with the way out."""
     assert tokens(long_server, [text(ROOM + 1)] * 10, max_chunks_per_doc=2) == 10 * (WINDOW + SPECIAL + 4 + 1)
     answer = long_server.rerank(QUERY, [text(ROOM + 1)] * 10 + ["a bear"], max_chunks_per_doc=2)
     assert answer.status_code == 422
@@ -162,7 +162,7 @@ def test_windows_count_as_documents_in_the_limit(long_server: Server) -> None:
     assert answer.json()["error"]["param"] == "max_chunks_per_doc"
 
 
-def test_the_openapi_document_describes_windows(server: Server) -> None:
+def test_the_openapi_document_describes_chunks(server: Server) -> None:
     """Both fields, with what they mean."""
     request = server.client.get("/docs/openapi.json").json()["components"]["schemas"]["RerankRequest"]
     for field, said in (("max_chunks_per_doc", "the best one"), ("overlap_tokens", "counts as that half")):
@@ -170,7 +170,7 @@ def test_the_openapi_document_describes_windows(server: Server) -> None:
         assert field not in request["required"]
 
 
-def test_rerank_score_reads_windows_as_the_scorer_does(scorer: Scorer) -> None:
+def test_rerank_score_reads_chunks_as_the_scorer_does(scorer: Scorer) -> None:
     """Its two flags, over documents with queries of their own."""
     documents = [" ".join(PASSAGES) * 12, PASSAGES[0], " ".join(PASSAGES[::-1]) * 14]
     queries = [REAL_QUERY, REAL_QUERY, "bread"]
@@ -179,8 +179,8 @@ def test_rerank_score_reads_windows_as_the_scorer_does(scorer: Scorer) -> None:
     ).encode()
     done = run_rerank("score", "--max-chunks-per-doc", "4", "--overlap-tokens", "30", "--raw-scores", stdin=given)
     assert done.returncode == 0, done.stderr
-    windows = ChunkOptions(max_chunks_per_doc=4, overlap_tokens=30)
-    expected = [scorer.logits(q, [d], windows)[0] for q, d in zip(queries, documents, strict=True)]
+    chunk_options = ChunkOptions(max_chunks_per_doc=4, overlap_tokens=30)
+    expected = [scorer.logits(q, [d], chunk_options)[0] for q, d in zip(queries, documents, strict=True)]
     truncated = [scorer.logits(q, [d])[0] for q, d in zip(queries, documents, strict=True)]
     assert np.abs(np.subtract(expected, truncated)).max() > 0.01
     scores = [json.loads(line)["score"] for line in done.stdout.splitlines()]
@@ -189,7 +189,7 @@ def test_rerank_score_reads_windows_as_the_scorer_does(scorer: Scorer) -> None:
     assert run_rerank("score", "--overlap-tokens", "-1", stdin=given).returncode == 2
 
 
-def test_a_run_with_other_windows_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_a_run_with_other_chunks_is_not_gone_on_with(tmp_path: Path) -> None:
     """The longest documents tell, though the last that was scored is short; a line that failed is no obstacle."""
     source, output = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     long = f"{PASSAGES[0]} " * 60 + f"{PASSAGES[1]} " * 10
