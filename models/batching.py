@@ -13,7 +13,7 @@ NO_BATCHING = 0
 
 RUN_COST_TOKENS = 512
 """What a run costs a GPU beside its tokens, in tokens, until it is measured (`tuning.py`): 2 ms for the launches of 24
-layers, at 250,000 tokens a second. A batch with more padding than this is better two."""
+layers, at 250,000 tokens a second. A batch with more padding than this is better split in two."""
 
 
 class DeviceOutOfMemory(Exception):

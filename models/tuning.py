@@ -1,4 +1,4 @@
-"""What a batch may be on this device, measured once and kept beside the artefact.
+"""The best budget of a batch on this device, measured once and kept beside the artefact.
 
 The time of a run is what it costs besides (launches, copies) and what its tokens take. Batches of rising size tell
 both: the budget is the smallest size that is nearly as fast as the best, since a larger one only makes others wait;
@@ -23,34 +23,34 @@ from models.pair import Logits, Pair
 log = logging.getLogger(__name__)
 
 FILE = ".tuning.json"
-"""Hidden: it is not of the model, and is not sealed with it."""
+"""Hidden, since it belongs to the machine and not to the model: it is not sealed."""
 LENGTH = 128
 """Tokens of a measured pair: a passage, where the window has room for one."""
 SIZES = (1024, 2048, 4096, 8192, 16_384, 32_768)
 """Tokens of the measured batches."""
 ROUNDS = 5
 NEARLY = 0.97
-"""Of the best rate: more than this is not worth a longer batch."""
+"""Share of the best rate that is enough: more is not worth a longer batch."""
 
 
 class Tuning(msgspec.Struct, frozen=True):
-    """What was measured, and on what."""
+    """A measurement, and the hardware, runtime and graph that it holds for."""
 
     device: str
     runtime: str
     graph_sha256: str
     seconds: dict[int, float]
-    """Of a run by its tokens: the median of some."""
+    """Median time of a run, by its tokens."""
     max_batch_tokens: Annotated[int, msgspec.Meta(ge=1)]
     run_cost_tokens: Annotated[int, msgspec.Meta(ge=0)]
 
     def is_of(self, device: str, runtime: str, graph_sha256: str) -> bool:
-        """Tell whether it was measured on these."""
+        """Tell whether it was measured on this hardware, with this runtime and this graph."""
         return (self.device, self.runtime, self.graph_sha256) == (device, runtime, graph_sha256)
 
 
 def read(folder: Path) -> Tuning | None:
-    """Read what is kept in an artefact's folder; None where nothing is, or nothing readable."""
+    """Read the tuning in an artefact's folder; None where there is none, or none that can be read."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Tuning)
     except (OSError, msgspec.MsgspecError):
@@ -58,7 +58,7 @@ def read(folder: Path) -> Tuning | None:
 
 
 def write(tuning: Tuning, folder: Path) -> None:
-    """Write it into an artefact's folder, whole or not at all; a folder that cannot be written is told in the log."""
+    """Write a tuning into an artefact's folder, whole or not at all; a folder that is read-only is noted in the log."""
     beside = folder / f"{FILE}.{os.getpid()}.partial"  # two servers may start at a time
     try:
         beside.write_bytes(msgspec.json.format(msgspec.json.encode(tuning), indent=1))

@@ -87,14 +87,14 @@ def _from_hub(source: Source, from_onnx: bool) -> Checkpoint:
             raise PrepareError(_answered(error, source, "its list of files")) from error
         return _from_cache(source, from_onnx, _unreachable(error, source))
     checkpoint = gather(_Hub(source, info), from_onnx=from_onnx)
-    _remember(source, checkpoint.source.revision)
+    _note_commit(source, checkpoint.source.revision)
     return checkpoint
 
 
-def _remember(asked: Source, commit: str) -> None:
+def _note_commit(source: Source, commit: str) -> None:
     """Note in the cache what commit a branch was at, as the client does, so that it is found there without the hub."""
-    if asked.revision != commit:
-        ref = _in_cache(asked.hub_id) / "refs" / asked.revision
+    if source.revision != commit:
+        ref = _in_cache(source.hub_id) / "refs" / source.revision
         with contextlib.suppress(OSError):  # a cache that is read-only serves all the same
             ref.parent.mkdir(parents=True, exist_ok=True)
             ref.write_text(commit)
@@ -122,7 +122,7 @@ def _from_cache(source: Source, from_onnx: bool, why: str) -> Checkpoint:
 
 
 class _Hub:
-    """A repository of the hub at one commit: the place that its files are brought from, into the client's cache."""
+    """A repository of the hub at one commit; its files are brought into the client's cache."""
 
     def __init__(self, source: Source, info: ModelInfo) -> None:
         named = str(info.card_data.get("license") or UNKNOWN) if info.card_data is not None else UNKNOWN

@@ -41,19 +41,19 @@ _PANDA = (
     "The giant panda (Ailuropoda melanoleuca), sometimes called a panda bear or simply panda, is a bear species "
     "endemic to China."
 )
-KNOWN = {
+BY_HUB_ID = {
     "BAAI/bge-reranker-v2-m3": (
         PublishedScore("query", "passage", -5.65234375, _CARD),
         PublishedScore("what is panda?", "hi", -8.1875, _CARD),
         PublishedScore("what is panda?", _PANDA, 5.26171875, _CARD),
     )
 }
-"""By hub id."""
+"""The scores that are checked where no file of scores is given, by the model's hub id."""
 
 
 def scores_of(source: Source) -> list[PublishedScore]:
     """List the published scores of a model's weights."""
-    return list(KNOWN.get(source.hub_id, ()))
+    return list(BY_HUB_ID.get(source.hub_id, ()))
 
 
 def read(path: Path) -> list[PublishedScore]:

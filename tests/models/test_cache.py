@@ -84,9 +84,10 @@ def test_ids_from_the_cache_are_those_of_the_text(chunk_options: ChunkOptions) -
                 assert pair.ids.dtype == np.int64
 
 
-def test_a_document_that_was_read_is_not_read_again() -> None:
+@pytest.mark.parametrize("document", ["panda " * 5000, "panda"], ids=["long", "short"])
+def test_a_document_that_was_read_is_not_read_again(document: str) -> None:
     """Also for a shorter query, which leaves more room."""
-    tokenizer, document = NotingTokenizer(EMBEDDED / "tokenizer.json"), "panda " * 5000
+    tokenizer = NotingTokenizer(EMBEDDED / "tokenizer.json")
     tokeniser = Tokeniser(cast(Tokenizer, tokenizer), 512, cache_bytes=10_000_000)
     tokeniser.pairs(QUERY, [document])
     tokenizer.batches.clear()

@@ -129,7 +129,7 @@ def test_the_collected_scores_are_read_and_hold_the_known_ones(data_dir: Path) -
     """The card's three, as they are known here, and four by sigmoid; the entry of another form adds none."""
     scores = read(data_dir / "bge-reranker-v2-m3" / "reference_scores.json")
     assert [(s.query, s.document, s.logit) for s in scores[:3]] == [
-        (s.query, s.document, s.logit) for s in published.KNOWN["BAAI/bge-reranker-v2-m3"]
+        (s.query, s.document, s.logit) for s in published.BY_HUB_ID["BAAI/bge-reranker-v2-m3"]
     ]
     assert [float(expit(s.logit)) for s in scores[3:]] == pytest.approx(
         [0.013636836, 0.000593021, 0.92879725, 0.00012148176], rel=1e-6
