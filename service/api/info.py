@@ -12,7 +12,7 @@ import msgspec
 from models.batching import NO_BATCHING
 from models.catalogue import card_of
 from models.loaded_model import LoadedModel
-from service.dialects.tei import LABEL
+from service.dialects.tei_predict import LABEL
 from service.dialects.xinference import ListedModel, ModelList
 from service.engine.reranker import TOKENISE_THREADS
 from service.errors import UnknownModel

@@ -42,7 +42,7 @@ class Scoring(NamedTuple):
 
     def job(self, query: str | None) -> ScoringJob:
         """What an output's sidecar tells of it."""
-        artefact = self.scorer.artefact
+        artefact = self.scorer.model.artefact
         return ScoringJob(
             model=f"{artefact.manifest.name}@sha256:{artefact.sha256}",
             query=query,
