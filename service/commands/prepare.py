@@ -159,7 +159,7 @@ def _show(verdict: "Verdict") -> None:
         click.echo(f"{length:>12}  {one.pairs:>5}  {one.worst:>14.4g}  {one.mean:>13.4g}  {order[0]:>9}  {order[1]:>6}")
     click.echo(f"the reference's logits spread by {agreement.spread:.4g} (standard deviation)")
     if agreement.batch_variance is None:
-        click.echo("batch variance: none, as pairs are run one at a time")
+        click.echo("batch variance: none (run one pair at a time)")
     else:
         click.echo(f"batch variance: a logit changes by at most {agreement.batch_variance:.4g} in a batch")
     for score in verdict.published:

@@ -1,4 +1,4 @@
-"""The in-process scorer with the embedded model: sensible, repeatable, independent of company."""
+"""The in-process scorer with the embedded model: sensible, repeatable, batch-invariant."""
 
 import numpy as np
 from scipy.special import expit
@@ -20,7 +20,7 @@ def test_odd_texts_get_finite_scores(scorer: Scorer) -> None:
     assert np.isfinite(scorer.logits("x" * 10_000, PASSAGES)).all()
 
 
-def test_a_score_does_not_depend_on_company(scorer: Scorer) -> None:
+def test_a_score_does_not_depend_on_its_batch(scorer: Scorer) -> None:
     """Alone, among others and in another order, a pair has the same logit."""
     together = scorer.logits(QUERY, PASSAGES + ODD)
     alone = [scorer.logits(QUERY, [text])[0] for text in PASSAGES + ODD]

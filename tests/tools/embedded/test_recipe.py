@@ -207,7 +207,7 @@ def test_the_committed_model_ranks_an_answer_first(scorer: Scorer) -> None:
     assert 0 < empty < 0.2
 
 
-def test_the_committed_model_gives_a_pair_the_same_logit_in_any_company(scorer: Scorer) -> None:
+def test_the_committed_model_gives_a_pair_the_same_logit_in_any_batch(scorer: Scorer) -> None:
     """Padded beside a pair of 512 tokens or alone: within a thousandth of the logits' spread (1.7)."""
     pairs = scorer.tokeniser.pairs("what is a panda?", ["A bear.", "The giant panda lives in China.", "bamboo " * 600])
     assert len(pairs[2]) == 512

@@ -48,7 +48,7 @@ def test_int8_rounds_every_product_by_a_matrix_and_the_word_table(exported: Get,
 
 
 @heeding
-def test_int8_gives_a_pair_the_same_logit_in_any_company(exported: Get, case: Case, tmp_path: Path) -> None:
+def test_int8_gives_a_pair_the_same_logit_in_any_batch(exported: Get, case: Case, tmp_path: Path) -> None:
     """Each token is rounded by a scale of its own: a padded batch gives what the pairs give alone, to 1e-5."""
     path = int8(exported(case), tmp_path)
     np.testing.assert_allclose(run_together(path, pairs()), run_single(path, pairs()), atol=1e-5)
