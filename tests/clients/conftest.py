@@ -19,8 +19,8 @@ from tests.support.server import Server
 RERANK = Path(__file__).parents[2] / ".venv" / "bin" / "rerank"
 """The server is the project's own, from its own environment."""
 ENVIRONMENTS = {
-    "clients": {"cohere", "golden", "haystack", "litellm", "offline", "readme", "rerankers", "voyage", "xinference"},
-    "clients-2": {"cohere", "infinity", "langchain", "llama_index", "offline", "readme", "voyage"},
+    "clients": {"cohere", "golden", "haystack", "litellm", "offline", "rerankers", "snippets", "voyage", "xinference"},
+    "clients-2": {"cohere", "infinity", "langchain", "llama_index", "offline", "snippets", "voyage"},
     "clients-3": {"aiperf", "mteb", "offline"},
 }
 """The test files of each environment, which is that of the requirement file of its name."""

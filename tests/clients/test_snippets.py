@@ -1,4 +1,4 @@
-"""The snippets of README's section Clients, run as they stand but for the port."""
+"""The client snippets of the README and of docs/clients.md, run as they stand but for the port."""
 
 import importlib.util
 import re
@@ -10,9 +10,11 @@ import pytest
 from tests.clients.expected import KEY
 from tests.support.server import Server
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-SECTION = README.partition("\n## Clients\n")[2].partition("\n## ")[0]
-INPUTS, *SNIPPETS = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "docs/clients.md")
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+INPUTS, *ON_THE_PAGE = PYTHON.findall((ROOT / "docs/clients.md").read_text())
+SNIPPETS = [*ON_THE_PAGE, *PYTHON.findall((ROOT / "README.md").read_text())]
 HERE = "http://localhost:8000"
 CLIENTS = {"cohere", "haystack", "infinity_client", "langchain_cohere", "litellm", "llama_index"}
 """The package that each snippet starts with: one that is not listed here runs nowhere."""
@@ -44,4 +46,4 @@ def test_the_snippet_ranks(server: Server, snippet: str) -> None:
 def test_every_client_has_a_snippet() -> None:
     """Six of them, each in an environment of these tests; none has a key in it."""
     assert {package(snippet) for snippet in SNIPPETS} == CLIENTS
-    assert KEY not in SECTION
+    assert not any(KEY in (ROOT / page).read_text() for page in PAGES)
