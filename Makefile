@@ -25,7 +25,7 @@ CLIENTS_PIP_clients-3 := --no-deps
 $(shell test ! -e .venv || $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv)
 
 .NOTPARALLEL: # every set goes into the one .venv
-.PHONY: help serve prepare test test-prepare test-clients fuzz check bench full-size gpu-check rivals embedded clean
+.PHONY: help serve prepare test test-prepare test-clients fuzz check docs bench full-size gpu-check rivals embedded clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -50,10 +50,16 @@ test-clients: .venv/.serve $(CLIENTS:%=.venv/%/.installed) ## run other makers' 
 fuzz: .venv/.test ## send thousands of generated requests and hold every answer against the OpenAPI document
 	$(BIN)/pytest -m fuzz $(ARGS)
 
-check: .venv/.test ## lint, format and type checks, as CI runs them
+check: .venv/.test ## lint, format, types, spelling and the links of the documentation, as CI runs them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/mkdocs build --strict --quiet
+
+docs: .venv/.test ## write the generated parts of the documentation anew, and build the site into build/site
+	$(BIN)/python -m tools.docs.generate
+	$(BIN)/mkdocs build --strict
 
 bench: .venv/.bench ## measure latency and nDCG@10 of the served embedded model (DATA=DIR: a dataset in BEIR layout)
 	@$(BIN)/python -m bench.quickstart $(if $(DATA),--data "$(DATA)") $(ARGS)
