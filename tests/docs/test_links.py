@@ -34,3 +34,18 @@ def test_every_decision_is_in_the_index() -> None:
         assert len(text.splitlines()) <= 40, page.name
         for part in ("Context", "Decision", "Evidence", "Consequences"):
             assert f"**{part}" in text, f"{page.name} has no {part}"
+
+
+PATH = re.compile(r"`((?:service|models|bench|tools|tests|docs|results)/[\w./-]+)`")
+TO_BE_WRITTEN = {"service/dialects/acme.py", "bench/contestants/acme.py", "bench/arena/judges/acme.py"}
+"""What a reader of docs/extending.md writes."""
+IN_THE_HISTORY = {"bench/results", "results/0002-one-pair-per-run"}
+"""What the changelog and old decisions name as of their time."""
+
+
+@pytest.mark.parametrize("page", pages("README.md", "CONTRIBUTING.md", "docs/*.md"), ids=lambda page: page.name)
+def test_every_path_exists(page: Path) -> None:
+    """A page that names a file of this tree names one that is there."""
+    for path in PATH.findall(page.read_text()):
+        if path not in TO_BE_WRITTEN | IN_THE_HISTORY and not path.endswith("acme_sort.json"):
+            assert (ROOT / path).exists(), path
