@@ -55,7 +55,7 @@ check: .venv/.test ## lint, format, types, spelling and the links of the documen
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 docs: .venv/.test ## write the generated parts of the documentation anew, and build the site into build/site
 	$(BIN)/python -m tools.docs.generate
