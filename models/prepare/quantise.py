@@ -1,4 +1,4 @@
-"""The two arithmetics of a graph: fp32, and int8 whose rounding no neighbour can change.
+"""The two kinds of arithmetic in a graph: fp32, and int8 whose rounding no neighbour can change.
 
 Int8: matrices are rounded per output column, the word table per row, once and for all. Activations are rounded at run
 time with one scale per TOKEN, not per tensor as ONNX Runtime's quantize_dynamic does: a token's values then depend on
