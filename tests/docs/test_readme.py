@@ -19,7 +19,6 @@ README = ROOT / "README.md"
 MOST_LINES, MOST_WORDS = 140, 900
 HERE = "localhost:8000"
 MADE_ANEW = {"id", "created"}
-TRANSLATION = {"torch": "", "(its default)": ""}
 
 
 def test_it_can_be_read_in_two_minutes() -> None:
@@ -71,7 +70,7 @@ def test_the_benchmark_is_that_of_the_samples() -> None:
 def test_models_and_flags_exist() -> None:
     """Names in its tables are the catalogue's and the settings'."""
     text = README.read_text()
-    models = re.findall(r"`([\w.-]+)`", text.partition("\n## Models\n")[2].partition("\nThen ")[0])
+    models = re.findall(r"`([\w.-]+)`", text.partition("\n## Models\n")[2].partition("\nThen `")[0])
     assert {name for name in models if "MODEL=" not in name} <= {card.name for card in CARDS}
     flags = re.findall(r"^\| `(--[\w-]+)` \| (.*?) \|", text, re.MULTILINE)
     defaults = {setting.flag: setting.default for setting in settings_list()}
