@@ -170,6 +170,16 @@ def test_a_dialect_knows_the_wire_and_the_job_only() -> None:
         assert others <= {"service.errors", "service.job", "msgspec"}, f"{name(path)} imports {others}"
 
 
+def test_no_test_module_is_imported_by_another() -> None:
+    """What tests share stands in tests/support, so that a test file can be read, moved and run alone."""
+    for room in ("tests", "tools"):
+        for path in files(room):
+            for module in imports(path):
+                last = module.rpartition(".")[2]
+                is_test = module.startswith("tests.") and (last == "conftest" or last.startswith("test_"))
+                assert not is_test, f"{name(path)} imports {module}"
+
+
 def test_files_stay_small() -> None:
     """A file that must be scrolled twice wants splitting."""
     for room in MAY_IMPORT:

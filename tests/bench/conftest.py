@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.candidates.candidates import Candidates, freeze
-from bench.data import datasets
-from bench.data.datasets import Dataset
+from tests.support.bm25 import BM25, bm25_top_100
 from tests.support.embeddings_server import EmbeddingsServer
 from tests.support.fake_reranker import FakeReranker
 from tests.support.running import running
@@ -40,17 +38,10 @@ def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-BM25 = Callable[[str], tuple[Dataset, Candidates]]
-
-
 @pytest.fixture(scope="session")
 def bm25(data_dir: Path) -> BM25:
     """A real set with its BM25 top 100, made once a session: the large ones take seconds."""
-    return functools.cache(lambda name: _top_100(datasets.load(datasets.find(name, data_dir))))
-
-
-def _top_100(dataset: Dataset) -> tuple[Dataset, Candidates]:
-    return dataset, freeze(dataset, 100)
+    return functools.cache(lambda name: bm25_top_100(name, data_dir))
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from models.artefact import seal
 from models.chunks import ChunkOptions
 from models.scorer import Scorer, sigmoid
-from tests.e2e.test_keys import BODIES
 from tests.support.server import Server
+from tests.support.smallest_requests import BODIES
 from tests.support.texts import BEST, PASSAGES, QUERY
 from tests.support.tiny import make_artefact
 

@@ -10,18 +10,8 @@ import pytest
 
 from service.api.app import EXPOSED
 from tests.support.server import Server, run_rerank
+from tests.support.smallest_requests import BODIES
 
-BODIES: dict[str, Any] = {
-    "/v1/rerank": {"query": "q", "documents": ["a"]},
-    "/rerank": {"query": "q", "texts": ["a"]},
-    "/predict": {"inputs": ["q", "a"]},
-    "/v2/rerank": {"query": "q", "documents": ["a"]},
-    "/infinity/rerank": {"query": "q", "documents": ["a"]},
-    "/v1/score": {"text_1": "q", "text_2": "a"},
-    "/score": {"text_1": "q", "text_2": "a"},
-    "/voyage/v1/rerank": {"query": "q", "documents": ["a"]},
-    "/v1/ranking": {"query": {"text": "q"}, "passages": [{"text": "a"}]},
-}
 MESSAGE = "an API key is needed: send it as Authorization: Bearer KEY"
 OBJECT = {"message": MESSAGE, "type": "unauthorized", "param": None, "code": 401}
 REFUSALS: dict[str, Any] = {

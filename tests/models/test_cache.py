@@ -13,9 +13,9 @@ from models.cache import ENTRY_BYTES, ByteCache
 from models.catalogue import EMBEDDED
 from models.chunks import ChunkOptions
 from models.tokenise import Tokeniser
-from tests.models.test_tokenise import embedded
 from tests.support.noting_tokenizer import NotingTokenizer
 from tests.support.texts import ODD, PASSAGES, QUERY
+from tests.support.tokenisers import embedded
 
 
 def test_the_longest_unused_goes_first() -> None:

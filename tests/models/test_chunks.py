@@ -17,9 +17,9 @@ from models.chunks import TRUNCATION, ChunkedPairs, ChunkOptions, TooManyChunks,
 from models.pair import Pair
 from models.scorer import Scorer
 from models.tokenise import Tokeniser
-from tests.models.test_tokenise import embedded, oracle, raw
 from tests.support.texts import BEST, ODD, PASSAGES, QUERY
 from tests.support.tiny import Family, make_tokenizer
+from tests.support.tokenisers import embedded, oracle, raw
 
 
 def options(chunks: int, overlap: int = 0) -> ChunkOptions:

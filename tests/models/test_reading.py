@@ -12,8 +12,8 @@ from models.catalogue import EMBEDDED
 from models.chunks import TRUNCATION, ChunkOptions, TooLong
 from models.pair import TokenIds
 from models.tokenise import Tokeniser
-from tests.models.test_tokenise import embedded, oracle, raw
 from tests.support.texts import ODD, PASSAGES, QUERY
+from tests.support.tokenisers import embedded, oracle, raw
 
 FROM_THE_END = ChunkOptions(truncation_side="left")
 WHOLE = ChunkOptions(truncate=False)

@@ -3,7 +3,6 @@
 The oracle is transformers (and, for the layout of tiny models, the tokenizer's own pair encoding).
 """
 
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,26 +20,7 @@ from models.tokenise import CHARACTERS_PER_TOKEN, TEXTS_PER_CPU, Tokeniser
 from tests.support.noting_tokenizer import NotingTokenizer
 from tests.support.texts import ODD, PASSAGES, QUERY
 from tests.support.tiny import Family, make_tokenizer
-
-
-def oracle(folder: Path, name: str = "tokenizer.json") -> Any:
-    """The same tokenizer.json, opened by transformers."""
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast(
-        tokenizer_file=str(folder / name), model_input_names=["input_ids", "token_type_ids", "attention_mask"]
-    )
-
-
-@cache
-def raw() -> Tokenizer:
-    """The embedded model's tokenizer.json, untouched."""
-    return Tokenizer.from_file(str(EMBEDDED / "tokenizer.json"))
-
-
-@cache
-def embedded(max_tokens: int = 512) -> Tokeniser:
-    return Tokeniser.open(EMBEDDED / "tokenizer.json", max_tokens)
+from tests.support.tokenisers import embedded, oracle, raw
 
 
 @pytest.mark.parametrize("family", ["bert", "xlm-roberta"])

@@ -10,6 +10,13 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+PROGRAM = Path(__file__)
+StartKnownServer = Callable[..., AbstractContextManager[str]]
+"""Starts the program with the arguments `stall_at`, `stall_s`, `die_at` and gives its URL."""
 
 
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, state: "State") -> None:

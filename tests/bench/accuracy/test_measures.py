@@ -13,7 +13,7 @@ from bench import bootstrap
 from bench.accuracy import measures
 from bench.data import catalogue
 from bench.errors import BenchError
-from tests.bench.conftest import BM25
+from tests.support.bm25 import BM25
 
 REAL_SETS = sorted({known.name for known in catalogue.KNOWN if known.bm25_ndcg10} | {"agentset-msmarco"})
 GRADES = {"q": {"a": 3, "b": 2, "c": 0, "elsewhere": 1}}

@@ -12,7 +12,7 @@ from bench.accuracy import measures
 from bench.candidates import candidates
 from bench.data import catalogue, datasets
 from bench.errors import DataError
-from tests.bench.conftest import BM25
+from tests.support.bm25 import BM25
 from tools import bm25_check
 
 WriteBeir = Callable[..., Path]

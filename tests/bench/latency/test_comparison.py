@@ -16,7 +16,7 @@ from bench.latency.ratios import PointPair, ratios
 from bench.latency.records import Ratio
 from bench.latency.samples import Profile
 from bench.records import Sample
-from tests.bench.latency.conftest import closed_rounds, noisy_ms, plan, profile, sample
+from tests.support.latency_profiles import closed_rounds, noisy_ms, plan, profile, sample
 from tests.support.observe import observe
 
 PLAN = plan(200, 10)

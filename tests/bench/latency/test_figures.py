@@ -6,7 +6,7 @@ import pytest
 from bench.latency.blocks import blocks, draws, percentiles
 from bench.latency.summary import summarise
 from bench.records import Estimate, Sample
-from tests.bench.latency.conftest import closed_rounds, sample
+from tests.support.latency_profiles import closed_rounds, sample
 from tests.support.observe import observe
 
 

@@ -14,8 +14,8 @@ from bench.latency.observations import Observations
 from bench.latency.summary import summarise
 from bench.latency.workload import Request
 from bench.records import Sample
-from tests.bench.latency.conftest import KnownServer
 from tests.support.fake_reranker import FakeReranker, Reply
+from tests.support.known_server import StartKnownServer
 from tests.support.observe import observe
 
 STALL_AT, STALL_S = 40, 0.6
@@ -47,7 +47,7 @@ def _p(observed: Observations) -> dict[str, float]:
     return {name: float(value[0]) for name, value in figures.headline(observed, whole).items()}
 
 
-def test_open_loop_sees_a_stall_that_closed_loop_does_not(known_server: KnownServer) -> None:
+def test_open_loop_sees_a_stall_that_closed_loop_does_not(known_server: StartKnownServer) -> None:
     """The server stops for 0.6 s at request 40. Open: 24 requests planned meanwhile wait for its end, so P90 and
     P99 are at least what the schedule says. Closed: one request of 150 waits, and P99 is that of a quick server.
     """
@@ -66,7 +66,7 @@ def test_open_loop_sees_a_stall_that_closed_loop_does_not(known_server: KnownSer
     assert _p(blind)["P99"] < 250
 
 
-def test_percentiles_are_those_of_the_known_delays(known_server: KnownServer) -> None:
+def test_percentiles_are_those_of_the_known_delays(known_server: StartKnownServer) -> None:
     """50 delays of 20 to 118 ms, 4 clients: every latency is its delay and little more."""
     delays_ms = [20 + 2 * ((17 * index) % 50) for index in range(50)]
     with known_server() as url:
@@ -92,7 +92,7 @@ def test_open_loop_sends_when_planned_whatever_the_answers_do(reranker: FakeRera
         assert sample.planned_s <= sample.sent_s <= (sample.first_byte_s or 0) <= sample.done_s
 
 
-def test_a_generator_that_cannot_keep_its_plan_refuses_percentiles(known_server: KnownServer) -> None:
+def test_a_generator_that_cannot_keep_its_plan_refuses_percentiles(known_server: StartKnownServer) -> None:
     """150 requests planned within 2 ms: far over what one process can send, so there are no figures but a reason."""
     with known_server() as url:
         samples = _open(url, _requests([1] * 150), [number / 100_000 for number in range(150)])

@@ -9,7 +9,7 @@ import pytest
 
 from bench.errors import DataError
 from bench.latency import files, records, samples
-from tests.bench.latency.conftest import closed_rounds, plan, profile, sample
+from tests.support.latency_profiles import closed_rounds, plan, profile, sample
 
 
 def test_samples_come_back_as_they_went(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from bench.latency import records, samples
 from bench.latency.plan import Sweep
 from bench.latency.records import LatencyRecord
 from bench.latency.stage import measure_latency
-from tests.bench.latency.conftest import KnownServer
 from tests.support.fake_reranker import FakeReranker
+from tests.support.known_server import StartKnownServer
 
 ROOT = Path(__file__).parents[3]
 
@@ -127,7 +127,7 @@ def test_a_kill_keeps_the_finished_rounds_and_the_same_command_goes_on(reranker:
 
 
 def test_a_server_that_goes_away_ends_the_sweep_and_keeps_what_was_done(
-    known_server: KnownServer, tmp_path: Path
+    known_server: StartKnownServer, tmp_path: Path
 ) -> None:
     """It dies in the second point: one sentence, no round of failures, and the first point's figures are written."""
     with (

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.bench.report.test_figures import NAMES, SETS, by_point, ndcgs, points_of
+from tests.support.report_figures import NAMES, SETS, by_point, ndcgs, points_of
 from tests.support.report_results import Seen, tables
 
 RESAMPLES = 5000
