@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
-from tests.support.browser import CHROMIUM, QUIET
+from tests.support.browser import QUIET, chromium
 from tests.support.server import Server
 
 collect_ignore_glob = [] if find_spec("torch") else ["*/with_torch/test_*.py"]
@@ -55,7 +55,8 @@ def scorer() -> Iterator[Scorer]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """One Chromium a module: Playwright holds the thread's event loop for as long as it runs."""
+    path = chromium()
     with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        opened = playwright.chromium.launch(executable_path=path, args=list(QUIET))
         yield opened
         opened.close()

@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.support.browser import CHROMIUM, QUIET, needs_chromium
+from tests.support.browser import QUIET, chromium
 from tests.support.server import Server
 
 
@@ -21,11 +21,10 @@ def test_the_page_names_no_other_host(server: Server) -> None:
             assert "url(http" not in answer.text
 
 
-@needs_chromium
 def test_the_page_shows_every_route_without_internet(server: Server, tmp_path: Path) -> None:
     """Swagger UI draws the operations from the document that the server made."""
     command = [
-        *(str(CHROMIUM), "--headless", *QUIET, f"--user-data-dir={tmp_path}"),
+        *(chromium(), "--headless", *QUIET, f"--user-data-dir={tmp_path}"),
         *("--virtual-time-budget=10000", "--dump-dom", f"{server.url}/docs"),
     ]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout

@@ -11,11 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Route, expect
 
 from models.scorer import Scorer
-from tests.support.browser import needs_chromium
 from tests.support.screen import ODD, Screen
 from tests.support.server import Server
 
-pytestmark = needs_chromium
 DIALECTS = ["This server’s own", "Cohere v2", "Jina", "TEI", "Infinity", "vLLM score", "Voyage", "NVIDIA NIM"]
 
 

@@ -5,11 +5,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
-from tests.support.browser import CONTRAST, needs_chromium
+from tests.support.browser import CONTRAST
 from tests.support.screen import ODD, Screen
 from tests.support.server import Server
-
-pytestmark = needs_chromium
 
 
 def test_bars_are_as_long_as_the_scores(screen: Screen) -> None:

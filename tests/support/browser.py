@@ -1,13 +1,13 @@
 """Debian's Chromium, quiet and cut off from every other host, and what is measured in it."""
 
+import os
 import shutil
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import ConsoleMessage, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian's package chromium)")
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync", "--disable-background-networking"),
     *("--disable-component-update", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
@@ -26,6 +26,18 @@ CONTRAST = """(element) => {
   return (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
 }"""
 """WCAG 2.2's contrast ratio of an element's text against the first background behind it that is not transparent."""
+
+
+def chromium() -> str:
+    """The path of Chromium. Without one the calling test is skipped, and where CI is set it fails."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is not None:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail(
+            "there is no Chromium on this machine, and CI must not skip what needs one: apt-get install chromium"
+        )
+    pytest.skip("no Chromium on this machine (Debian's package chromium)")
 
 
 class Watched:

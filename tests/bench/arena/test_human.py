@@ -22,7 +22,7 @@ from bench.arena.matches import Match, all_matches
 from bench.arena.records import ArenaRecord
 from bench.arena.tournament import tally
 from tests.support.arena.results import load_from
-from tests.support.browser import CONTRAST, Watched, needs_chromium
+from tests.support.browser import CONTRAST, Watched
 from tests.support.server import clean_environ
 
 
@@ -87,7 +87,6 @@ def screen(browser: Browser, booth: Booth) -> Iterator[Screen]:
     context.close()
 
 
-@needs_chromium
 def test_votes_by_key_and_by_mouse_are_recorded_for_the_list_that_was_shown(screen: Screen, booth: Booth) -> None:
     """A for the one in place A, whoever that was; tie; skip; each on file before the next match is shown."""
     expected: dict[str, str | None] = {}
@@ -112,7 +111,6 @@ def test_votes_by_key_and_by_mouse_are_recorded_for_the_list_that_was_shown(scre
     assert (found.counts["skipped"], len(found.outcomes)) == (1, 5)
 
 
-@needs_chromium
 def test_no_name_reaches_the_browser(screen: Screen, booth: Booth) -> None:
     """Neither in the page nor in any answer."""
     for number in range(len(booth.matches)):
@@ -120,13 +118,11 @@ def test_no_name_reaches_the_browser(screen: Screen, booth: Booth) -> None:
         assert not any(name in told + screen.page.content() for name in ("best", "half", "worst"))
 
 
-@needs_chromium
 def test_both_places_are_used(booth: Booth) -> None:
     """A contestant is not always on the same side."""
     assert {booth.judge.presentations(match)[0].first for match in booth.matches} == {"a", "b"}
 
 
-@needs_chromium
 def test_a_slip_is_mended_by_going_back(screen: Screen, booth: Booth) -> None:
     """Back shows the match with its vote; the later vote counts, in memory and on file."""
     screen.page.keyboard.press("a")
@@ -142,7 +138,6 @@ def test_a_slip_is_mended_by_going_back(screen: Screen, booth: Booth) -> None:
     assert len(lines) == 2
 
 
-@needs_chromium
 def test_the_next_visit_goes_on(browser: Browser, toy: Path) -> None:
     """After three votes a new server shows the fourth match, with the same lists in the same places."""
     with Booth(toy) as one:
@@ -160,7 +155,6 @@ def test_the_next_visit_goes_on(browser: Browser, toy: Path) -> None:
         page.close()
 
 
-@needs_chromium
 def test_the_end_is_told_and_finish_ends_the_judging(screen: Screen, booth: Booth) -> None:
     """By keyboard alone: the last vote moves the focus to Finish."""
     for number in range(len(booth.matches)):
@@ -173,7 +167,6 @@ def test_the_end_is_told_and_finish_ends_the_judging(screen: Screen, booth: Boot
     assert booth.voting.finished.wait(5)
 
 
-@needs_chromium
 def test_everything_has_its_name_and_nothing_comes_from_elsewhere(screen: Screen, booth: Booth) -> None:
     """Roles for a screen reader; requests to this server alone."""
     for name in ("A is better", "Tie", "B is better", "Skip", "Back", "Finish"):
@@ -185,7 +178,6 @@ def test_everything_has_its_name_and_nothing_comes_from_elsewhere(screen: Screen
     assert {httpx.URL(url).netloc.decode() for url in screen.asked} == {booth.url.split("/")[2]}
 
 
-@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_it_fits_and_can_be_read(browser: Browser, booth: Booth, width: int, scheme: str) -> None:
@@ -201,7 +193,6 @@ def test_it_fits_and_can_be_read(browser: Browser, booth: Booth, width: int, sch
     context.close()
 
 
-@needs_chromium
 def test_texts_are_shown_and_never_run(browser: Browser, toy: Path) -> None:
     """Markup in a passage is text."""
     with Booth(toy) as running:

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, Request
 
 from bench.cli import main
-from tests.support.browser import CONTRAST, needs_chromium
+from tests.support.browser import CONTRAST
 from tests.support.report_results import tables
 from tests.support.server import Server, run_rerank
 
@@ -57,7 +57,6 @@ def pages(site: Path) -> list[str]:
     return sorted(path.relative_to(site).as_posix() for path in site.rglob("*.html"))
 
 
-@needs_chromium
 def test_it_opens_from_disk(browser: Browser, site: Path) -> None:
     """Every page, every link: no message in the console, nothing asked but files of the site."""
     with Visit(browser) as visit:
@@ -70,7 +69,6 @@ def test_it_opens_from_disk(browser: Browser, site: Path) -> None:
         assert links == {(site / name).as_uri() for name in pages(site)}
 
 
-@needs_chromium
 def test_the_server_serves_it(browser: Browser, served: Server, site: Path) -> None:
     """Under /bench, without a key, by the same policy as the playground's; it asks for nothing of another host."""
     with Visit(browser) as visit:
@@ -118,7 +116,6 @@ def numbers(values: list[str]) -> list[float]:
     return [float(value) for value in values if value[:1] != "–"]
 
 
-@needs_chromium
 def test_tables_sort(browser: Browser, site: Path) -> None:
     """By exact value, down and then up, by mouse or keyboard; what is missing stays below; the state is told."""
     with Visit(browser) as visit:
@@ -151,7 +148,6 @@ def test_tables_sort(browser: Browser, site: Path) -> None:
         assert column(page, "leaderboard", "rank") == ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0"]
 
 
-@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1400])
 def test_it_fits_and_can_be_read(browser: Browser, site: Path, width: int, scheme: str) -> None:
@@ -172,7 +168,6 @@ def test_it_fits_and_can_be_read(browser: Browser, site: Path, width: int, schem
         assert (brightness > 3 * 128) == (scheme == "dark")
 
 
-@needs_chromium
 def test_it_prints(browser: Browser, site: Path) -> None:
     """In black on white whatever the theme, without the navigation."""
     with Visit(browser, color_scheme="dark") as visit:
