@@ -96,6 +96,10 @@ class Tokeniser:
         except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
             raise ArtefactError(f"{path} is not a tokenizer.json that works: {error}") from None
 
+    def with_window(self, max_tokens: int) -> "Tokeniser":
+        """The same tokenizer with another window, without a cache: reading a large tokenizer.json takes a second."""
+        return Tokeniser(self._tokenizer, max_tokens)
+
     def pairs(self, query: str, documents: Sequence[str]) -> list[Pair]:
         """Pair the query with each document: one unpadded pair per document, each at most `max_tokens` long."""
         return self.chunked_pairs(query, documents, TRUNCATION).pairs

@@ -55,8 +55,9 @@ def read_texts(path: Path = TEXTS) -> list[Text]:
 def samples(tokenizer: Path, max_tokens: int, texts: Sequence[Text]) -> list[Sample]:
     """Make the pairs of every length class within the window, and of the window itself."""
     pairs = []
+    widest = Tokeniser.open(tokenizer, max(max_tokens, SHORT))
     for length, count in _classes(max_tokens).items():
-        tokeniser = Tokeniser.open(tokenizer, max(length, SHORT))
+        tokeniser = widest.with_window(max(length, SHORT))
         for index in range(count):
             text = texts[index % len(texts)]
             pair = _short(tokeniser, text, length) if length < SHORT else _filled(tokeniser, texts, index)

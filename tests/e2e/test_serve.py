@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -59,14 +60,24 @@ def test_scores_equal_the_in_process_scorers(server: Server, scorer: Scorer) -> 
     assert np.abs(raw - scorer.logits(QUERY, texts)).max() <= 1e-5
 
 
-def test_two_hundred_mixed_requests_at_once_score_as_one_by_one(server: Server, scorer: Scorer) -> None:
-    """Company changes no score: 200 concurrent requests of 1 to 6 documents, short, long and odd."""
+def mixed_requests(rounds: int) -> list[tuple[str, list[str]]]:
+    """In each round every query is sent with 1, 2, … 6 documents, and with every text at least once."""
     chance = random.Random(7)
     texts = [*PASSAGES, *ODD, "bamboo " * 300, "panda"]
-    requests = [
-        (chance.choice([QUERY, "bread", "🐼"]), chance.choices(texts, k=chance.randint(1, 6))) for _ in range(200)
-    ]
-    with ThreadPoolExecutor(200) as threads:
+    requests = []
+    for query in [QUERY, "bread", "🐼"] * rounds:
+        documents = iter([*chance.sample(texts, len(texts)), chance.choice(texts)])
+        requests += [(query, list(islice(documents, size))) for size in range(1, 7)]
+        assert next(documents, None) is None
+    chance.shuffle(requests)
+    return requests
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(11, marks=pytest.mark.long)])
+def test_mixed_requests_at_once_score_as_one_by_one(server: Server, scorer: Scorer, rounds: int) -> None:
+    """Company changes no score: 18 requests at once in a round, of 1 to 6 documents, short, long and odd."""
+    requests = mixed_requests(rounds)
+    with ThreadPoolExecutor(len(requests)) as threads:
         together = list(threads.map(lambda request: server.scores(*request, raw_scores=True), requests))
     for (query, documents), scores in zip(requests, together, strict=True):
         assert np.abs(np.array(scores) - scorer.logits(query, documents)).max() <= 1e-5
