@@ -18,8 +18,19 @@ from tests.support.server import Server
 collect_ignore_glob = [] if find_spec("torch") else ["*/with_torch/test_*.py"]
 """Without torch these cannot even be imported; `make test-prepare` installs it."""
 
+END_TO_END = Path(__file__).parent / "e2e"
+SLOW_FIXTURES = {"browser", "data_dir", "known_server", "results", "server"}
+"""A test with one of these waits for a process, reads real data or takes part in a whole benchmark run."""
+
 hypothesis.settings.register_profile("untimed", deadline=None)  # the machines are shared: no test is timed
 hypothesis.settings.load_profile("untimed")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what `make test-fast` leaves out; a single test that is slow for another reason bears the mark itself."""
+    fixtures = getattr(item, "fixturenames", ())
+    if SLOW_FIXTURES.intersection(fixtures) or item.path.is_relative_to(END_TO_END):
+        item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import pytest
 from tests.support.server import Server, clean_environ
 from tests.support.texts import PASSAGES, QUERY
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("service", "models", "bench")
 NEEDED = {

@@ -1,12 +1,13 @@
 """Fixtures of the bench's tests: the local reranker, a URL where there is none, and BEIR folders."""
 
-import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.bm25 import BM25, bm25_top_100
+from bench.candidates.candidates import freeze
+from bench.data import datasets
+from tests.support.bm25 import BM25
 from tests.support.embeddings_server import EmbeddingsServer
 from tests.support.fake_reranker import FakeReranker
 from tests.support.running import running
@@ -39,9 +40,12 @@ def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def bm25(data_dir: Path) -> BM25:
-    """A real set with its BM25 top 100, made once a session: the large ones take seconds."""
-    return functools.cache(lambda name: bm25_top_100(name, data_dir))
+def bm25(request: pytest.FixtureRequest, data_dir: Path) -> BM25:
+    """The real set of the test's parameter with its BM25 top 100. The large ones take seconds: tests parametrised over
+    the session have the same set one after the other, whatever file they stand in, so that each is made once.
+    """
+    dataset = datasets.load(datasets.find(request.param, data_dir))
+    return dataset, freeze(dataset, 100)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from bench.accuracy import rankings
 from bench.errors import ServerError
 from bench.latency import records as latency_records
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 FAKE = [sys.executable, "-m", "tests.support.fake_reranker", "--pid-file"]
 # `python -m bench.quickstart` with Ctrl-C and a closed terminal heeded: a suite that runs in the background, or under

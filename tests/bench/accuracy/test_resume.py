@@ -17,6 +17,7 @@ from tests.support.fake_reranker import FakeReranker, Reply
 from tests.support.runs import ROOT, WriteBeir, asked, bench_run, many_queries, rankings_of, record_of, sentence_of
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_moment_ends_like_an_unbroken_one(reranker: FakeReranker, beir: WriteBeir) -> None:
     """SIGKILL four times at random moments: nothing is lost, nothing twice, the measures are the same to the bit."""
     folder = many_queries(beir, 60)

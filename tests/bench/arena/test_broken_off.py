@@ -52,6 +52,7 @@ def until(true: Any) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_kill_9_and_repeat_is_as_an_unbroken_run(tmp_path: Path, slow_chat: str) -> None:
     """A real process, killed twice in the middle, its last line torn: the same record, no ballot twice on file."""
     dataset = write_dataset(tmp_path, 12)

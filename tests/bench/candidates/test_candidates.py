@@ -12,7 +12,7 @@ from bench.accuracy import measures
 from bench.candidates import candidates
 from bench.data import catalogue, datasets
 from bench.errors import DataError
-from tests.support.bm25 import BM25
+from tests.support.bm25 import BM25, MEASURED
 from tools import bm25_check
 
 WriteBeir = Callable[..., Path]
@@ -114,10 +114,15 @@ def test_hash_tells_lists_apart() -> None:
     assert one.sha256 == same.sha256 != other.sha256
 
 
-@pytest.mark.parametrize("known", [known for known in catalogue.KNOWN if known.bm25_ndcg10], ids=lambda k: k.name)
+@pytest.mark.parametrize(
+    ("bm25", "known"),
+    [pytest.param(known.name, known, id=known.name) for known in MEASURED],
+    indirect=["bm25"],
+    scope="session",
+)
 def test_bm25_reproduces_the_expected_figures(bm25: BM25, known: catalogue.KnownDataset) -> None:
     """nDCG@10 of the candidates' own order is the figure published, or first measured, on these files to .005."""
-    dataset, frozen = bm25(known.name)
+    dataset, frozen = bm25
     values = measures.per_query(dataset.qrels, frozen.lists, dataset.relevance_level)
     assert measures.means(values)["nDCG@10"].value == pytest.approx(known.bm25_ndcg10, abs=0.005)
 

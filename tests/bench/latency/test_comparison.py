@@ -38,6 +38,7 @@ def _by_figure(found: Sequence[Ratio]) -> dict[str, Ratio]:
     return {ratio.figure: ratio for ratio in found}
 
 
+@pytest.mark.slow
 def test_two_runs_of_one_build_show_no_difference() -> None:
     """In at least 95 of 100 pairs of runs, with one plan or two, not one of seven figures differs.
 
@@ -52,6 +53,7 @@ def test_two_runs_of_one_build_show_no_difference() -> None:
     assert wrong <= 5
 
 
+@pytest.mark.slow
 def test_a_build_slowed_by_a_fifth_is_shown() -> None:
     """In 10 of 10 pairs of runs P50, the mean and documents/s are slower, and faster the other way round."""
     for seed in range(10):

@@ -86,6 +86,7 @@ def test_samples_of_another_measurement_are_not_added_to(
     assert [at.summary for at in records.read(path.with_suffix(".json")).points] == [at.summary for at in first.points]
 
 
+@pytest.mark.slow
 def test_a_kill_keeps_the_finished_rounds_and_the_same_command_goes_on(reranker: FakeReranker, tmp_path: Path) -> None:
     """SIGKILL in the middle: what was finished is on disk, is not sent again, and the result is that of a whole run."""
     reranker.delay_s = 0.05

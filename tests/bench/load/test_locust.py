@@ -13,6 +13,7 @@ from tests.support.fake_reranker import FakeReranker, Reply
 from tests.support.server import Server, free_port
 from tests.support.swarm import start, swarm
 
+pytestmark = pytest.mark.slow
 ROUTES = ("rerank", "cohere", "tei", "infinity", "vllm-score", "nim")
 """Dialects with a request or an answer of their own, which the server speaks at their route."""
 LIKE_RERANK = ("vllm", "jina", "contextual")

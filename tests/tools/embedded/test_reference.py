@@ -58,6 +58,7 @@ def test_a_graph_that_is_far_from_its_reference_is_not_sealed(tmp_path_factory: 
             assert not (folder / MANIFEST).exists()
 
 
+@pytest.mark.slow
 def test_the_committed_artefact_passes_every_gate() -> None:
     """On this machine too, in single runs and in batches, on the pairs that every prepared model is held against."""
     artefact, verdict = verify_folder(EMBEDDED, None, "cpu", SILENT)
