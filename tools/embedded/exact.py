@@ -22,25 +22,32 @@ def encode(weights: Weights, ids: list[int], see: Callable[[str, Double], None])
         see(f"{at}.attention.qkv", x)
         context = _attend(x, layer)
         see(f"{at}.out", context)
-        x = _norm((context + layer.value_bias) @ layer.out + layer.out_bias + x, layer.out_norm)
+        x = _norm(_product(context + layer.value_bias, layer.out) + layer.out_bias + x, layer.out_norm)
         see(f"{at}.up", x)
-        wide = x @ layer.up + layer.up_bias
+        wide = _product(x, layer.up) + layer.up_bias
         active = wide * 0.5 * (1 + erf(wide / math.sqrt(2)))
         see(f"{at}.down", active)
-        x = _norm(active @ layer.down + layer.down_bias + x, layer.down_norm)
+        x = _norm(_product(active, layer.down) + layer.down_bias + x, layer.down_norm)
     return x
 
 
 def _attend(x: Double, layer: Layer) -> Double:
     """The attention's output, without the values' bias, which the graph adds behind the next matrix."""
+    query, key, value = (_product(x, matrix) for matrix in (layer.query, layer.key, layer.value))
+    query += layer.query_bias
     heads = []
-    for start in range(0, layer.query.shape[1], layer.head_width):
+    for start in range(0, query.shape[1], layer.head_width):
         head = slice(start, start + layer.head_width)
-        query = x @ layer.query[:, head] + layer.query_bias[head]
-        logits = query @ (x @ layer.key[:, head]).T / math.sqrt(layer.head_width)
+        logits = query[:, head] @ key[:, head].T / math.sqrt(layer.head_width)
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        heads.append(shares / shares.sum(axis=1, keepdims=True) @ (x @ layer.value[:, head]))
+        heads.append(shares / shares.sum(axis=1, keepdims=True) @ value[:, head])
     return np.concatenate(heads, axis=1)
+
+
+def _product(x: Double, matrix: Matrix) -> Double:
+    """The product in float64. The matrix is widened first: numpy multiplies mixed types without BLAS, which is slow."""
+    product: Double = x @ matrix.astype(np.float64)
+    return product
 
 
 def erf(x: Double) -> Double:
