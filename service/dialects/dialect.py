@@ -53,9 +53,9 @@ class Dialect(_Route, Generic[Request]):
     example: Request
     """A request that this server can answer, for the OpenAPI document."""
     to_jobs: Callable[[Request, int], list[Job]]
-    """Check a request that may have so many documents, and free it of its dialect; raise InvalidRequest.
+    """Check a request against the most documents it may have, and turn it into jobs; raise InvalidRequest.
 
-    Where `ranks`, the first job is all of it.
+    A dialect that ranks returns exactly one job.
     """
     to_response: Callable[[Request, Ranking, str], Any]
     """Frame a ranking as an answer's body; the name is the served model's."""
@@ -64,7 +64,7 @@ class Dialect(_Route, Generic[Request]):
     headers: Callable[[Sequence[Job], Ranking, str], Mapping[str, str]] = no_headers
     """The answer's headers, of the jobs, their ranking and the kind of device (`cpu`, `cuda`)."""
     names_model: bool = True
-    """Can a request name a model?"""
+    """Can a request name a model? If not, the OpenAPI document describes no 404 for an unknown one."""
 
     @property
     def choices(self) -> "tuple[Dialect[Request]]":

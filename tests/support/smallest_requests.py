@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from service.dialects.catalogue import DIALECTS
+
 BODIES: dict[str, Any] = {
     "/v1/rerank": {"query": "q", "documents": ["a"]},
     "/rerank": {"query": "q", "texts": ["a"]},
@@ -13,3 +15,6 @@ BODIES: dict[str, Any] = {
     "/voyage/v1/rerank": {"query": "q", "documents": ["a"]},
     "/v1/ranking": {"query": {"text": "q"}, "passages": [{"text": "a"}]},
 }
+
+NAMES_MODEL = {path: dialect.names_model for dialect in DIALECTS for path in dialect.paths}
+"""Whether requests on a route can name a model."""
