@@ -1,9 +1,9 @@
-"""Every setting of the service: one frozen object, made once at start from flags and `RERANK_*` variables.
+"""All settings of the service: one frozen object, built once at start-up from flags and `RERANK_*` variables.
 
-A field's name is its flag (`max_documents` → `--max-documents`) and its variable (`RERANK_MAX_DOCUMENTS`), its
-description is the help text, its bounds hold for both. A flag wins over a variable. An unknown `RERANK_*` variable or a
-bad value raises `SettingsError`, which names it: a typo must not start a server that ignores it. This is the only file
-of the service that reads the environment.
+A field's name gives its flag (`max_documents` → `--max-documents`) and its variable (`RERANK_MAX_DOCUMENTS`); its
+description is the help text, and its bounds apply to both. A flag takes precedence over a variable. An unknown
+`RERANK_*` variable or an invalid value raises a `SettingsError` that names it, so that a typo cannot start a server
+that ignores it. No other file of the service reads the environment.
 """
 
 import difflib
@@ -22,123 +22,136 @@ from models.devices import DeviceChoice
 PREFIX = "RERANK_"
 ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s]+")
 NOT_OURS = frozenset({"RERANK_DATA"})
-"""Variables with our prefix that belong to the bench and the tests."""
+"""Variables with this prefix that belong to the bench and the tests, not to the service."""
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; the message names it and says what would be right."""
+    """A setting is invalid; the message names it and says what would be valid."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service can be told."""
+    """The settings of the service."""
 
     model: Annotated[
-        str, Meta(description="Model to serve: a name from `rerank models list`, or an artefact folder.")
+        str, Meta(description="Model to serve: a name from `rerank models list`, or the path of an artefact folder.")
     ] = "embedded"
-    models_dir: Annotated[Path, Meta(description="Folder of the prepared models, one folder each.")] = Path(
-        "~/.cache/rerank/models"
+    models_dir: Annotated[Path, Meta(description="Folder that holds the prepared models, one subfolder per model.")] = (
+        Path("~/.cache/rerank/models")
     )
     precision: Annotated[
         PrecisionChoice,
-        Meta(
-            description="Which prepared form of the model: auto takes fp16 on CUDA, int8 on the CPU, or what is there."
-        ),
+        Meta(description="Precision of the prepared model; auto prefers fp16 on CUDA and int8 on the CPU."),
     ] = "auto"
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8000
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port to listen on; 0 picks a free one.")] = 8000
     device: Annotated[
         DeviceChoice,
-        Meta(description="Where to run the model: auto takes CUDA where it is installed, the CPU for int8."),
+        Meta(description="Device to run the model on; auto uses CUDA if available, and the CPU for int8."),
     ] = "auto"
     threads: Annotated[
-        int, Meta(ge=0, le=1024, description="Runs of the model at a time on the CPU; 0 for one per usable CPU.")
+        int, Meta(ge=0, le=1024, description="Number of inference threads on the CPU; 0 for one per usable CPU.")
     ] = 0
     workers: Annotated[
         int,
         Meta(
             ge=1,
             le=256,
-            description="Processes behind the port, each with a model and a queue of its own and its share of the "
-            "CPUs; for machines with very many.",
+            description="Number of worker processes sharing the port, each with its own model, queue and share of the "
+            "CPUs; for machines with many CPUs.",
         ),
     ] = 1
     max_tokens: Annotated[
-        int, Meta(ge=0, description="Window of a pair in tokens; 0 for the model's own, which it never exceeds.")
+        int,
+        Meta(
+            ge=0,
+            description="Maximum tokens per query-document pair, up to the model's context window; 0 for all of it.",
+        ),
     ] = 0
     max_batch_tokens: Annotated[
         int,
-        Meta(ge=0, description="Padded tokens of a batch; 0 for the device's own way (CPU: one pair a run)."),
+        Meta(
+            ge=0,
+            description="Maximum tokens per batch, with padding; 0 for the device's default (CPU: one pair per batch).",
+        ),
     ] = 0
     gpu_memory_mb: Annotated[
-        int, Meta(ge=0, description="What the model may take of a GPU's memory; 0 for all of it.")
+        int, Meta(ge=0, description="GPU memory that the model may use, in MiB; 0 for no limit.")
     ] = 0
     max_documents: Annotated[
-        int, Meta(ge=1, description="Documents a request may have, each window of a long one counted.")
+        int,
+        Meta(ge=1, description="Maximum number of documents per request; every chunk of a long document counts."),
     ] = 1000
-    max_body_bytes: Annotated[int, Meta(ge=1024, description="Size of a request body.")] = 32 * 1024 * 1024
+    max_body_bytes: Annotated[int, Meta(ge=1024, description="Maximum size of a request body in bytes.")] = (
+        32 * 1024 * 1024
+    )
     max_concurrent_requests: Annotated[
-        int, Meta(ge=1, description="Rerank requests in the house at a time; one more gets 429.")
+        int, Meta(ge=1, description="Maximum number of concurrent rerank requests; further ones get 429.")
     ] = 512
     max_queue_tokens: Annotated[
         int,
         Meta(
             ge=0,
-            description="Tokens that may wait for the model, a request that does not fit beside others gets 429; "
-            "0 for what the model does in two minutes at the measured rate.",
+            description="Maximum number of queued tokens; a request that does not fit gets 429. 0 for as many as the "
+            "model processes in two minutes at the measured throughput.",
         ),
     ] = 0
     deadline_ms: Annotated[
         int,
         Meta(
             ge=0,
-            description="Milliseconds in which a request is of use, unless its X-Request-Timeout-Ms says: one that "
-            "cannot be answered by then gets 429 at once; 0 for no limit.",
+            description="Default request deadline in milliseconds; the header X-Request-Timeout-Ms overrides it. A "
+            "request that cannot be answered in time gets 429 at once. 0 for no deadline.",
         ),
     ] = 0
     token_cache_mb: Annotated[
-        int, Meta(ge=0, description="Memory for the token ids of documents that were read last; 0 for none.")
+        int, Meta(ge=0, description="Size in MiB of the cache of recently tokenised documents; 0 disables it.")
     ] = 64
     score_cache_mb: Annotated[
-        int, Meta(ge=0, description="Memory for the scores of pairs that were scored last; 0, the default, for none.")
+        int, Meta(ge=0, description="Size in MiB of the cache of recently computed scores; 0 disables it.")
     ] = 0
     shutdown_grace_s: Annotated[
-        int, Meta(ge=0, description="Seconds that requests in flight may take to finish after SIGTERM.")
+        int, Meta(ge=0, description="Seconds that requests in flight have to finish after SIGTERM.")
     ] = 30
     api_keys: Annotated[
-        tuple[str, ...], Meta(description="API keys, separated by commas; without any, everybody may ask.")
+        tuple[str, ...],
+        Meta(description="API keys, separated by commas; without any, the server is open to everyone."),
     ] = ()
     api_keys_file: Annotated[
-        Path | None, Meta(description="File of API keys, one a line, read again when it changes.")
+        Path | None, Meta(description="File with one API key per line; it is re-read when it changes.")
     ] = None
     open_health: Annotated[
-        bool, Meta(description="Answer /health, /ping and /ready without an API key, where keys are set.")
+        bool, Meta(description="Answer /health, /ping and /ready without an API key even if keys are set.")
     ] = True
-    open_metrics: Annotated[bool, Meta(description="Answer /metrics without an API key, where keys are set.")] = True
+    open_metrics: Annotated[bool, Meta(description="Answer /metrics without an API key even if keys are set.")] = True
     open_models: Annotated[
-        bool, Meta(description="Answer /v1/models without an API key, where keys are set: MTEB sends none.")
+        bool, Meta(description="Answer /v1/models without an API key even if keys are set, as MTEB sends none.")
     ] = False
     cors_origins: Annotated[
         tuple[str, ...],
-        Meta(description="Web origins whose pages may ask, such as https://app.example, separated by commas; or *."),
+        Meta(
+            description="Web origins allowed to call the API, such as https://app.example, separated by commas; or *."
+        ),
     ] = ()
     strict_model: Annotated[
-        bool, Meta(description="Refuse requests that name another model; otherwise any name is taken and echoed.")
+        bool, Meta(description="Reject requests that name another model; otherwise any name is accepted and echoed.")
     ] = False
     model_aliases: Annotated[
         tuple[str, ...],
-        Meta(description="More names for the model, separated by commas: listed, and taken where that is strict."),
+        Meta(description="Further names of the model, separated by commas: listed, and accepted by --strict-model."),
     ] = ()
     bench_dir: Annotated[
-        Path | None, Meta(description="Folder that `rerank-bench report` wrote, to serve to everybody under /bench.")
+        Path | None,
+        Meta(description="Report written by `rerank-bench report`, served under /bench without an API key."),
     ] = None
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged, to stderr.")
+        Literal["debug", "info", "warning", "error"],
+        Meta(description="Minimum level of messages logged to stderr."),
     ] = "info"
-    access_log: Annotated[bool, Meta(description="Log a line for every request.")] = False
+    access_log: Annotated[bool, Meta(description="Log one line per request.")] = False
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One field of `Settings` as the command line shows it."""
+    """One field of `Settings` as the command line presents it."""
 
     name: str
     type: Any
@@ -157,13 +170,13 @@ class Setting(msgspec.Struct, frozen=True):
 
 
 def settings_list() -> list[Setting]:
-    """List every setting in the order of the class."""
+    """List all settings in the order of the class."""
     fields = msgspec.structs.fields(Settings)
     return [Setting(f.name, f.type, f.default, _description(f.type)) for f in fields]
 
 
 def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = None) -> Settings:
-    """Make the settings from flags (None: not given) and the environment; raise SettingsError for what is wrong."""
+    """Build the settings from flags (None: not given) and the environment; raise SettingsError if one is invalid."""
     environ = os.environ if environ is None else environ
     known = settings_list()
     _refuse_unknown(environ, [setting.variable for setting in known])
@@ -177,10 +190,10 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
     settings = Settings(**values)
     for origin in settings.cors_origins:
         if not ORIGIN.fullmatch(origin):
-            raise SettingsError(f"{origin!r} of cors_origins is no origin: give scheme://host[:port], or *")
+            raise SettingsError(f"cors_origins: {origin!r} is not an origin; use scheme://host[:port], or *")
     if settings.bench_dir and not (settings.bench_dir / "index.html").is_file():
         raise SettingsError(
-            f"bench_dir='{settings.bench_dir}' cannot be used: there is no report; `rerank-bench report` writes one"
+            f"bench_dir='{settings.bench_dir}' has no index.html; write a report there with `rerank-bench report`"
         )
     return msgspec.structs.replace(settings, models_dir=_expanded(settings.models_dir))
 
@@ -188,7 +201,7 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
 def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
-    except RuntimeError:  # no home folder: an arbitrary uid in a container
+    except RuntimeError:  # no home folder, such as for an arbitrary uid in a container
         return path
 
 
@@ -196,13 +209,13 @@ def _refuse_unknown(environ: Mapping[str, str], known: list[str]) -> None:
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known and name not in NOT_OURS:
             close = difflib.get_close_matches(name.removeprefix(PREFIX), [k.removeprefix(PREFIX) for k in known], n=1)
-            hint = f"did you mean {PREFIX}{close[0]}?" if close else "rerank serve --help lists those that exist"
-            raise SettingsError(f"{name} is set but there is no such setting: {hint}")
+            hint = f"did you mean {PREFIX}{close[0]}?" if close else "see rerank serve --help"
+            raise SettingsError(f"{name} is set, but there is no such setting: {hint}")
 
 
 def _convert(setting: Setting, text: str, given_as: str) -> Any:
     if not text:
-        raise SettingsError(f"{given_as}='' cannot be used: it must not be empty")
+        raise SettingsError(f"{given_as}='' is invalid: it must not be empty")
     if _is_path(setting.type):
         return _expanded(Path(text))
     if _is_list(setting.type):
@@ -210,7 +223,7 @@ def _convert(setting: Setting, text: str, given_as: str) -> Any:
     try:
         return msgspec.convert(text, setting.type, strict=False)
     except msgspec.ValidationError as error:
-        raise SettingsError(f"{given_as}={text!r} cannot be used: {_reason(setting, error)}") from None
+        raise SettingsError(f"{given_as}={text!r} is invalid: {_reason(setting, error)}") from None
 
 
 def _reason(setting: Setting, error: msgspec.ValidationError) -> str:
@@ -221,15 +234,15 @@ def _reason(setting: Setting, error: msgspec.ValidationError) -> str:
         return "it must be one of " + ", ".join(str(value) for value in info.values)
     if isinstance(info, msgspec.inspect.IntType):
         least, most = info.ge, info.le
-        bounds = f" from {least}" + (f" to {most}" if most is not None else " up")
-        return f"it must be a whole number{bounds}"
+        bounds = f"from {least} to {most}" if most is not None else f"of {least} or more"
+        return f"it must be a whole number {bounds}"
     if isinstance(info, msgspec.inspect.BoolType):
         return "it must be true or false"
     return str(error)
 
 
 def _entries(text: str, given_as: str) -> tuple[str, ...]:
-    """Split at commas; a value that may be a secret is not repeated in the message."""
+    """Split at commas. The error does not repeat the value, which may be a secret."""
     entries = tuple(entry.strip() for entry in text.split(","))
     if not all(entries):
         raise SettingsError(f"{given_as} has an empty entry: separate the entries by single commas")

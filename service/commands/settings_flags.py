@@ -1,9 +1,8 @@
-"""Command-line flags made from the settings: each with its help, its variable and its default, in one way
-everywhere.
-"""
+"""Command-line flags built from the settings, each with its help text, variable and default."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import click
 
@@ -13,9 +12,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def settings_flags(*names: str) -> Callable[[Command], Command]:
-    """Give a command a flag for each named setting, or for every one; the values arrive as text, or None.
+    """Add a flag to a command for each named setting, or for all of them; the values arrive as text, or None.
 
-    They are checked by `service.settings.load`, which treats flags and variables alike.
+    `service.settings.load` checks them, so that flags and variables are treated alike.
     """
     wanted = [setting for setting in settings_list() if not names or setting.name in names]
 
@@ -29,7 +28,12 @@ def settings_flags(*names: str) -> Callable[[Command], Command]:
 
 
 def _metavar(setting: Setting) -> str:
-    return {bool: "BOOL", int: "N"}.get(type(setting.default), "TEXT")
+    annotated = setting.type.__origin__
+    if get_origin(annotated) is Literal:
+        return f"[{'|'.join(get_args(annotated))}]"
+    if Path in {annotated, *get_args(annotated)}:
+        return "PATH"
+    return {bool: "[true|false]", int: "N", tuple: "LIST"}.get(type(setting.default), "TEXT")
 
 
 def _help(setting: Setting) -> str:

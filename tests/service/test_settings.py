@@ -36,18 +36,18 @@ def test_booleans_are_read_by_their_meaning(text: str, value: bool) -> None:
 @pytest.mark.parametrize(
     ("environ", "message"),
     [
-        ({"RERANK_PROT": "1"}, "RERANK_PROT is set but there is no such setting: did you mean RERANK_PORT?"),
-        ({"RERANK_ZZZZ": "1"}, "rerank serve --help lists"),
-        ({"RERANK_PORT": "eight"}, "RERANK_PORT='eight' cannot be used: it must be a whole number from 0 to 65535"),
+        ({"RERANK_PROT": "1"}, "RERANK_PROT is set, but there is no such setting: did you mean RERANK_PORT?"),
+        ({"RERANK_ZZZZ": "1"}, "see rerank serve --help"),
+        ({"RERANK_PORT": "eight"}, "RERANK_PORT='eight' is invalid: it must be a whole number from 0 to 65535"),
         ({"RERANK_PORT": "65536"}, "from 0 to 65535"),
-        ({"RERANK_MAX_DOCUMENTS": "0"}, "RERANK_MAX_DOCUMENTS='0' cannot be used: it must be a whole number from 1 up"),
+        ({"RERANK_MAX_DOCUMENTS": "0"}, "RERANK_MAX_DOCUMENTS='0' is invalid: it must be a whole number of 1 or more"),
         ({"RERANK_DEVICE": "gpu"}, "it must be one of auto, cpu, cuda"),
         ({"RERANK_ACCESS_LOG": "yes"}, "it must be true or false"),
-        ({"RERANK_MODEL": ""}, "RERANK_MODEL='' cannot be used"),
+        ({"RERANK_MODEL": ""}, "RERANK_MODEL='' is invalid"),
         ({"RERANK_MODEL_ALIASES": "a,,b"}, "RERANK_MODEL_ALIASES has an empty entry"),
-        ({"RERANK_CORS_ORIGINS": "app.example"}, "'app.example' of cors_origins is no origin"),
-        ({"RERANK_BENCH_DIR": "/nowhere"}, "bench_dir='/nowhere' cannot be used: there is no report; `rerank-bench"),
-        ({"RERANK_CORS_ORIGINS": "https://app.example/"}, "is no origin: give scheme://host[:port], or *"),
+        ({"RERANK_CORS_ORIGINS": "app.example"}, "cors_origins: 'app.example' is not an origin"),
+        ({"RERANK_BENCH_DIR": "/nowhere"}, "bench_dir='/nowhere' has no index.html; write a report there with"),
+        ({"RERANK_CORS_ORIGINS": "https://app.example/"}, "is not an origin; use scheme://host[:port], or *"),
     ],
 )
 def test_what_cannot_be_used_is_named(environ: dict[str, str], message: str) -> None:
