@@ -1,4 +1,4 @@
-"""The HTTP service: requests in any client's dialect to ranked documents.
+"""The HTTP service: answers rerank requests in several API dialects with ranked documents.
 
-Imports `models`, never `bench`. The way of a request is drawn in docs/architecture.md; `rerank.py` is its spine.
+Imports `models`, never `bench`. docs/architecture.md follows a request through it; `engine/reranker.py` is its core.
 """

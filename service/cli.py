@@ -1,4 +1,4 @@
-"""The console script `rerank`: a sentence instead of a trace where ONNX Runtime is not installed."""
+"""The console script `rerank`: one sentence instead of a traceback if ONNX Runtime is not installed."""
 
 
 def main() -> None:
@@ -9,6 +9,6 @@ def main() -> None:
         if missing.name != "onnxruntime":
             raise
         raise SystemExit(
-            "rerank needs ONNX Runtime: in the checkout, pip install -e '.[cpu]', or '.[gpu]' for CUDA"
+            "rerank needs ONNX Runtime: run pip install -e '.[cpu]' in the checkout, or '.[gpu]' for CUDA"
         ) from None
     rerank()

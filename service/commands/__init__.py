@@ -1,1 +1,1 @@
-"""One file per command of `rerank`; each is thin: it reads what was typed and calls the rooms that do the work."""
+"""The commands of `rerank`, one file each; they parse the options and call the packages that do the work."""

@@ -1,7 +1,7 @@
 """The command `rerank` with its subcommands.
 
-Errors that a user can mend (a setting, an artefact, a port that is taken) are one sentence on stderr and exit code 2;
-nothing is half started before they are found.
+Errors that the user can fix (a wrong setting, a damaged artefact, a port in use) print one sentence on stderr and exit
+with code 2; they are found before anything is started.
 """
 
 import click

@@ -1,4 +1,4 @@
-"""`rerank models`: list the models that are known or prepared here; `prepare` and `verify` are subcommands too."""
+"""`rerank models`: list the known and the prepared models, with the subcommands `prepare` and `verify`."""
 
 from pathlib import Path
 
@@ -26,13 +26,13 @@ models.add_command(prepare)
 models.add_command(verify)
 
 
-@models.command("list")
+@models.command("list", short_help="List the known and the prepared models.")
 @settings_flags("models_dir")
 def list_models(**flags: str | None) -> None:
-    """List the known models and the prepared ones, a line for each prepared precision.
+    """List the known and the prepared models, one line per prepared precision.
 
-    PRICE is a hosted service's, in US dollars per million tokens. SOURCE is the hub id, or only its first half where
-    the other is the name. A model is refused where its architecture is code in its repository, which is never run.
+    PRICE is what a hosted service charges, in US dollars per million tokens. SOURCE is the hub id, or only the
+    organisation if the rest equals NAME. A model is "refused" if it needs code from its repository, which is never run.
     """
     try:
         folder = load_settings(flags).models_dir
@@ -71,7 +71,7 @@ def _prepared_row(name: str, folder: Path) -> tuple[str, ...]:
 
 
 def _figures(card: ModelCard | None, licence: str) -> tuple[str, str, str, str]:
-    """Parameters, licence, release date and price; only a card knows all but the licence."""
+    """Format parameters, licence, release date and price; all but the licence come from the model's card."""
     if card is None:
         return (NOTHING, licence, NOTHING, NOTHING)
     price = NOTHING if card.usd_per_million_tokens is None else f"${card.usd_per_million_tokens:.3f}"
@@ -84,6 +84,6 @@ def _millions(parameters: int) -> str:
 
 
 def _source(name: str, hub_id: str) -> str:
-    """The hub id; where its last part repeats the name, only the part before it, so that a line stays short."""
+    """Return the hub id, or only the organisation if the rest repeats the name, to keep lines short."""
     organisation, _, repository = hub_id.partition("/")
     return organisation if repository and repository == name else hub_id

@@ -1,6 +1,6 @@
-"""`rerank models prepare` and `verify`, and the model that `rerank serve` prepares by itself.
+"""`rerank models prepare` and `verify`, and the automatic preparation in `rerank serve`.
 
-What only preparing needs is imported when it is asked for: a server image has neither torch nor onnx.
+Packages that only preparing needs are imported on demand: a server image has neither torch nor onnx.
 """
 
 from pathlib import Path
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from models.prepare.verify import Verdict
 
 
-@click.command()
+@click.command(short_help="Prepare a model: export, verify and seal it.")
 @click.argument("model")
 @click.option(
     "--precision",
     type=click.Choice(get_args(PrecisionChoice)),
     default="auto",
     show_default=True,
-    help="auto: fp16 where ONNX Runtime has CUDA, else int8.",
+    help="Precision to prepare; auto is fp16 if ONNX Runtime has CUDA, else int8.",
 )
-@click.option("--revision", help="Commit, tag or branch of the hub; without it the catalogue's commit, or main.")
-@click.option("--from-onnx", is_flag=True, help="Take the repository's own fp32 ONNX graph instead of exporting one.")
-@click.option("--max-tokens", type=click.IntRange(16), help="A shorter window than the model's own, in tokens.")
-@click.option("--pairs", type=click.Path(path_type=Path), help="JSON lines of query and passage to verify with.")
+@click.option("--revision", help="Commit, tag or branch on the hub. [default: the catalogue's commit, or main]")
+@click.option("--from-onnx", is_flag=True, help="Use the repository's own fp32 ONNX graph instead of exporting one.")
+@click.option("--max-tokens", type=click.IntRange(16), help="Shorten the model's context window to this many tokens.")
+@click.option("--pairs", type=click.Path(path_type=Path), help="JSON lines file of query-passage pairs to verify with.")
 @click.option("--published", type=click.Path(path_type=Path), help="JSON list of published scores to check besides.")
-@click.option("--force", is_flag=True, help="Prepare it again though it is there.")
+@click.option("--force", is_flag=True, help="Prepare the model again even if it exists.")
 @settings_flags("models_dir", "device")
 def prepare(
     model: str,
@@ -49,7 +49,7 @@ def prepare(
     force: bool,
     **flags: str | None,
 ) -> None:
-    """Make a model ready: fetch it, export it to ONNX, optimise, verify against torch, seal.
+    """Prepare a model: download, export to ONNX, optimise, verify against torch, seal.
 
     MODEL is a name from `rerank models list`, a hub id (org/name) or the folder of a checkpoint.
     """
@@ -78,14 +78,15 @@ def prepare(
     click.echo(artefact.folder)
 
 
-@click.command()
+@click.command(short_help="Verify a prepared model.")
 @click.argument("model")
 @click.option("--published", type=click.Path(path_type=Path), help="JSON list of published scores to check besides.")
 @settings_flags("models_dir", "precision", "device")
 def verify(model: str, published: Path | None, **flags: str | None) -> None:
-    """Check a prepared model again: every file's hash, and its parity with the reference on this machine.
+    """Verify a prepared model: the hash of every file, and parity with the reference on this machine.
 
-    MODEL is a name or an artefact folder. It needs neither torch nor the checkpoint. Exit code 1: a gate fails.
+    MODEL is a name or the path of an artefact folder. Neither torch nor the checkpoint is needed. The exit code is 1 if
+    a gate fails.
     """
     try:
         settings = load(flags)
@@ -103,7 +104,7 @@ def verify(model: str, published: Path | None, **flags: str | None) -> None:
     _show(verdict)
     if verdict.failures:
         raise click.ClickException("; ".join(verdict.failures))
-    click.echo("every gate is passed")
+    click.echo("all gates passed")
 
 
 def find(settings: Settings, model: str) -> Path:
@@ -113,7 +114,7 @@ def find(settings: Settings, model: str) -> Path:
 
 
 def find_or_prepare(settings: Settings) -> Path:
-    """Find the model that the settings name; a model of the catalogue that is not there yet is prepared first."""
+    """Find the model named in the settings; prepare it first if the catalogue lists it and it is missing."""
     try:
         return find(settings, settings.model)
     except NotPrepared as missing:
@@ -150,7 +151,7 @@ def _how(absent: list[str]) -> str:
 
 
 def _show(verdict: "Verdict") -> None:
-    """Print the agreement, a line for each length class."""
+    """Print the agreement, one line per length class."""
     agreement = verdict.agreement
     click.echo(f"reference: {verdict.reference}; compared on {verdict.device}, {agreement.pairs} pairs")
     click.echo("up to tokens  pairs  worst |Δlogit|  mean |Δlogit|  Kendall τ  top 10")
@@ -159,9 +160,9 @@ def _show(verdict: "Verdict") -> None:
         click.echo(f"{length:>12}  {one.pairs:>5}  {one.worst:>14.4g}  {one.mean:>13.4g}  {order[0]:>9}  {order[1]:>6}")
     click.echo(f"the reference's logits spread by {agreement.spread:.4g} (standard deviation)")
     if agreement.batch_variance is None:
-        click.echo("batch variance: none (run one pair at a time)")
+        click.echo("batch variance: none (the model runs one pair at a time)")
     else:
         click.echo(f"batch variance: a logit changes by at most {agreement.batch_variance:.4g} in a batch")
     for score in verdict.published:
-        logits = f"published {score.published:.3f}, found {score.found:.3f}"
+        logits = f"published {score.published:.3f}, measured {score.found:.3f}"
         click.echo(f"{logits}: {score.query!r}, {score.document[:40]!r}")

@@ -1,9 +1,9 @@
-"""The end of a command that cannot do what was asked: one sentence on stderr, exit code 2."""
+"""How a command ends on an error that the user can fix: one sentence on stderr and exit code 2."""
 
 import click
 
 
 class Refusal(click.ClickException):
-    """What the user can mend, in one sentence."""
+    """An error that the user can fix, described in one sentence."""
 
     exit_code = 2

@@ -1,9 +1,9 @@
 """`rerank score`: offline scoring, JSON lines in and JSON lines out, in the input's order.
 
-A line of input is a document: a JSON string, or an object with `text` and, if wanted, `id` and a `query` of its own. A
-line of output is `{"index", "id"?, "score"}`, or `{"index", "id"?, "error"}` for a line that cannot be scored: one bad
-line costs no other. Output is written and flushed as it is made, and `--skip-done` goes on where a broken run ended, as
-far as the sidecar beside the output (`sidecar.py`) tells the same job and the same documents.
+A line of input is a document: a JSON string, or an object with `text` and optionally `id` and its own `query`. A line
+of output is `{"index", "id"?, "score"}`, or `{"index", "id"?, "error"}` for a line that cannot be scored; an invalid
+line does not affect the others. Results are flushed as they are written, and `--skip-done` resumes an interrupted run,
+provided that the sidecar beside the output (`sidecar.py`) records the same job and the same documents.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ from service.commands.sidecar import CountedLines, ScoringJob, Sidecar
 from service.settings import SettingsError, load
 
 CHUNK = 64
-"""Documents scored at a time: what a broken run loses at most."""
+"""Documents scored at a time; an interrupted run loses at most this many."""
 STDIO = "-"
 
 
@@ -41,7 +41,7 @@ class Scoring(NamedTuple):
     raw_scores: bool
 
     def job(self, query: str | None) -> ScoringJob:
-        """What an output's sidecar tells of it."""
+        """Return the job as the output's sidecar records it."""
         artefact = self.scorer.model.artefact
         return ScoringJob(
             model=f"{artefact.manifest.name}@sha256:{artefact.sha256}",
@@ -54,26 +54,33 @@ class Scoring(NamedTuple):
 
 
 class EarlierRun(NamedTuple):
-    """What an output file holds already."""
+    """The contents of an existing output file."""
 
     results: dict[int, Result]
-    """By the line's index."""
+    """The results by line index."""
     sidecar: Sidecar
 
 
 @click.command()
-@click.option("--query", "-q", help="The query; a line's own `query` wins over it.")
-@click.option("--documents", "-d", "source", default=STDIO, show_default=True, help="JSON lines: a file or -, stdin.")
-@click.option("--output", "-o", default=STDIO, show_default=True, help="Where to write: a file or -, stdout.")
-@click.option("--skip-done", is_flag=True, help="Go on with an --output file that a broken run left.")
-@click.option("--raw-scores", is_flag=True, help="Write logits rather than relevance scores between 0 and 1.")
+@click.option("--query", "-q", help="Query for every line that has no `query` of its own.")
+@click.option(
+    "--documents",
+    "-d",
+    "source",
+    default=STDIO,
+    show_default=True,
+    help="JSON lines file of documents, or - for stdin.",
+)
+@click.option("--output", "-o", default=STDIO, show_default=True, help="Output file, or - for stdout.")
+@click.option("--skip-done", is_flag=True, help="Resume an interrupted run that wrote --output.")
+@click.option("--raw-scores", is_flag=True, help="Write logits instead of relevance scores between 0 and 1.")
 @click.option(
     "--max-chunks-per-doc",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
     metavar="N",
-    help="Read a long document in up to so many windows; the best one counts. 1 cuts its end off.",
+    help="Maximum chunks per long document, of which the best counts; 1 truncates it.",
 )
 @click.option(
     "--overlap-tokens",
@@ -81,7 +88,7 @@ class EarlierRun(NamedTuple):
     default=0,
     show_default=True,
     metavar="N",
-    help="Tokens that a window shares with the one before it, at most half of what the query leaves of the window.",
+    help="Tokens shared by neighbouring chunks, at most half a chunk.",
 )
 @settings_flags("model", "precision", "models_dir", "device", "threads", "max_tokens")
 def score(
@@ -111,18 +118,18 @@ def score(
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     except BrokenPipeError:
-        raise SystemExit(0) from None  # the reader has had enough (`| head`)
+        raise SystemExit(0) from None  # the reader closed the pipe (`| head`)
     except OSError as error:
         raise click.ClickException(f"the output cannot be written: {error.strerror}") from None
     failed += sum(result.error is not None for result in done.values())
     if failed:
-        raise click.ClickException(f"{failed} lines could not be scored: their output lines say why")
+        raise click.ClickException(f"{failed} lines could not be scored; their output lines give the reason")
 
 
 def _input(source: str, stack: contextlib.ExitStack) -> BinaryIO:
     if source == STDIO:
         if sys.stdin is None:
-            raise SettingsError("stdin is closed: name a file with --documents")
+            raise SettingsError("stdin is closed: pass a file with --documents")
         return sys.stdin.buffer
     try:
         return stack.enter_context(Path(source).open("rb"))
@@ -133,7 +140,7 @@ def _input(source: str, stack: contextlib.ExitStack) -> BinaryIO:
 def _output(output: str, stack: contextlib.ExitStack) -> BinaryIO:
     if output == STDIO:
         if sys.stdout is None:
-            raise SettingsError("stdout is closed: name a file with --output")
+            raise SettingsError("stdout is closed: pass a file with --output")
         return sys.stdout.buffer
     try:
         return stack.enter_context(Path(output).open("ab"))
@@ -142,7 +149,7 @@ def _output(output: str, stack: contextlib.ExitStack) -> BinaryIO:
 
 
 def _total(source: str, done: dict[int, Result]) -> int | None:
-    """Count the lines still to be scored, where counting does not eat them up (a pipe is read once)."""
+    """Count the lines still to be scored; None if counting would consume them (a pipe can be read only once)."""
     if source == STDIO or not Path(source).is_file():
         return None
     with Path(source).open("rb") as file:
@@ -150,27 +157,25 @@ def _total(source: str, done: dict[int, Result]) -> int | None:
 
 
 def _earlier_run(output: str, skip_done: bool) -> EarlierRun | None:
-    """Read what an earlier run left, and cut off a half-written last line; None where it left nothing."""
+    """Read the results of an earlier run and cut off a half-written last line; None if there are none."""
     path = Path(output)
     if output == STDIO and skip_done:
-        raise SettingsError("--skip-done needs --output FILE: it goes on with that file")
-    if output == STDIO or not path.is_file():  # nothing there yet, or a device such as /dev/null
+        raise SettingsError("--skip-done needs --output FILE, the file to resume")
+    if output == STDIO or not path.is_file():  # it does not exist yet, or is a device such as /dev/null
         return None
     if not skip_done:
-        raise SettingsError(f"{output} exists: --skip-done goes on with it; to start anew, delete it first")
+        raise SettingsError(f"{output} exists: resume it with --skip-done, or delete it to start over")
     if path.stat().st_size == 0:
         return None
     beside = sidecar.read(path)
     results = earlier_results(path)
     if max(results, default=-1) >= beside.documents.count:
-        raise SettingsError(
-            f"{output} has more lines than {sidecar.path_of(path).name} tells of: give another --output"
-        )
+        raise SettingsError(f"{output} has more lines than {sidecar.path_of(path).name} records: use another --output")
     return EarlierRun(results, beside)
 
 
 def _remaining(lines: CountedLines, job: ScoringJob, output: Path, earlier: EarlierRun) -> Iterator[Document]:
-    """Pass over what is done; raise SettingsError if it was made by another job or of other documents."""
+    """Skip the lines that are done; raise SettingsError if they come from another job or other documents."""
     sidecar.check_job(output, earlier.sidecar.job, job)
     before = earlier.sidecar.documents
     first = documents_of(itertools.islice(lines, before.count), job.query)
@@ -181,7 +186,7 @@ def _remaining(lines: CountedLines, job: ScoringJob, output: Path, earlier: Earl
 
 
 def _sidecar_writer(output: str, job: ScoringJob, lines: CountedLines) -> Callable[[], None]:
-    """A function that writes the output's sidecar for the lines read so far; stdout and devices have no sidecar."""
+    """Return a function that writes the sidecar for the lines read so far; stdout and devices have none."""
     path = Path(output)
     if output == STDIO or not path.is_file():
         return lambda: None
@@ -196,13 +201,13 @@ def _score(
     *,
     total: int | None,
 ) -> int:
-    """Score documents chunk by chunk and write each chunk when it is done; return how many failed."""
+    """Score the documents in groups of `CHUNK` and write each group when it is done; return how many failed."""
     failed = 0
     with tqdm(total=total, unit="doc", file=sys.stderr, disable=None) as progress:
         todo = iter(todo)
         while chunk := list(itertools.islice(todo, CHUNK)):
             results = _results(scoring, chunk)
-            keep_sidecar()  # first, so that it accounts for every line of the output
+            keep_sidecar()  # written first, so that it covers every line of the output
             sink.write(msgspec.json.Encoder().encode_lines(results))
             sink.flush()
             failed += sum(result.error is not None for result in results)
@@ -211,7 +216,7 @@ def _score(
 
 
 def _results(scoring: Scoring, chunk: list[Document]) -> list[Result]:
-    """Score the good documents of a chunk together, whatever their queries; give each its line of output."""
+    """Score a group of documents together, whatever their queries; return a result for each, errors included."""
     good = [document for document in chunk if document.error is None]
     pairs, counts = [], []
     for query, run in itertools.groupby(good, key=lambda document: document.query):

@@ -1,6 +1,6 @@
-"""`rerank serve`: load, listen, warm up, serve until SIGTERM or Ctrl-C, finish what is in flight, exit with 0.
+"""`rerank serve`: load, listen, warm up, serve until SIGTERM or Ctrl-C, finish the requests in flight, exit with 0.
 
-The artefact is loaded and checked and the port is bound before anything is served, so what cannot work is told at once.
+The artefact is loaded and checked and the port is bound before the server starts, so configuration errors show at once.
 """
 
 import contextlib
@@ -38,19 +38,19 @@ from service.settings import Settings, SettingsError, load
 log = logging.getLogger(__name__)
 
 KEEP_ALIVE_S = 75
-"""Longer than the 60 s after which load balancers drop idle connections, so that they close them and not we."""
+"""Longer than load balancers keep idle connections (60 s), so that they close them and not the server."""
 BACKLOG = 2048
-"""Connections that may wait in the kernel to be accepted."""
+"""Maximum number of connections that wait in the kernel to be accepted."""
 INTERRUPTED = 130
-"""The exit code of a process that Ctrl-C ended."""
+"""Exit code of a process ended by Ctrl-C."""
 
 
-@click.command()
+@click.command(short_help="Serve a model over HTTP.")
 @settings_flags()
 def serve(**flags: str | None) -> None:
     """Serve a model over HTTP. Every flag is also an environment variable, named in brackets."""
-    # While the model loads, these end the process at once (as process 1 of a container it would else ignore them);
-    # uvicorn takes them over, drains, and then raises them again, which ends the process here.
+    # While the model loads, these signals end the process at once (process 1 of a container ignores them by default);
+    # uvicorn then replaces the handlers, drains, and raises the signal again, which ends the process here.
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _leave)
     try:
@@ -76,7 +76,7 @@ def serve(**flags: str | None) -> None:
 
 
 def _run_worker(settings: Settings, listener: socket.socket, folder: Path, number: int) -> None:
-    """Serve as one of several on their common socket."""
+    """Serve as one of several workers on a shared socket."""
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _leave)
     configure_logging(settings.log_level)
@@ -87,12 +87,12 @@ def _run_worker(settings: Settings, listener: socket.socket, folder: Path, numbe
     except (ApiKeysError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     if model.session.device.exclusive:
-        raise Refusal(f"--workers {settings.workers} are for a CPU: a GPU is served by one process")
+        raise Refusal(f"--workers {settings.workers} needs a CPU: only one process can use the GPU")
     _run(model, settings, keys, listener, Worker(number, folder))
 
 
 def open_model(settings: Settings) -> LoadedModel:
-    """Find (or prepare) and load the model that the settings name; raise ArtefactError."""
+    """Find or prepare the model named in the settings and load it; raise ArtefactError."""
     return LoadedModel.open(
         find_or_prepare(settings),
         device=settings.device,
@@ -105,17 +105,17 @@ def open_model(settings: Settings) -> LoadedModel:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Bind the first address of the host; `::` listens for IPv4 too."""
+    """Bind the first address of the host; `::` accepts IPv4 connections too."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         both = host == "::" and socket.has_dualstack_ipv6()
         return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        why = "somebody else listens there; --port takes another port" if taken else error.strerror
+        why = "address already in use; choose another port with --port" if taken else error.strerror
         raise SettingsError(f"cannot listen on {host} port {port}: {why}") from None
     except UnicodeError:
-        raise SettingsError(f"cannot listen on {host}: it is not a host name") from None
+        raise SettingsError(f"cannot listen on {host}: not a valid host name") from None
 
 
 def _announce(artefact: Artefact, keys: ApiKeys, listener: socket.socket) -> None:
@@ -123,13 +123,16 @@ def _announce(artefact: Artefact, keys: ApiKeys, listener: socket.socket) -> Non
     shown = f"[{host}]" if ":" in host else host
     log.info("serving %s on http://%s:%d (API page: %s)", artefact.manifest.name, shown, port, DOCS)
     if not keys.required and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
-        log.warning("ANYBODY WHO REACHES %s MAY ASK: there are no API keys (--api-keys, --api-keys-file)", shown)
+        log.warning(
+            "listening on %s without API keys: anyone who can reach it can use it (see --api-keys, --api-keys-file)",
+            shown,
+        )
 
 
 def _run(
     model: LoadedModel, settings: Settings, keys: ApiKeys, listener: socket.socket, worker: Worker | None = None
 ) -> None:
-    """Serve until told to stop; raise Refusal if the warm-up fails."""
+    """Serve until a stop signal; raise Refusal if the warm-up fails."""
     failures: list[ArtefactError] = []
 
     def give_up(error: ArtefactError) -> None:
@@ -155,16 +158,16 @@ def _run(
         with contextlib.closing(listener):
             server.run(sockets=[listener])
     finally:
-        if server.force_exit:  # a second Ctrl-C: the inference threads are inside the model, and Python would abort
+        if server.force_exit:  # a second Ctrl-C: inference threads still run the model, and a normal exit would abort
             os._exit(INTERRUPTED)
     if failures:
         raise Refusal(str(failures[0]))
 
 
 def _collect_rarely() -> None:
-    """Spare the event loop the collector's passes over a body's millions of lists while they are being decoded.
+    """Keep the garbage collector from stalling the event loop while a body with millions of lists is decoded.
 
-    What was loaded up to here stays for good and is not looked at again (docs/decisions/0001).
+    Objects loaded so far live until the process ends and are not scanned again (docs/decisions/0001).
     """
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -1,8 +1,8 @@
-"""The file beside an output of `rerank score`, OUTPUT.job.json: how its lines were made, and of which documents.
+"""The file beside an output of `rerank score`, OUTPUT.job.json: records the job and the documents of the output.
 
-It is written anew before each chunk of results, by a rename: at whatever moment a run is killed, the output holds no
-line that the sidecar does not account for. A run may go on with an output if its job is the same and its documents
-begin with the lines that were read before. Everything is compared exactly; nothing is scored again.
+It is replaced atomically before each group of results: whenever a run is killed, every line of the output is covered by
+the sidecar. A run can resume an output if its job is the same and its documents begin with the lines that were read
+before. Everything is compared exactly; nothing is scored again.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ from service.settings import SettingsError
 
 
 class ScoringJob(msgspec.Struct, frozen=True, kw_only=True):
-    """How documents are scored; the lines of one output file are all scored in one way."""
+    """How documents are scored; the same for all lines of an output file."""
 
     model: str
-    """The model's name and what its artefact is, NAME@sha256:HEX."""
+    """The model's name and the digest of its artefact, NAME@sha256:HEX."""
     query: str | None
     raw_scores: bool
     max_tokens: int
@@ -28,14 +28,14 @@ class ScoringJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LinesRead(msgspec.Struct, frozen=True, kw_only=True):
-    """The first lines of the documents: how many, and the sha256 over them, each ended by one newline."""
+    """The number of document lines read so far, and their sha256, each line ended by one newline."""
 
     count: int
     sha256: str
 
 
 class Sidecar(msgspec.Struct, frozen=True, kw_only=True):
-    """What the file holds."""
+    """The contents of the sidecar."""
 
     format: Literal[1] = 1
     job: ScoringJob
@@ -63,12 +63,12 @@ class CountedLines(Iterator[bytes]):
 
 
 def path_of(output: Path) -> Path:
-    """Where the sidecar of an output file lies."""
+    """Return the path of an output file's sidecar."""
     return output.with_name(f"{output.name}.job.json")
 
 
 def write(output: Path, sidecar: Sidecar) -> None:
-    """Write the sidecar of an output file in one step: a kill leaves the old one or the new one."""
+    """Write the sidecar of an output file atomically: a killed run leaves the old or the new one, never half of one."""
     path = path_of(output)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(msgspec.json.format(msgspec.json.encode(sidecar), indent=2) + b"\n")
@@ -76,25 +76,23 @@ def write(output: Path, sidecar: Sidecar) -> None:
 
 
 def read(output: Path) -> Sidecar:
-    """Read the sidecar of an output file; raise SettingsError where there is none or it is none of ours."""
+    """Read the sidecar of an output file; raise SettingsError if it is missing or invalid."""
     path = path_of(output)
     try:
         return msgspec.json.decode(path.read_bytes(), type=Sidecar)
     except FileNotFoundError:
         raise SettingsError(
-            f"{output} was not written by rerank score, or by an earlier version, for {path.name} is not beside it: "
-            "give another --output, or delete the file to start anew"
+            f"{output} has no {path.name} beside it, so it was not written by this version of rerank score: "
+            "use another --output, or delete the file to start over"
         ) from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} does not tell how {output} was made ({error}): delete both to start anew"
-        ) from None
+        raise SettingsError(f"{path} is not a valid sidecar of {output} ({error}): delete both to start over") from None
 
 
 def check_job(output: Path, earlier: ScoringJob, job: ScoringJob) -> None:
-    """Raise SettingsError, naming each difference, where an output was made by another job."""
+    """Raise SettingsError, naming each difference, if an output was made by another job."""
     before, now = msgspec.structs.asdict(earlier), msgspec.structs.asdict(job)
     differences = [
         f"another --{field.replace('_', '-')} ({value!r}, now {now[field]!r})"
@@ -102,14 +100,16 @@ def check_job(output: Path, earlier: ScoringJob, job: ScoringJob) -> None:
         if value != now[field]
     ]
     if differences:
-        raise SettingsError(f"{output} was made with {' and '.join(differences)}: give the same, or another --output")
+        raise SettingsError(
+            f"{output} was made with {' and '.join(differences)}: use the same options, or another --output"
+        )
 
 
 def check_documents(output: Path, earlier: LinesRead, read: LinesRead) -> None:
-    """Raise SettingsError where the lines read are not those that an output was made of."""
+    """Raise SettingsError if the lines read are not those that an output was made from."""
     if read.count < earlier.count:
-        short = f"it was made of {earlier.count} lines, and these have {read.count}"
+        short = f"it was made from {earlier.count} lines, but only {read.count} were given"
         raise SettingsError(f"{output} belongs to other documents: {short}")
     if read.sha256 != earlier.sha256:
-        changed = f"the first {earlier.count} lines are not those that it was made of"
+        changed = f"the first {earlier.count} lines differ from those that it was made from"
         raise SettingsError(f"{output} belongs to other documents: {changed}")

@@ -1,8 +1,8 @@
-"""Several processes behind one port: started, watched, started again when one dies, stopped together.
+"""Several worker processes on one port: started, supervised, restarted when one dies, and stopped together.
 
-Each worker is a whole server on the same listening socket, from which the kernel hands a connection to whoever accepts
-it first; it has its own model, queue and limits. One that cannot start ends all with its exit code; one that dies later
-is replaced. Workers stop by themselves when this process is gone, however it went.
+Each worker is a complete server on the same listening socket, with its own model, queue and limits; the kernel hands a
+connection to whichever worker accepts it first. A worker that cannot start ends all workers with its exit code; one
+that dies later is replaced. Workers stop by themselves when the supervising process is gone, for whatever reason.
 """
 
 import logging
@@ -22,17 +22,17 @@ from service.commands.refusal import Refusal
 log = logging.getLogger(__name__)
 
 PAUSE_S = 1.0
-"""Before a dead worker is replaced, so that one that dies at once does not take the machine with it."""
+"""Delay before a dead worker is replaced, so that a worker that keeps dying does not overload the machine."""
 
 
 def supervise(count: int, work: Callable[[int], None], listener: socket.socket) -> int:
-    """Run `work(number)` in so many processes until told to stop; return an exit code.
+    """Run `work(number)` in `count` processes until a stop signal; return an exit code.
 
     Args:
-        count: of the workers, numbered from 0.
-        work: is sent to the processes, so it must be picklable.
-        listener: what they listen on; closed here too when they are to stop, or clients would be let in that nobody
-            answers.
+        count: the number of workers, which are numbered from 0.
+        work: what each worker runs; it must be picklable.
+        listener: the shared socket. It is closed here too when the workers stop, or the kernel would go on accepting
+            connections that no worker answers.
     """
     workers = _Workers(work, listener)
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
@@ -51,11 +51,11 @@ class _Workers:
         self._stopping = threading.Event()
 
     def start(self, number: int) -> None:
-        """Start one, unless all are to stop."""
+        """Start one worker, unless all are stopping."""
         self._starting = True
         if self._stopping.is_set():
             return
-        # Ctrl-C reaches the workers too: until they have their own handlers they must not die of it with a trace
+        # Ctrl-C reaches the workers too: before they install their own handlers, it must not kill them with a traceback
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         worker = get_context("spawn").Process(target=_run_worker, args=(self._work, number), name=f"worker-{number}")
         worker.start()
@@ -66,15 +66,15 @@ class _Workers:
             self.stop()
 
     def stop(self, *_: object) -> None:
-        """Tell all to finish what is in flight and end."""
+        """Tell all workers to finish their requests in flight and end."""
         self._stopping.set()
-        if not self._starting:  # what is being started is given the listener
+        if not self._starting:  # a worker that is being started still needs the listener
             self._listener.close()
         for worker in list(self._running.values()):
             worker.terminate()
 
     def watch(self) -> int:
-        """Replace those that die, until none is left; return an exit code."""
+        """Replace workers that die, until none is left; return an exit code."""
         code = 0
         while self._running:
             wait([worker.sentinel for worker in self._running.values()])
@@ -85,14 +85,14 @@ class _Workers:
                 if code:
                     self.stop()
                 elif not self._stopping.is_set():
-                    log.error("worker %d died with exit code %d and is started again", number, worker.exitcode)
+                    log.error("worker %d died with exit code %d; restarting it", number, worker.exitcode)
                     time.sleep(PAUSE_S)
                     self.start(number)
         return code
 
 
 def _run_worker(work: Callable[[int], None], number: int) -> None:
-    """Run one worker in its own process; a refusal is one sentence and its exit code."""
+    """Run one worker in its own process; a Refusal is shown as one sentence and sets the exit code."""
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent.join,), daemon=True, name="parent").start()
@@ -104,6 +104,6 @@ def _run_worker(work: Callable[[int], None], number: int) -> None:
 
 
 def _follow(ended: Callable[[], None]) -> None:
-    """Stop when the process that started this one has ended."""
+    """Stop this process when its parent has ended."""
     ended()
     os.kill(os.getpid(), signal.SIGTERM)

@@ -28,7 +28,7 @@ def refuses(*words: str, flags: tuple[str, ...] = (), environ: dict[str, str] | 
         ({"RERANK_MODEL": "no-such-model"}, "no model is called no-such-model"),
         ({"RERANK_MODEL": "jina-reranker-v1-turbo-en"}, "rerank models prepare jina-reranker-v1-turbo-en --from-onnx"),
         ({"RERANK_MAX_TOKENS": "8"}, "window of 8 tokens is too small"),
-        ({"RERANK_HOST": "a..b"}, "is not a host name"),
+        ({"RERANK_HOST": "a..b"}, "not a valid host name"),
         ({"RERANK_MODELS_DIR": ""}, "RERANK_MODELS_DIR='' is invalid: it must not be empty"),
         ({"RERANK_HOST": "no.such.host.invalid"}, "cannot listen on no.such.host.invalid"),
     ],

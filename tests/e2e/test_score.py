@@ -130,7 +130,7 @@ def test_an_existing_output_is_not_written_over(tmp_path: Path) -> None:
     output.write_text('{"index":0,"score":0.5}\n')
     done = run_rerank("score", "--query", QUERY, "--output", str(output), stdin=b'"a"\n')
     assert done.returncode == 2
-    assert "--skip-done goes on with it" in done.stderr
+    assert "resume it with --skip-done" in done.stderr
     assert output.read_text() == '{"index":0,"score":0.5}\n'
 
 
@@ -142,7 +142,7 @@ def test_an_output_of_other_documents_is_refused(tmp_path: Path) -> None:
     for other in (b'{"text": "a", "id": "y"}\n', b'{"text": "b", "id": "x"}\n'):
         done = run_rerank("score", "-q", QUERY, "-o", str(output), "--skip-done", stdin=other + b'"more"\n')
         assert done.returncode == 2
-        assert "belongs to other documents: the first 1 lines are not those" in done.stderr
+        assert "belongs to other documents: the first 1 lines differ from those" in done.stderr
     assert output.read_bytes() == written
 
 
@@ -154,14 +154,14 @@ def test_an_output_without_its_sidecar_is_not_gone_on_with(tmp_path: Path) -> No
     done = run_rerank(*arguments, stdin=b'"a"\n')
     assert done.returncode == 2
     assert (
-        "by an earlier version, for out.jsonl.job.json is not beside it: give another --output, or delete"
+        "has no out.jsonl.job.json beside it, so it was not written by this version of rerank score: use another"
         in done.stderr
     )
     assert output.read_text() == '{"index":0,"score":0.5}\n'
     output.unlink()
     assert run_rerank(*arguments, stdin=b'"a"\n').returncode == 0
     output.write_text(output.read_text() + '{"index":1,"score":0.5}\n')
-    assert "has more lines than out.jsonl.job.json tells of" in run_rerank(*arguments, stdin=b'"a"\n"b"\n').stderr
+    assert "has more lines than out.jsonl.job.json records" in run_rerank(*arguments, stdin=b'"a"\n"b"\n').stderr
 
 
 def test_a_pipe_is_read_once(scorer: Scorer) -> None:
@@ -191,7 +191,7 @@ def test_a_run_of_another_kind_is_not_gone_on_with(tmp_path: Path) -> None:
         assert re.findall(r"another --([\w-]+) \(", done.stderr) == names
     documents.write_text(json.dumps(PASSAGES[0]) + "\n")
     fewer = run_rerank(*arguments, "-q", QUERY, "--skip-done")
-    assert "other documents: it was made of 5 lines, and these have 1" in fewer.stderr
+    assert "other documents: it was made from 5 lines, but only 1 were given" in fewer.stderr
     assert output.read_bytes() == written
 
 
@@ -211,7 +211,8 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     foreign = tmp_path / "foreign.txt"
     foreign.write_text("not ours\n")
     assert (
-        "was not written by rerank score" in run_rerank("score", "-q", QUERY, "-o", str(foreign), "--skip-done").stderr
+        "was not written by this version of rerank score"
+        in run_rerank("score", "-q", QUERY, "-o", str(foreign), "--skip-done").stderr
     )
 
 

@@ -39,7 +39,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 def test_a_sidecar_that_cannot_be_read_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     """Damaged, or of a version that is not known here."""
     path_of(tmp_path / "out").write_bytes(content)
-    with pytest.raises(SettingsError, match=r"out\.job\.json does not tell how .* delete both to start anew") as raised:
+    with pytest.raises(
+        SettingsError, match=r"out\.job\.json is not a valid sidecar of .* delete both to start over"
+    ) as raised:
         read(tmp_path / "out")
     assert "\n" not in str(raised.value)
 
@@ -60,7 +62,7 @@ def test_any_other_job_is_refused_by_what_differs(field: str, value: Any, words:
     other = msgspec.structs.replace(JOB, **{field: value})
     with pytest.raises(SettingsError) as raised:
         check_job(OUTPUT, JOB, other)
-    assert str(raised.value) == f"scores.jsonl was made with {words}: give the same, or another --output"
+    assert str(raised.value) == f"scores.jsonl was made with {words}: use the same options, or another --output"
     check_job(OUTPUT, other, other)
 
 
@@ -78,7 +80,11 @@ def test_other_documents_are_refused() -> None:
     """Fewer lines, or another line among them; the same lines pass."""
     earlier = LinesRead(count=2, sha256="aa")
     check_documents(OUTPUT, earlier, earlier)
-    with pytest.raises(SettingsError, match="belongs to other documents: it was made of 2 lines, and these have 1"):
+    with pytest.raises(
+        SettingsError, match="belongs to other documents: it was made from 2 lines, but only 1 were given"
+    ):
         check_documents(OUTPUT, earlier, LinesRead(count=1, sha256="aa"))
-    with pytest.raises(SettingsError, match="other documents: the first 2 lines are not those that it was made of"):
+    with pytest.raises(
+        SettingsError, match="other documents: the first 2 lines differ from those that it was made from"
+    ):
         check_documents(OUTPUT, earlier, LinesRead(count=2, sha256="bb"))

@@ -112,7 +112,7 @@ def test_the_prepared_model_is_listed_and_verified(first_start: Server, environ:
     assert " int8 " in line
     verified = rerank("models", "verify", NAME, environ=environ)
     assert verified.returncode == 0, verified.stderr
-    assert "every gate is passed" in verified.stdout
+    assert "all gates passed" in verified.stdout
     assert "run one pair at a time" in verified.stdout
 
 
