@@ -1,36 +1,36 @@
-"""Everything that can go wrong for a client, in one tree; each class carries its status and its machine-readable type.
+"""All errors that a client can get, in one tree; each class carries its HTTP status and its machine-readable type.
 
     RerankError
     ├── MalformedBody           400  the body is not JSON
-    ├── Unauthorized            401  no API key, or one that is not known
-    ├── NotFound                404  no such path (raised by the framework, told in our words)
-    ├── UnknownModel            404  a model that is not served here, where that is strict
+    ├── Unauthorized            401  no API key, or an unknown one
+    ├── NotFound                404  no such path (raised by the framework, reworded here)
+    ├── UnknownModel            404  not the served model, and the server checks names strictly
     ├── MethodNotAllowed        405
     ├── PayloadTooLarge         413
     ├── UnsupportedMediaType    415
-    ├── InvalidRequest          422  JSON, but not a rerank request; carries the field's name
-    │   ├── EmptyInput               nothing to rank, or nothing to rank by
-    │   └── TooManyDocuments         more than a request may have
+    ├── InvalidRequest          422  JSON, but not a valid request; carries the field's name
+    │   ├── EmptyInput               no documents, or an empty query
+    │   └── TooManyDocuments         more than the limit per request
     ├── Overloaded              429  the queue is full; carries Retry-After
-    ├── ClientDisconnected      499  the client hung up; for the metrics, as nobody reads the answer
+    ├── ClientDisconnected      499  the client disconnected; counted in the metrics only
     ├── ModelFailed             500  the model failed on one of this request's pairs
-    ├── DeadlineExceeded        504  its deadline passed in the queue
-    ├── InternalError           500  a bug of ours; the trace is in the log, never in the answer
+    ├── DeadlineExceeded        504  the request's deadline passed in the queue
+    ├── InternalError           500  a bug in the server; the traceback is only in the log
     └── NotReady                503  carries Retry-After
-        ├── WarmingUp                the model has not run yet
-        └── ShuttingDown             the server is going down
+        ├── WarmingUp                the model is not warmed up yet
+        └── ShuttingDown             the server is shutting down
 
-Where they live: keys are checked by `api/auth.py`, bodies by `dialects/`, the size of a request by
-`engine/reranker.py`; whether there is room and time for it, by `engine/admission.py`.
-Input is checked before the queue, so a batch never fails for a neighbour's input. One handler, in
-`api/error_handler.py`, turns them into answers; a dialect frames them in its own body, some with another status.
+Where they are raised: `api/auth.py` checks keys, `dialects/` checks bodies, `engine/reranker.py` checks the size of a
+request, and `engine/admission.py` whether the queue has room and time for it. Input is checked before it is queued, so
+one request's invalid input never fails another's batch. One handler, in `api/error_handler.py`, turns errors into
+responses; the dialect chooses the body and may choose another status.
 """
 
 from collections.abc import Collection
 
 
 class RerankError(Exception):
-    """The root: what the user is told, with the status of the answer."""
+    """The root of the tree: the message for the client, with the status of the response."""
 
     status = 500
     type = "internal_error"
@@ -50,38 +50,38 @@ class MalformedBody(RerankError):
 
 
 class Unauthorized(RerankError):
-    """No API key came, or one that is not known."""
+    """The request has no API key, or an unknown one."""
 
     status = 401
     type = "unauthorized"
 
 
 class NotFound(RerankError):
-    """No such path."""
+    """The path does not exist."""
 
     status = 404
     type = "not_found"
 
 
 class UnknownModel(RerankError):
-    """The request names a model that this server does not serve, and the server is strict about that."""
+    """The request names a model that this server does not serve, and the server checks names strictly."""
 
     status = 404
     type = "model_not_found"
 
     def __init__(self, model: str, names: Collection[str]) -> None:
-        super().__init__(f"model {model!r} is not served here: ask for {', '.join(names)}", param="model")
+        super().__init__(f"model {model!r} is not served here; available: {', '.join(names)}", param="model")
 
 
 class MethodNotAllowed(RerankError):
-    """The path exists, but not with this method."""
+    """The path exists, but does not support this method."""
 
     status = 405
     type = "method_not_allowed"
 
 
 class PayloadTooLarge(RerankError):
-    """The body is over the limit."""
+    """The body is larger than the limit."""
 
     status = 413
     type = "payload_too_large"
@@ -95,36 +95,35 @@ class UnsupportedMediaType(RerankError):
 
 
 class InvalidRequest(RerankError):
-    """The body is JSON but not a request that can be answered."""
+    """The body is JSON, but not a valid request."""
 
     status = 422
     type = "invalid_request"
 
 
 class EmptyInput(InvalidRequest):
-    """There is nothing to rank, or nothing to rank by."""
+    """There are no documents, or the query is empty."""
 
 
 class TooManyDocuments(InvalidRequest):
-    """A request has more documents than this server takes at a time."""
+    """A request has more documents than the server accepts per request."""
 
     def __init__(self, count: int, most: int, *, param: str = "documents") -> None:
         super().__init__(
-            f"the request has {count} documents, more than the {most} that this server takes at a time: send them in "
-            "several requests",
+            f"the request has {count} documents, but at most {most} are allowed: split them into several requests",
             param=param,
         )
 
 
 class Overloaded(RerankError):
-    """There is no room for this request now."""
+    """The server has no capacity for this request now."""
 
     status = 429
     type = "overloaded"
 
 
 class ClientDisconnected(RerankError):
-    """The client hung up; nobody reads this answer, but it is counted (nginx's status for it)."""
+    """The client disconnected; the response goes nowhere but is counted, with the status that nginx uses for it."""
 
     status = 499
     type = "client_disconnected"
@@ -148,15 +147,15 @@ class DeadlineExceeded(RerankError):
     type = "deadline_exceeded"
 
     def __init__(self) -> None:
-        super().__init__("the deadline of this request passes before the model can answer it")
+        super().__init__("the request cannot be answered by its deadline")
 
 
 class InternalError(RerankError):
-    """A bug: the message tells nothing of it, the log does."""
+    """A bug in the server; details are in the log only."""
 
 
 class NotReady(RerankError):
-    """The server does not answer rerank requests now: not yet, or not any more."""
+    """The server does not answer rerank requests yet, or no longer."""
 
     status = 503
     type = "not_ready"
@@ -174,7 +173,7 @@ class WarmingUp(NotReady):
 
 
 class ShuttingDown(NotReady):
-    """The server is going down."""
+    """The server is shutting down."""
 
     def __init__(self) -> None:
-        super().__init__("the server is shutting down: send the request to another one")
+        super().__init__("the server is shutting down: send the request to another server")

@@ -1,4 +1,4 @@
-"""What passes between the dialects and the engine: a Job in, a Ranking out. Every dialect speaks in these two."""
+"""The types between the dialects and the engine: every dialect turns requests into Jobs and Rankings into responses."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One query with its documents, checked and free of its dialect."""
+    """One query with its documents, validated and independent of the dialect."""
 
     query: str
     documents: list[str]
@@ -14,23 +14,23 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """How many results to return, best first; None for all."""
     raw_scores: bool = False
     max_chunks_per_doc: int = 1
-    """Chunks of a long document that are scored at most, 1 or more; the best one counts. 1: its end is cut off."""
+    """Maximum chunks scored per long document, at least 1; the best one counts. 1 truncates the document."""
     overlap_tokens: int = 0
-    """Tokens that a chunk shares with the one before it, 0 or more (see `models.chunks`)."""
+    """Tokens shared by neighbouring chunks, 0 or more (see `models.chunks`)."""
     max_tokens_per_doc: int | None = None
-    """Tokens of a document that are scored at most, 1 or more; None for as many as its chunks hold."""
+    """Maximum tokens scored per document, at least 1; None for as many as its chunks hold."""
     truncate: bool = True
-    """Cut what is too long; False refuses the request."""
+    """Truncate texts that are too long; False rejects the request instead."""
     truncation_side: Literal["left", "right"] = "right"
     """Which end of a long document is cut off."""
     priority: int = 0
-    """Lower goes first where requests wait."""
+    """Queued requests with lower values are served first."""
     model: str | None = None
-    """The model's name as the client wrote it; None where it named none."""
+    """The model named by the client; None if it named none."""
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """One document: its index in the request and its score (relevance in [0, 1], or the logit if asked)."""
+    """One document: its index in the request and its score (relevance in [0, 1], or the logit if requested)."""
 
     index: int
     score: float
@@ -46,20 +46,20 @@ class Stages(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request cost."""
+    """The cost of a request."""
 
     tokens: int
-    """Tokens that the model was given, special tokens included, summed over all pairs."""
+    """Input tokens of the model, special tokens included, summed over all pairs."""
     search_units: int
-    """Cohere's measure: a query with up to 100 documents is one; each chunk of a long document counts as a document."""
+    """Cohere's unit: one per query with up to 100 documents; each chunk of a long document counts as a document."""
     usd: float | None
-    """The tokens at the price on the model's card; None where the card has none."""
+    """The price of the tokens in US dollars, by the model's card; None if the card has no price."""
 
 
 class Ranking(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to a Job, or to several at once: results, what they cost, and the stage times."""
+    """The answer to a Job, or to several at once: the results, their cost, and the stage times."""
 
     results: list[Ranked]
-    """Best first; in the request's order where the client asked for scores and not for a ranking."""
+    """Best first; in the request's order if the client asked for scores instead of a ranking."""
     usage: Usage
     stages: Stages

@@ -1,1 +1,1 @@
-"""The HTTP application: puts the dialects, the engine and the model together behind Litestar's routes."""
+"""The HTTP application: connects the dialects, the engine and the model behind Litestar's routes."""

@@ -1,7 +1,7 @@
-"""The app put together: the one place, with `commands/`, that knows the concrete classes.
+"""The composition of the app: besides `commands/`, the only place that knows the concrete classes.
 
-The server listens before the model is warm, so that /health answers at once and /ready tells the truth; a warm-up that
-fails is handed to the caller, who stops the server with an error.
+The server listens before the model is warmed up, so that /health answers at once and /ready answers 503 until then. A
+failed warm-up is passed to the caller, which stops the server with an error.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ EXPOSED = (
     *("Server-Timing", "Retry-After", "X-Compute-Type", "X-Compute-Time", "X-Compute-Characters", "X-Compute-Tokens"),
     *("X-Total-Time", "X-Tokenization-Time", "X-Queue-Time", "X-Inference-Time"),
 )
-"""Headers of an answer that a page of another origin may read."""
+"""Response headers that pages of other origins may read."""
 
 
 def create_app(
@@ -59,11 +59,11 @@ def create_app(
     """Build the ASGI app around a loaded model.
 
     Args:
-        model: loaded and not yet warm.
-        settings: the limits.
-        keys: who may ask.
-        on_failure: called on the event loop when the warm-up fails; should stop the server.
-        worker: which one this is, where there are several.
+        model: the loaded model, not yet warmed up.
+        settings: the settings of the service.
+        keys: the API keys.
+        on_failure: called on the event loop if the warm-up fails; should stop the server.
+        worker: this worker process, if there are several.
     """
     served = describe(model, settings)
     batcher = Batcher(
@@ -117,7 +117,7 @@ def create_app(
 
 
 def _provide(reranker: Reranker, served: ServedModel, worker_metrics: WorkerMetrics) -> dict[str, Provide]:
-    """Hand the app's objects to the handlers by the names of their parameters."""
+    """Inject the app's objects into the handlers by parameter name."""
     return {
         "reranker": Provide(lambda: reranker, sync_to_thread=False),
         "worker_metrics": Provide(lambda: worker_metrics, sync_to_thread=False),
@@ -126,7 +126,7 @@ def _provide(reranker: Reranker, served: ServedModel, worker_metrics: WorkerMetr
 
 
 def _cors(origins: Sequence[str]) -> CORSConfig | None:
-    """Let the pages of these origins ask, and read what the answers' headers tell."""
+    """Allow pages of these origins to send requests and to read the response headers."""
     if not origins:
         return None
     return CORSConfig(allow_origins=list(origins), allow_methods=["GET", "POST"], expose_headers=list(EXPOSED))
@@ -135,7 +135,7 @@ def _cors(origins: Sequence[str]) -> CORSConfig | None:
 def _lifespan(
     model: LoadedModel, batcher: Batcher, reranker: Reranker, on_failure: Callable[[ArtefactError], None]
 ) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    """Warm up while already listening; at the end let nobody in and finish what is queued."""
+    """Warm up while already listening; on shutdown, admit no more requests and finish those queued."""
 
     async def warm_up() -> None:
         start = time.perf_counter()
@@ -143,8 +143,8 @@ def _lifespan(
             await asyncio.to_thread(model.warm_up)
         except ArtefactError as error:
             on_failure(error)
-        except Exception as error:  # noqa: BLE001 - else the server would be unready for ever, in silence
-            on_failure(ArtefactError(f"the model does not warm up: {error}"))
+        except Exception as error:  # noqa: BLE001 - otherwise the server would silently never be ready
+            on_failure(ArtefactError(f"the warm-up of the model failed: {error}"))
         else:
             batcher.retune(model.session.max_batch_tokens, model.session.run_cost_tokens)
             reranker.open()

@@ -1,8 +1,8 @@
-"""API keys: who may ask what. Keys come from a setting or from a file that is read again when it changes.
+"""API keys: who may send requests. Keys come from a setting or from a file that is re-read when it changes.
 
-A key is compared in constant time with every known one, by digest, so that neither its length nor its first characters
-can be found out by the clock. A key file that becomes unreadable or empty leaves the last good keys in force, with an
-error in the log: rotating keys must never open a server or shut everybody out.
+The digest of a key is compared in constant time with all known ones, so timing reveals neither its length nor its first
+characters. If a key file becomes unreadable or empty, the last valid keys stay in force and an error is logged: a key
+rotation must neither open the server to everyone nor lock everyone out.
 """
 
 import hashlib
@@ -18,45 +18,45 @@ from service.errors import Unauthorized
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 1.0
-"""A changed file is noticed within this time."""
+"""A change of the file is noticed within this time."""
 LEAST_SHARE, MOST_SHARE = 0.01, 100
-"""Each turn gives a key its share of a quantum: with less, turns would be counted for seconds before one is had."""
+"""Limits of a key's share, its fraction of a quantum per round: a tiny share would need very many rounds per pair."""
 SCHEME = "bearer "
-SENDABLE = "use ASCII letters, digits and signs"
-"""Headers are ASCII; clients encode the rest in different ways."""
+SENDABLE = "use ASCII letters, digits and punctuation"
+"""Advice for keys: headers are ASCII, and clients encode other characters in different ways."""
 
 
 class ApiKeysError(Exception):
-    """Keys that cannot be: a file that has none or cannot be read, or a key that cannot be sent."""
+    """The keys are unusable: the file is unreadable or has none, or a key cannot be sent in a header."""
 
 
 class Caller(NamedTuple):
-    """Who asks, as the queue knows him."""
+    """The caller of a request, as the queue sees it."""
 
     name: str
-    """The start of the key's digest; empty where no key is needed."""
+    """The start of the key's digest; empty if no key is required."""
     share: float
-    """Of the turns in the queue, against other keys' shares."""
+    """Weight of the key in the fair share of the queue, relative to other keys."""
 
 
 ANYBODY = Caller("", 1.0)
 
 
 class ApiKeys:
-    """The keys in force; without any, everybody may ask.
+    """The keys in force; without any, requests need no key.
 
     Args:
-        keys: keys given by a setting.
-        file: a file of more keys, one a line, each perhaps with its share of the queue after a space (1 without);
-            empty lines and lines that start with # are none.
+        keys: keys from a setting.
+        file: a file of further keys, one per line, each optionally followed by a space and its share of the queue
+            (default 1); empty lines and lines that start with # are ignored.
 
     Raises:
-        ApiKeysError: the file cannot be read or has no key in it, or a key cannot be sent in a header.
+        ApiKeysError: the file cannot be read or has no key, or a key cannot be sent in a header.
     """
 
     def __init__(self, keys: Sequence[str] = (), file: Path | None = None) -> None:
         if not all(map(_is_sendable, keys)):
-            raise ApiKeysError(f"an API key has characters that no client can send: {SENDABLE}")
+            raise ApiKeysError(f"an API key has characters that cannot be sent in a header: {SENDABLE}")
         self._given = {_digest(key): 1.0 for key in keys}
         self._file = file
         self._stamp = _stamp(file)
@@ -65,11 +65,11 @@ class ApiKeys:
 
     @property
     def required(self) -> bool:
-        """Is a key needed at all?"""
+        """Whether requests need a key."""
         return bool(self._given or self._file)
 
     def check(self, authorization: str | None) -> Caller:
-        """Tell whose key an Authorization header carries (`Bearer KEY`, `bearer KEY` or `KEY`); raise Unauthorized."""
+        """Identify the caller by an Authorization header (`Bearer KEY`, `bearer KEY` or `KEY`); raise Unauthorized."""
         if not self.required:
             return ANYBODY
         self._look_again()
@@ -77,16 +77,16 @@ class ApiKeys:
         if key.lower().startswith(SCHEME):
             key = key[len(SCHEME) :].strip()
         if not key:
-            raise Unauthorized("an API key is needed: send it as Authorization: Bearer KEY")
+            raise Unauthorized("an API key is required: send it as Authorization: Bearer KEY")
         digest = _digest(key)
         known = self._given | self._of_file
         matches = [one for one in known if hmac.compare_digest(digest, one)]
         if not matches:
-            raise Unauthorized("this API key is not known here")
+            raise Unauthorized("unknown API key")
         return Caller(matches[0].hex()[:8], known[matches[0]])
 
     def _look_again(self) -> None:
-        """Read the file again if it changed, at most once in `LOOK_EVERY_S`."""
+        """Re-read the file if it changed; check at most once in `LOOK_EVERY_S`."""
         now = time.monotonic()
         if self._file is None or now - self._looked < LOOK_EVERY_S:
             return
@@ -98,9 +98,9 @@ class ApiKeys:
         try:
             self._of_file = _read(self._file)
         except ApiKeysError as error:
-            log.error("%s: the keys that were read before stay in force", error)
+            log.error("%s: keeping the previous keys", error)
         else:
-            log.info("%d API keys read again from %s", len(self._of_file), self._file)
+            log.info("re-read %d API keys from %s", len(self._of_file), self._file)
 
 
 def _is_sendable(key: str) -> bool:
@@ -112,7 +112,7 @@ def _digest(key: str) -> bytes:
 
 
 def _stamp(file: Path | None) -> tuple[int, ...] | None:
-    """What tells that a file changed: also when another one took its place within a clock tick."""
+    """Return a value that changes with the file, even if another file replaces it within a clock tick."""
     if file is None:
         return None
     try:
@@ -129,20 +129,22 @@ def _read(file: Path) -> dict[bytes, float]:
         raise ApiKeysError(f"the API key file {file} cannot be read: {error}") from None
     keys = dict(_key_and_share(line, file) for line in lines if line.strip() and not line.strip().startswith("#"))
     if not keys:
-        raise ApiKeysError(f"the API key file {file} has no key in it: write one on a line")
+        raise ApiKeysError(f"the API key file {file} has no keys: write one per line")
     return keys
 
 
 def _key_and_share(line: str, file: Path) -> tuple[bytes, float]:
     key, _, share = line.strip().partition(" ")
     if not _is_sendable(key):
-        raise ApiKeysError(f"the API key file {file} has a key with characters that no client can send: {SENDABLE}")
+        raise ApiKeysError(
+            f"the API key file {file} has a key with characters that cannot be sent in a header: {SENDABLE}"
+        )
     try:
         number = float(share or 1)
     except ValueError:
         number = 0.0
     if not LEAST_SHARE <= number <= MOST_SHARE:
         raise ApiKeysError(
-            f"the API key file {file} has a share after a key that is no number from {LEAST_SHARE} to {MOST_SHARE}"
+            f"the API key file {file} has an invalid share: it must be a number from {LEAST_SHARE} to {MOST_SHARE}"
         )
     return _digest(key), number

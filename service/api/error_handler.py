@@ -1,7 +1,7 @@
-"""The one place where an error becomes an answer: in the error body, and with the status, of the request's dialect.
+"""The one place where an error becomes a response, with the error body and the status of the request's dialect.
 
-A route says by `opt` which dialect that is, and then its body, where it may choose; a path that does not exist has none
-and is answered in the union's words. A bug is logged with its trace and told without.
+The dialect is named in the route's `opt`, or chosen by the body if the route serves several; for a path that does not
+exist it is the unified one. A bug is logged with its traceback, which the response leaves out.
 """
 
 import logging
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[msgspec.Struct]:
-    """Answer any exception."""
+    """Turn any exception into a response."""
     rerank_error = to_rerank_error(request, error)
     dialect = _dialect(request)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
@@ -43,7 +43,7 @@ def on_error(request: Request[Any, Any, Any], error: Exception) -> Response[msgs
 
 
 def _dialect(request: Request[Any, Any, Any]) -> AnyDialect:
-    """Find the dialect of the body, else of the route, else the union."""
+    """Find the dialect of the body, else that of the route, else the unified one."""
     handler = request.scope.get("route_handler")
     route_dialect = handler.opt.get(DIALECT, UNIFIED) if handler is not None else UNIFIED
     dialect: AnyDialect = request.scope.get("state", {}).get(DIALECT, route_dialect)
@@ -51,15 +51,15 @@ def _dialect(request: Request[Any, Any, Any]) -> AnyDialect:
 
 
 def to_rerank_error(request: Request[Any, Any, Any], error: Exception) -> RerankError:
-    """Say in our words what the framework, or a bug, raised."""
+    """Convert an exception of the framework, or a bug, into a RerankError."""
     if isinstance(error, RerankError):
         return error
     status = error.status_code if isinstance(error, HTTPException) else 500
     path = request.url.path
     if status == 404:
-        return NotFound(f"there is nothing at {path}: GET /docs lists what there is")
+        return NotFound(f"{path} does not exist: see GET /docs for the API")
     if status == 405:
-        return MethodNotAllowed(f"{path} does not take {request.method}: GET /docs tells which method it takes")
+        return MethodNotAllowed(f"{path} does not support {request.method}: see GET /docs for the API")
     if status == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
         limit = request.app.request_max_body_size
         return PayloadTooLarge(
@@ -70,4 +70,4 @@ def to_rerank_error(request: Request[Any, Any, Any], error: Exception) -> Rerank
     if status < 500 and isinstance(error, HTTPException):
         return InvalidRequest(error.detail)
     log.error("%s %s failed", request.method, path, exc_info=error)
-    return InternalError("the server failed on this request; its log tells why")
+    return InternalError("the server failed on this request; see its log for the cause")

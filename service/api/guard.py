@@ -1,4 +1,4 @@
-"""The key check in front of the routes: before a body is read, so that a stranger costs a header's reading only."""
+"""The API key check in front of the routes; it runs before the body is read, so a rejected request costs little."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -9,19 +9,19 @@ from litestar.handlers import BaseRouteHandler
 from service.api.auth import ApiKeys
 
 OPEN = "open"
-"""Key of a route's `opt`: which setting may leave it open where keys are needed."""
+"""Key of a route's `opt`: the setting that may open the route when keys are required."""
 HEALTH, METRICS, MODELS, ALWAYS = "health", "metrics", "models", "always"
 
 CALLER = "caller"
-"""Key of a request's state: whose it is."""
+"""Key of a request's state: its caller."""
 Connection = ASGIConnection[Any, Any, Any, Any]
 Guard = Callable[[Connection, BaseRouteHandler], Awaitable[None]]
 
 
 def key_guard(keys: ApiKeys, *, open_health: bool, open_metrics: bool, open_models: bool) -> Guard:
-    """Make Litestar's guard of the keys; it raises Unauthorized.
+    """Make a Litestar guard that checks the keys and raises Unauthorized.
 
-    A coroutine: Litestar would run a plain function in a thread for each request, at four times the cost.
+    It is a coroutine, since Litestar runs a plain function in a thread for each request, at four times the cost.
     """
     chosen = ((HEALTH, open_health), (METRICS, open_metrics), (MODELS, open_models), (ALWAYS, True))
     left_open = {kind for kind, is_open in chosen if is_open}

@@ -1,7 +1,6 @@
-"""What the server reports about itself: the served model and the limits, put together once at start.
+"""What the server reports about itself: the served model and the limits, collected once at start-up.
 
-`/info` keeps the field names of text-embeddings-inference where that server has them, since clients look for them
-there.
+`/info` uses the field names of text-embeddings-inference where that server has them, since clients expect them.
 """
 
 import time
@@ -20,14 +19,14 @@ from service.settings import Settings
 
 
 class RerankerType(msgspec.Struct, kw_only=True):
-    """The labels of a reranker: one, without a name."""
+    """The labels of a reranker: a single one, under a default name."""
 
     id2label: dict[str, str]
     label2id: dict[str, int]
 
 
 class ModelType(msgspec.Struct, kw_only=True):
-    """The kind of model; its key is what clients look for."""
+    """The kind of model; clients look for the key `reranker`."""
 
     reranker: RerankerType
 
@@ -39,14 +38,14 @@ class ModelInfo(msgspec.Struct, kw_only=True):
     model_sha: str
     model_dtype: str
     artefact_sha256: str
-    """Digest of the served files: the same weights, prepared anew or rounded otherwise, have another one."""
+    """Digest of the served files; it changes when the same weights are prepared again or at another precision."""
     served_model_name: str
     model_type: ModelType
     max_concurrent_requests: int
     max_input_length: int
     max_batch_tokens: int
     max_batch_requests: int | None
-    """1: every pair is a run of its own; None: batches are bounded by their tokens only."""
+    """1 if the model runs one pair at a time; None if batches are limited by their tokens only."""
     max_client_batch_size: int
     auto_truncate: bool
     tokenization_workers: int
@@ -55,34 +54,34 @@ class ModelInfo(msgspec.Struct, kw_only=True):
     docker_label: str | None
     device: str
     inference_threads: int
-    """Runs of the model at a time."""
+    """Number of threads that run the model."""
     licence: str
 
 
 class ServedModel(msgspec.Struct, frozen=True):
-    """The model's names with what `/info` and `/v1/models` answer."""
+    """The model's names, and the responses of `/info` and `/v1/models`."""
 
     name: str
     names: tuple[str, ...]
-    """Every name that requests may give: its own, its hub id, and the aliases."""
+    """All names by which requests may refer to it: its own, its hub id, and the aliases."""
     info: ModelInfo
     listing: ModelList
     usd_per_million_tokens: float | None
-    """The price of a hosted service for this model; None where its card names none."""
+    """The price of a hosted service for this model; None if its card has none."""
     keys_required: bool
     """Whether requests must carry an API key."""
     strict: bool
-    """Whether other names are refused."""
+    """Whether requests with other model names are rejected."""
 
     def listed(self, model: str) -> ListedModel:
-        """Describe the model under the name that a request gives; raise UnknownModel where other names are refused."""
+        """Describe the model under the name that a request gives; raise UnknownModel if that name is rejected."""
         if self.strict and model not in self.names:
             raise UnknownModel(model, self.names)
         return msgspec.structs.replace(self.listing.data[0], id=model, model_name=model, model_uid=model)
 
 
 def describe(model: LoadedModel, settings: Settings) -> ServedModel:
-    """Put together what the server reports about itself."""
+    """Collect what the server reports about itself."""
     manifest, session = model.artefact.manifest, model.session
     info = ModelInfo(
         model_id=manifest.source.hub_id,
@@ -135,7 +134,7 @@ def _listed(name: str, hub_id: str, max_tokens: int) -> ListedModel:
 
 
 def own_version() -> str:
-    """This project's version, as installed."""
+    """Return the installed version of this project."""
     try:
         return version("rerank-server")
     except PackageNotFoundError:

@@ -1,9 +1,9 @@
 """The Prometheus metrics: every name, unit, label and help text.
 
 Names follow Prometheus' conventions (https://prometheus.io/docs/practices/naming): base units, `_total` for counters,
-and two counters in place of a ratio, since their rates can be divided over any time and summed over any workers. What
-belongs to a model has the label `model`, the served model's name, never a client's words; several models can share one
-registry. The registry is an object of its own, so that tests and several apps in a process do not share counts.
+and two counters in place of a ratio, since their rates can be divided over any period and summed over workers. Metrics
+of a model have the label `model`, the served model's name and never one that a client sent; several models can share a
+registry. The registry is not the global one, so tests and several apps in a process do not share counts.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ DOCUMENTS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 class Engine(NamedTuple):
-    """The objects of one model whose state is read at every scrape."""
+    """The objects of one model whose state is read on every scrape."""
 
     reranker: Reranker
     batcher: Batcher
@@ -41,14 +41,14 @@ class Engine(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A metric that is read off the engine when somebody scrapes."""
+    """A metric whose value is read from the engine on every scrape."""
 
     name: str
     help: str
     read: Callable[[Engine], float]
 
     def family(self) -> GaugeMetricFamily | CounterMetricFamily:
-        """Make the metric without samples: a counter by its suffix `_total`, else a gauge."""
+        """Make the metric without samples: a counter if its name ends in `_total`, else a gauge."""
         kind = CounterMetricFamily if self.name.endswith("_total") else GaugeMetricFamily
         return kind(self.name, self.help, labels=[MODEL])
 
@@ -57,12 +57,12 @@ READINGS = (
     Reading("rerank_ready", "1 once the model is warmed up, otherwise 0.", lambda engine: engine.reranker.ready),
     Reading(
         "rerank_requests_in_flight",
-        "Rerank requests that are being answered.",
+        "Number of rerank requests in flight.",
         lambda engine: engine.reranker.in_flight,
     ),
-    Reading("rerank_queue_tokens", "Tokens waiting for the model.", lambda engine: engine.batcher.queued_tokens),
+    Reading("rerank_queue_tokens", "Number of tokens in the queue.", lambda engine: engine.batcher.queued_tokens),
     Reading(
-        "rerank_queue_pairs", "Query-document pairs waiting for the model.", lambda engine: engine.batcher.queued_pairs
+        "rerank_queue_pairs", "Number of query-document pairs in the queue.", lambda engine: engine.batcher.queued_pairs
     ),
     Reading(
         "rerank_throughput_tokens_per_second",
@@ -71,28 +71,28 @@ READINGS = (
     ),
     Reading(
         "rerank_inference_tokens_total",
-        "Tokens that the model has run, padding included.",
+        "Total tokens processed by the model, padding included.",
         lambda engine: engine.batcher.run_tokens,
     ),
     Reading(
         "rerank_inference_padding_tokens_total",
-        "Padding tokens that the model has run.",
+        "Total padding tokens processed by the model.",
         lambda engine: engine.batcher.padding_tokens,
     ),
-    Reading("rerank_token_cache_bytes", "Memory that the token cache uses.", lambda engine: engine.token_cache.bytes),
+    Reading(
+        "rerank_token_cache_bytes", "Memory used by the token cache in bytes.", lambda engine: engine.token_cache.bytes
+    ),
     Reading(
         "rerank_token_cache_lookups_total",
-        "Documents looked up in the token cache.",
+        "Total token cache lookups, one per document.",
         lambda engine: engine.token_cache.hits + engine.token_cache.misses,
     ),
-    Reading(
-        "rerank_token_cache_hits_total", "Documents found in the token cache.", lambda engine: engine.token_cache.hits
-    ),
+    Reading("rerank_token_cache_hits_total", "Total token cache hits.", lambda engine: engine.token_cache.hits),
 )
 
 
 class ModelMetrics(NamedTuple):
-    """What is counted of one model's answered requests."""
+    """The metrics of one model's answered requests."""
 
     documents: Histogram
     tokens: Counter
@@ -131,41 +131,41 @@ class Metrics:
     """Every metric of a process, in a registry of its own."""
 
     def __init__(self, version: str) -> None:
-        """Make the metrics; `version` is this server's."""
+        """Make the metrics; `version` is the server's."""
         self._registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
         Info("rerank_build", "Version of the server.", registry=self._registry).info({"version": version})
         self._engines = _Engines()
         self._registry.register(self._engines)
-        self._http_requests = self._counter("rerank_http_requests_total", "HTTP requests.", "route", "status")
+        self._http_requests = self._counter("rerank_http_requests_total", "Total HTTP requests.", "route", "status")
         self._http_seconds = self._histogram(
             "rerank_http_request_duration_seconds",
-            "Time from the end of a request's headers to the end of its answer.",
+            "Duration of HTTP requests in seconds, from the end of the request headers to the end of the response.",
             SECONDS,
             "route",
         )
         self._documents = self._histogram(
-            "rerank_request_documents", "Documents in a rerank request.", DOCUMENTS, MODEL
+            "rerank_request_documents", "Number of documents per rerank request.", DOCUMENTS, MODEL
         )
         self._stage_seconds = self._histogram(
             "rerank_stage_duration_seconds",
-            "Time that a rerank request spent in a stage: tokenise (with its wait for a thread), queue, inference.",
+            "Time that rerank requests spent in each stage, in seconds: tokenise, queue, inference.",
             SECONDS,
             MODEL,
             "stage",
         )
         self._tokens = self._counter(
-            "rerank_tokens_total", "Tokens of answered rerank requests, special tokens included.", MODEL
+            "rerank_tokens_total", "Total tokens of answered rerank requests, special tokens included.", MODEL
         )
         self._search_units = self._counter(
             "rerank_search_units_total",
-            "Search units of answered rerank requests: as Cohere bills, one for a query with up to 100 documents.",
+            "Total search units of answered rerank requests; as Cohere bills, one per query and 100 documents.",
             MODEL,
         )
         self._cost_usd = self._counter(
             "rerank_cost_usd_total",
-            "Cost of answered rerank requests in US dollars, at the price on the model's card; 0 without a price.",
+            "Total cost of answered rerank requests in US dollars, at the model's hosted price; 0 if it has none.",
             MODEL,
         )
 
@@ -176,7 +176,7 @@ class Metrics:
         return Histogram(name, help_text, labels, buckets=buckets, registry=self._registry)
 
     def of_model(self, model: str, engine: Engine) -> ModelMetrics:
-        """Start the metrics of a model: its counters at 0, and its engine's state at every scrape."""
+        """Add a model: its counters start at 0, and its engine's state is read on every scrape."""
         self._engines.by_model[model] = engine
         return ModelMetrics(
             documents=self._documents.labels(model),
@@ -189,10 +189,10 @@ class Metrics:
         )
 
     def count(self, route: str, status: int, seconds: float) -> None:
-        """Count one HTTP answer."""
+        """Count one HTTP response."""
         self._http_requests.labels(route, str(status)).inc()
         self._http_seconds.labels(route).observe(seconds)
 
     def text(self) -> bytes:
-        """Every metric in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -1,6 +1,6 @@
-"""The outermost layer: every answer counted by route and status, with its time, whoever made it.
+"""The outermost layer, which counts and times every response by route and status.
 
-A plain ASGI wrapper, since the framework's own middleware does not see a 404 or a body over the limit.
+It is a plain ASGI wrapper, since the framework's own middleware sees neither a 404 nor a body over the limit.
 """
 
 import time
@@ -11,18 +11,18 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from service.api.metrics import Metrics
 
 OTHER = "other"
-"""The route label of every path that does not exist, so that a scanner cannot fill the registry."""
+"""Route label of all paths that do not exist, so that a scanner cannot fill the registry."""
 
 
 class MetricsMiddleware:
-    """Count and time the answers of an app by the route that took them, which the framework notes in the scope."""
+    """Counts and times an app's responses by route; the framework puts the route into the scope."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on; note the status on the way back."""
+        """Pass the request on, and record the status of the response."""
         if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return

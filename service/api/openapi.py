@@ -1,4 +1,4 @@
-"""The OpenAPI document and its page, which Litestar makes from the handlers."""
+"""The OpenAPI document and its page, which Litestar generates from the handlers."""
 
 from types import UnionType
 from typing import TYPE_CHECKING, Any, Union, get_args, get_origin
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class BodyChoiceSchema(OpenAPISchemaPlugin):
-    """Bodies of several dialects, a union of structs, as a choice of schemas; they overlap: more than one may hold."""
+    """Describes a union of structs (bodies of several dialects) as `anyOf`, since a body may match more than one."""
 
     @staticmethod
     def is_plugin_supported_type(value: Any) -> bool:
-        """Take a union whose types are all structs."""
+        """Tell whether the type is a union of structs only."""
         types = get_args(value) if get_origin(value) in {Union, UnionType} else ()
         return bool(types) and all(isinstance(one, type) and issubclass(one, msgspec.Struct) for one in types)
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: "SchemaCreator") -> Schema:
-        """Name each choice."""
+        """Return a schema that lists the choices."""
         return Schema(any_of=[schema_creator.for_field_definition(one) for one in field_definition.inner_types])
 
 
 def openapi(docs: str) -> OpenAPIConfig:
-    """Put the document at `<docs>/openapi.json` and its page at `<docs>`, with no file from another host."""
+    """Serve the document at `<docs>/openapi.json` and its page at `<docs>`, without files from other hosts."""
     page = SwaggerRenderPlugin(
         path="/",
         js_url=f"{docs}/assets/swagger-ui-bundle.js",
@@ -39,7 +39,7 @@ def openapi(docs: str) -> OpenAPIConfig:
         standalone_preset_js_url=f"{docs}/assets/swagger-ui-standalone-preset.js",
         favicon='<link rel="icon" href="data:,">',
     )
-    bearer = SecurityScheme(type="http", scheme="bearer", description="An API key, where the server has any.")
+    bearer = SecurityScheme(type="http", scheme="bearer", description="An API key, if the server requires one.")
     return OpenAPIConfig(
         title="rerank",
         version=own_version(),

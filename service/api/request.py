@@ -1,7 +1,7 @@
-"""A request as the handlers see it: the bytes of a JSON body, and work that ends when the client hangs up.
+"""The request object of the handlers: the bytes of a JSON body, and work that is cancelled if a client disconnects.
 
-Litestar would decode the body in its own words; the dialects do it (docs/decisions/0001). Neither Litestar nor uvicorn
-cancels a handler whose client is gone: `while_connected` does, so that nobody waits behind work that nobody will read.
+The dialects decode the body and not Litestar, to word the errors (docs/decisions/0001). Neither Litestar nor uvicorn
+cancels a handler whose client is gone; `while_connected` does, so that no request waits behind abandoned work.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from service.errors import ClientDisconnected, InvalidRequest, ShuttingDown
 
 T = TypeVar("T")
 DIALECT = "dialect"
-"""Key of a route's `opt`, and of a request's state once its body has chosen: the dialect that errors are told in."""
+"""Key of a route's `opt`, and of a request's state once its body has been seen: the dialect of its errors."""
 
 TIMEOUT_HEADERS = ("x-request-timeout-ms", "x-envoy-expected-rq-timeout-ms")
-"""How long the client, or the gateway before us, waits for the answer."""
+"""Headers that say how long the client, or a gateway in front of this server, waits for the response."""
 
 
 class JsonRequest(Request[Any, Any, Any]):
@@ -29,10 +29,10 @@ class JsonRequest(Request[Any, Any, Any]):
 
     @property
     def timeout_ms(self) -> int:
-        """Milliseconds for which the client waits, as a header says; 0 where none does.
+        """Milliseconds that the client waits, according to a header; 0 without such a header.
 
         Raises:
-            InvalidRequest: the header is no whole number of milliseconds.
+            InvalidRequest: the header is not a whole number of milliseconds.
         """
         for name in TIMEOUT_HEADERS:
             value = self.headers.get(name)
@@ -48,35 +48,35 @@ class JsonRequest(Request[Any, Any, Any]):
         """Read the whole body, undecoded.
 
         Raises:
-            UnsupportedMediaType: the headers say that it is not plain JSON.
-            ClientDisconnected: the client hung up in the middle of it.
+            UnsupportedMediaType: the headers declare something other than plain JSON.
+            ClientDisconnected: the client disconnected before the end of the body.
         """
         body = await self.body()
-        if body:  # what is empty is refused as such, whatever the headers say of it
+        if body:  # an empty body has its own error, whatever the headers say
             check_headers(self.headers.get("content-type", ""), self.headers.get("content-encoding", ""))
         return body
 
     def tell_errors_in(self, dialect: Dialect[Any]) -> None:
-        """From now on, tell an error of this request in the words of the dialect that its body chose."""
+        """Use the error body of this dialect for later errors of the request."""
         self.scope["state"][DIALECT] = dialect
 
     async def body(self) -> bytes:
-        """Read the whole body; raise ClientDisconnected if it does not come whole."""
+        """Read the whole body; raise ClientDisconnected if it is incomplete."""
         with _cut_off_at_the_end_of_grace():
             try:
                 return await super().body()
-            except InternalServerException:  # which is all that Litestar raises where the client leaves
-                raise ClientDisconnected("the client hung up in the middle of its body") from None
+            except InternalServerException:  # what Litestar raises when the client disconnects
+                raise ClientDisconnected("the client disconnected before the end of its request body") from None
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do the work of an answer; cancel it and raise ClientDisconnected when the client hangs up first."""
+        """Await the work; cancel it and raise ClientDisconnected if the client disconnects first."""
         working = asyncio.ensure_future(work)
         watching = asyncio.ensure_future(self._hung_up())
         try:
             with _cut_off_at_the_end_of_grace():
                 await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
                 if not working.done():
-                    raise ClientDisconnected("the client hung up before its answer")
+                    raise ClientDisconnected("the client disconnected before the response")
                 return working.result()
         finally:
             working.cancel()
@@ -89,7 +89,7 @@ class JsonRequest(Request[Any, Any, Any]):
 
 @contextlib.contextmanager
 def _cut_off_at_the_end_of_grace() -> Iterator[None]:
-    """Turn the cancelling of a handler, which only uvicorn does and only when the grace period is over, into a 503."""
+    """Turn a cancelled handler into a 503; only uvicorn cancels handlers, when the grace period is over."""
     try:
         yield
     except asyncio.CancelledError:

@@ -1,4 +1,4 @@
-"""What happens to a request on every ranking route, from its body to its answer, whatever its dialect."""
+"""How every ranking route processes a request, from its body to the response, in any dialect."""
 
 import math
 import time
@@ -20,7 +20,7 @@ from service.job import Job, Ranking
 
 
 class RequestHandler:
-    """Answers requests in any dialect: decoded, ranked while the client is connected, counted, framed."""
+    """Answers requests in any dialect: decodes, ranks while the client is connected, counts, and responds."""
 
     def __init__(
         self, reranker: Reranker, metrics: ModelMetrics, served: ServedModel, *, max_documents: int, deadline_ms: int
@@ -28,11 +28,11 @@ class RequestHandler:
         """Put a reranker behind the routes.
 
         Args:
-            reranker: ranks and scores.
-            metrics: counts what was answered.
-            served: the model by whose name it answers.
-            max_documents: documents that a request may have.
-            deadline_ms: milliseconds after which an answer is of no use, unless the request says; 0 for none.
+            reranker: ranks and scores documents.
+            metrics: the model's metrics, which count answered requests.
+            served: the served model, named in the responses.
+            max_documents: the maximum number of documents per request.
+            deadline_ms: the default deadline in milliseconds, for requests without one; 0 for none.
         """
         self._reranker = reranker
         self._metrics = metrics
@@ -44,8 +44,8 @@ class RequestHandler:
         """Answer a request.
 
         Raises:
-            UnsupportedMediaType, MalformedBody, InvalidRequest: what the body is not.
-            ClientDisconnected: the client hung up before its answer.
+            UnsupportedMediaType, MalformedBody, InvalidRequest: the body is not a valid request.
+            ClientDisconnected: the client disconnected before the response.
             NotReady, UnknownModel, Overloaded, DeadlineExceeded, ModelFailed: as `Reranker.rerank` raises.
         """
         body = await request.json_body()
@@ -62,14 +62,14 @@ class RequestHandler:
         return Response(dialect.to_response(decoded, ranking, self._served.name), headers=headers)
 
     def _work(self, request: JsonRequest, dialect: Dialect[Any], jobs: Sequence[Job]) -> Coroutine[Any, Any, Ranking]:
-        """Rank the one job, or score all of them in their order."""
+        """Rank the only job, or score all jobs in their order."""
         options = self._call_options(request, jobs[0])
         if dialect.ranks:
             return self._reranker.rerank(jobs[0], options)
         return self._reranker.score(jobs, options)
 
     def _call_options(self, request: JsonRequest, job: Job) -> CallOptions:
-        """Say who asks, before whom he goes, and when the answer is of no use any more."""
+        """Build the request's options: its caller, priority and deadline."""
         caller: Caller = request.state.get(CALLER, ANYBODY)
         milliseconds = request.timeout_ms or self._deadline_ms
         deadline = time.perf_counter() + milliseconds / 1000 if milliseconds else math.inf

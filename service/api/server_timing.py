@@ -1,10 +1,10 @@
-"""The `Server-Timing` header: where a rerank request's time went."""
+"""The `Server-Timing` header: the time that a rerank request spent in each stage."""
 
 from service.job import Stages
 
 
 def server_timing(stages: Stages) -> str:
-    """Write the stages in milliseconds, as W3C Server Timing has them (`dur`)."""
+    """Format the stages in milliseconds, as specified by W3C Server Timing (`dur`)."""
     durations_s = {
         "tokenise": stages.tokenise_s,
         "queue": stages.queue_s,

@@ -1,7 +1,7 @@
-"""The metrics of all workers, whichever of them is scraped: each gives its own to the others over a Unix socket.
+"""The metrics of all workers, whichever of them is scraped: workers exchange their metrics over Unix sockets.
 
-The samples of every worker stand side by side, told apart by the label `worker`, so that nothing is added up that
-cannot be (a throughput); one that does not answer, because it is being replaced, is left out.
+The samples of the workers are kept apart by the label `worker`, since some cannot be added up. A worker that does not
+answer because it is being replaced is left out.
 """
 
 import asyncio
@@ -24,20 +24,20 @@ class Worker:
 
     number: int
     folder: Path
-    """The folder of all workers' sockets."""
+    """The folder that holds the sockets of all workers."""
 
 
 class WorkerMetrics:
-    """One worker's metrics with those of the others; those of a server without workers have no label `worker`."""
+    """The metrics of this worker and of the others; a server without workers has no label `worker`."""
 
     def __init__(self, worker: Worker | None, own: Callable[[], bytes]) -> None:
-        """Make the metrics of a worker, None for a lone server; `own` gives its metrics in Prometheus' text format."""
+        """Collect for `worker`, None for a single process; `own` returns its metrics in Prometheus' text format."""
         self._socket = None if worker is None else worker.folder / str(worker.number)
         self._own = own
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
-        """Give the others its own metrics meanwhile."""
+        """Serve this worker's metrics to the others in the meantime."""
         if self._socket is None:
             yield
             return
@@ -50,7 +50,7 @@ class WorkerMetrics:
             self._socket.unlink(missing_ok=True)
 
     async def metrics(self) -> bytes:
-        """Every worker's metrics in Prometheus' text format."""
+        """Return the metrics of all workers in Prometheus' text format."""
         if self._socket is None:
             return self._own()
         sockets = sorted(self._socket.parent.iterdir())
@@ -63,7 +63,7 @@ class WorkerMetrics:
                 reader, writer = await asyncio.open_unix_connection(socket)
                 try:
                     text = (await reader.read(-1)).decode()
-                    return text if text.endswith("\n") else ""  # a worker that died wrote only half
+                    return text if text.endswith("\n") else ""  # a dying worker may have written only half
                 finally:
                     writer.close()
         return ""
@@ -76,7 +76,7 @@ class WorkerMetrics:
 
 
 def merged(texts: dict[str, str]) -> bytes:
-    """Join texts in Prometheus' format by worker: one family of a name, every sample with its worker's label."""
+    """Merge the workers' metrics: one family per name, each sample with the label of its worker."""
     families: dict[str, Metric] = {}
     for worker, text in texts.items():
         for family in text_string_to_metric_families(text):

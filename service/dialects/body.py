@@ -1,9 +1,9 @@
-"""A request body read as JSON of a wanted shape, with errors that a client can act on.
+"""Decodes a request body as JSON of a given type, with errors that a client can act on.
 
-Generous in what real clients send: unknown fields are ignored, `"true"` and `"3"` are taken for true and 3, a byte
-order mark is skipped, half a surrogate pair (text cut in the middle of an emoji) becomes U+FFFD. Strict about the rest:
-what is not JSON is a `MalformedBody`, JSON of another shape an `InvalidRequest` that names the field. Nothing is ever
-built of a body but the wanted shape, so ignored fields cost no memory; a document that is an object is read whole.
+Lenient about what real clients send: unknown fields are ignored, `"true"` and `"3"` are accepted as true and 3, a byte
+order mark is skipped, and half a surrogate pair (text cut in the middle of an emoji) becomes U+FFFD. Strict otherwise:
+a body that is not JSON is a `MalformedBody`, JSON of another type an `InvalidRequest` that names the field. Only the
+given type is built from a body, so ignored fields cost no memory; a document that is an object is read completely.
 """
 
 import codecs
@@ -25,16 +25,16 @@ _BACKSLASH = ord("\\")
 
 
 def check_headers(content_type: str, content_encoding: str) -> None:
-    """Raise UnsupportedMediaType unless the headers say plain JSON, or say nothing."""
+    """Raise UnsupportedMediaType unless the headers declare plain JSON, or nothing."""
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type and not _JSON_TYPE.match(media_type):
         raise UnsupportedMediaType(f"the body is declared as {media_type}: send Content-Type: application/json")
     if content_encoding.strip().lower() not in {"", "identity"}:
-        raise UnsupportedMediaType(f"the body is declared as encoded with {content_encoding}: send it without")
+        raise UnsupportedMediaType(f"the Content-Encoding {content_encoding} is not supported: send the body unencoded")
 
 
 def decode(body: bytes, shape: Any) -> Any:
-    """Decode a body into a msgspec type (or a union of such); raise MalformedBody or InvalidRequest."""
+    """Decode a body into a msgspec type or a union of types; raise MalformedBody or InvalidRequest."""
     body = body.removeprefix(codecs.BOM_UTF8)
     if not body.strip():
         raise MalformedBody("the body is empty: send a JSON object")
@@ -51,30 +51,30 @@ def decode(body: bytes, shape: Any) -> Any:
 
 
 def _decode(body: bytes, shape: Any) -> Any:
-    """Decode once; let only msgspec's DecodeError through, which half a surrogate pair raises too."""
+    """Decode once; msgspec's DecodeError passes through, since half a surrogate pair may have caused it."""
     try:
         return msgspec.json.decode(body, type=shape, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
     except UnicodeDecodeError:
-        raise MalformedBody(f"the body is not UTF-8: byte {_first_bad_byte(body)} cannot be read") from None
+        raise MalformedBody(f"the body is not valid UTF-8 at byte {_first_bad_byte(body)}") from None
     except RecursionError:
         raise MalformedBody("the body is nested too deeply") from None
 
 
 def _mend(match: re.Match[bytes]) -> bytes:
-    r"""Replace half a surrogate pair by U+FFFD; leave whole pairs and what only looks like an escape (`\\ud800`)."""
+    r"""Replace half a surrogate pair by U+FFFD; leave whole pairs and escaped backslashes (`\\ud800`) alone."""
     text, start = match.string, match.start()
     before = start
     while before and text[before - 1] == _BACKSLASH:
         before -= 1
-    if (start - before) % 2:  # the backslash is itself escaped; what follows the six letters may still be a half
+    if (start - before) % 2:  # an escaped backslash; the match may still end in a half pair
         return match[0][:6] + (_REPLACEMENT if match["low"] else b"")
     return match[0] if match["low"] else _REPLACEMENT
 
 
 def _malformed(body: bytes, error: msgspec.DecodeError) -> MalformedBody:
-    """Say where JSON breaks, in lines and columns; msgspec names the byte unless the end came too early."""
+    """Report a JSON error by line and column; msgspec gives the byte, unless the body ends too early."""
     match = _AT_BYTE.match(str(error))
     if match is None or match["byte"] is None:
         return MalformedBody("the body is not JSON: it ends too early")

@@ -1,4 +1,4 @@
-"""Every dialect that has a route. What is listed here is served, described in the OpenAPI document and tested."""
+"""All dialects that have a route; those listed here are served, described in the OpenAPI document and tested."""
 
 from service.dialects.cohere import COHERE
 from service.dialects.dialect import AnyDialect

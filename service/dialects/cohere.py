@@ -1,6 +1,6 @@
-"""`/v2/rerank` as Cohere's API has it: documents are strings, none comes back, what is wrong is a 400 with `message`.
+"""Cohere's `/v2/rerank`: documents are strings and are not returned; invalid requests get 400 with a `message`.
 
-Cohere's v1 is one of those that `unified.py` speaks.
+Cohere's v1 is one of the dialects in `unified.py`.
 """
 
 from typing import Annotated
@@ -19,15 +19,18 @@ from service.job import Job, Ranking
 class CohereRerankRequest(msgspec.Struct, kw_only=True):
     """A query and the documents to order by their relevance to it."""
 
-    query: Annotated[str, Meta(description="What is searched for; not empty.")]
-    documents: Annotated[list[Document], Meta(description="Strings, or objects with `text`; at least one.")]
-    model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
-    top_n: Annotated[int | None, Meta(description="How many results to return; all when absent, null or 0.")] = None
+    query: Annotated[str, Meta(description="The query; must not be empty.")]
+    documents: Annotated[
+        list[Document], Meta(description="The documents: strings, or objects with `text`; at least one.")
+    ]
+    model: Annotated[str | None, Meta(description="Model name; echoed, as on `/v1/rerank`.")] = None
+    top_n: Annotated[int | None, Meta(description="Number of results to return; all when absent, null or 0.")] = None
     priority: Annotated[
-        int | None, Meta(description="Lower numbers go first where requests wait; 0, the highest, when absent.")
+        int | None,
+        Meta(description="Priority in the queue; lower numbers are served first. 0, the highest, when absent."),
     ] = None
     max_tokens_per_doc: Annotated[
-        int | None, Meta(description="Tokens of a document that are read at most; as many as fit when absent.")
+        int | None, Meta(description="Maximum number of tokens to use per document; as many as fit when absent.")
     ] = None
 
 
@@ -38,7 +41,7 @@ class CohereError(msgspec.Struct, kw_only=True):
 
 
 def to_jobs(request: CohereRerankRequest, max_documents: int) -> list[Job]:
-    """Check a request and free it of its dialect; raise InvalidRequest."""
+    """Validate a request and convert it to a job; raise InvalidRequest."""
     check_count(request.documents, max_documents)
     job = Job(
         query=query_text(request.query),
@@ -52,12 +55,12 @@ def to_jobs(request: CohereRerankRequest, max_documents: int) -> list[Job]:
 
 
 def to_response(request: CohereRerankRequest, ranking: Ranking, model: str) -> RerankResponse:
-    """Frame a ranking as the result object, without documents."""
+    """Format a ranking as the result object, without documents."""
     return result_object(ranking, request.model or model)
 
 
 def error_body(error: RerankError) -> CohereError:
-    """Frame an error as Cohere does."""
+    """Format an error as Cohere does."""
     return CohereError(message=f"invalid request: {error.message}" if bad_request(error) == 400 else error.message)
 
 

@@ -1,8 +1,7 @@
-"""`/rerank`, which two dialects share: a body with `texts` is text-embeddings-inference's, one with `documents` is not.
+"""`/rerank`, shared by two dialects: text-embeddings-inference (with `texts`) and the unified one (with `documents`).
 
-Their error bodies differ too: `error` is a string in the one, an object in the other. Where an error comes before the
-body could tell (no key, no JSON), the answer has `error` as a string, with the `message` and `detail` that the
-others' clients read.
+Their error bodies differ: `error` is a string in the first, an object in the second. If an error occurs before the
+dialect is known (no API key, no JSON), `error` is a string, beside the `message` and `detail` that other clients read.
 """
 
 from typing import Any
@@ -19,7 +18,7 @@ from service.errors import InvalidRequest, RerankError
 
 
 class EitherError(msgspec.Struct, kw_only=True):
-    """An error before it is known which dialect is spoken."""
+    """An error that occurs before the dialect is known."""
 
     error: str
     error_type: str
@@ -28,41 +27,41 @@ class EitherError(msgspec.Struct, kw_only=True):
 
 
 class _Fields(msgspec.Struct):
-    """The fields that tell the dialects apart, unread."""
+    """The fields that distinguish the dialects, not decoded."""
 
     texts: msgspec.Raw = msgspec.Raw()
     documents: msgspec.Raw = msgspec.Raw()
 
 
 def choose(raw: bytes) -> Dialect[Any]:
-    """Tell which dialect a body is in; raise MalformedBody or InvalidRequest."""
+    """Return the dialect of a body; raise MalformedBody or InvalidRequest."""
     fields = decode(raw, _Fields)
     if _is_given(fields.documents):
         return UNIFIED
     if _is_given(fields.texts):
         return TEI
     raise InvalidRequest(
-        "documents: is missing: send documents, or texts as to text-embeddings-inference", param="documents"
+        "documents: is missing: send documents, or texts as for text-embeddings-inference", param="documents"
     )
 
 
 def _is_given(value: msgspec.Raw) -> bool:
-    """Absent and null are not; the value itself is not copied, which may be all of the body."""
+    """Tell whether a field is present and not null, without copying the value, which may be very large."""
     start = bytes(memoryview(value)[:4])
     return start not in {b"", b"null"}
 
 
 def error_body(error: RerankError) -> EitherError:
-    """Frame an error for clients of both."""
+    """Make an error body for clients of both dialects."""
     body = tei.error_body(error)
     return EitherError(error=body.error, error_type=body.error_type, message=error.message, detail=error.message)
 
 
 EITHER = Choice(
     name="rerank_either",
-    summary="Rerank: text-embeddings-inference, or as /v1/rerank",
+    summary="Rerank: text-embeddings-inference, or the same as /v1/rerank",
     description=(
-        "Answer a body with `texts` as text-embeddings-inference does, one with `documents` as `/v1/rerank` does."
+        "A body with `texts` is answered like text-embeddings-inference, one with `documents` like `/v1/rerank`."
     ),
     paths=("/rerank",),
     choices=(TEI, UNIFIED),

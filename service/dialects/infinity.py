@@ -1,7 +1,7 @@
-"""`/infinity/rerank`: Infinity to the letter, where a returned document is a plain string.
+"""`/infinity/rerank`: Infinity's exact format, in which a returned document is a plain string.
 
-On `/rerank` and `/v1/rerank` the clients of four servers meet, most of which want an object with `text` there; a client
-that insists on Infinity's string gets the base URL `http://HOST/infinity`.
+`/rerank` and `/v1/rerank` serve the clients of four servers, most of which expect an object with `text`; clients that
+need Infinity's string use the base URL `http://HOST/infinity`.
 """
 
 import time
@@ -21,16 +21,16 @@ from service.job import Job, Ranking
 class InfinityRerankRequest(msgspec.Struct, kw_only=True):
     """A query and the documents to order by their relevance to it."""
 
-    query: Annotated[str, Meta(description="What is searched for; not empty.")]
-    documents: Annotated[list[str], Meta(description="At least one.")]
-    return_documents: Annotated[bool | None, Meta(description="Give each result its document.")] = None
-    raw_scores: Annotated[bool | None, Meta(description="Give logits rather than scores between 0 and 1.")] = None
-    top_n: Annotated[int | None, Meta(description="How many results to return; all when absent, null or 0.")] = None
-    model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
+    query: Annotated[str, Meta(description="The query; must not be empty.")]
+    documents: Annotated[list[str], Meta(description="The documents; at least one.")]
+    return_documents: Annotated[bool | None, Meta(description="Return the document with each result.")] = None
+    raw_scores: Annotated[bool | None, Meta(description="Return logits instead of scores between 0 and 1.")] = None
+    top_n: Annotated[int | None, Meta(description="Number of results to return; all when absent, null or 0.")] = None
+    model: Annotated[str | None, Meta(description="Model name; echoed, as on `/v1/rerank`.")] = None
 
 
 class InfinityResult(msgspec.Struct, kw_only=True):
-    """One document's place in the ranking."""
+    """One document in the ranking."""
 
     relevance_score: float
     index: int
@@ -55,7 +55,7 @@ class InfinityError(msgspec.Struct, kw_only=True):
 
 
 def to_jobs(request: InfinityRerankRequest, max_documents: int) -> list[Job]:
-    """Check a request and free it of its dialect; raise InvalidRequest."""
+    """Validate a request and convert it to a job; raise InvalidRequest."""
     check_count(request.documents, max_documents)
     job = Job(
         query=query_text(request.query),
@@ -68,7 +68,7 @@ def to_jobs(request: InfinityRerankRequest, max_documents: int) -> list[Job]:
 
 
 def to_response(request: InfinityRerankRequest, ranking: Ranking, model: str) -> InfinityRerankResponse:
-    """Frame a ranking as Infinity does."""
+    """Format a ranking as Infinity does."""
     return InfinityRerankResponse(
         object="rerank",
         results=[
@@ -87,13 +87,13 @@ def to_response(request: InfinityRerankRequest, ranking: Ranking, model: str) ->
 
 
 def error_body(error: RerankError) -> InfinityError:
-    """Frame an error as Infinity does."""
+    """Format an error as Infinity does."""
     return InfinityError(error=error_detail(error, error.status))
 
 
 INFINITY = Dialect(
     name="infinity_rerank",
-    summary="Rerank: Infinity to the letter",
+    summary="Rerank: Infinity's exact format",
     description="Order documents by their relevance to a query, best first; a returned document is a plain string.",
     paths=("/infinity/rerank",),
     request=InfinityRerankRequest,

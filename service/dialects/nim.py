@@ -1,4 +1,4 @@
-"""`/v1/ranking` as NVIDIA's NeMo Retriever NIM has it: passages in, logits out, best first."""
+"""`/v1/ranking` of NVIDIA's NeMo Retriever NIM: passages in, logits out, best first."""
 
 from typing import Annotated, Literal
 
@@ -12,7 +12,7 @@ from service.job import Job, Ranking
 
 
 class NimText(msgspec.Struct, kw_only=True):
-    """A text in its frame."""
+    """A text, wrapped in an object."""
 
     text: str
 
@@ -20,24 +20,24 @@ class NimText(msgspec.Struct, kw_only=True):
 class RankingRequest(msgspec.Struct, kw_only=True):
     """A query and the passages to order by their relevance to it."""
 
-    query: Annotated[NimText, Meta(description="What is searched for; not empty.")]
-    passages: Annotated[list[NimText], Meta(description="At least one.")]
-    model: Annotated[str | None, Meta(description="As on `/v1/rerank`, but not echoed.")] = None
+    query: Annotated[NimText, Meta(description="The query; must not be empty.")]
+    passages: Annotated[list[NimText], Meta(description="The passages; at least one.")]
+    model: Annotated[str | None, Meta(description="Model name, as on `/v1/rerank`, but not echoed.")] = None
     truncate: Annotated[
         Literal["NONE", "END", "START"] | None,
-        Meta(description="NONE refuses what does not fit the window; START cuts a passage's start off; else its end."),
+        Meta(description="Long passages: NONE rejects them, START cuts off the start, END (the default) the end."),
     ] = None
 
 
 class NimRanking(msgspec.Struct, kw_only=True):
-    """One passage's place in the ranking."""
+    """One passage in the ranking."""
 
     index: int
     logit: float
 
 
 class NimUsage(msgspec.Struct, kw_only=True):
-    """Tokens that the model was given."""
+    """Input tokens of the model."""
 
     prompt_tokens: int
     total_tokens: int
@@ -60,7 +60,7 @@ class NimError(msgspec.Struct, kw_only=True):
 
 
 def to_jobs(request: RankingRequest, max_documents: int) -> list[Job]:
-    """Check a request and free it of its dialect; raise InvalidRequest."""
+    """Validate a request and convert it to a job; raise InvalidRequest."""
     check_count(request.passages, max_documents, "passages")
     job = Job(
         query=query_text(request.query.text, "query.text"),
@@ -74,7 +74,7 @@ def to_jobs(request: RankingRequest, max_documents: int) -> list[Job]:
 
 
 def to_response(_request: RankingRequest, ranking: Ranking, _model: str) -> RankingResponse:
-    """Frame a ranking as NIM does."""
+    """Format a ranking as NIM does."""
     return RankingResponse(
         rankings=[NimRanking(index=ranked.index, logit=ranked.score) for ranked in ranking.results],
         usage=NimUsage(prompt_tokens=ranking.usage.tokens, total_tokens=ranking.usage.tokens),
@@ -82,7 +82,7 @@ def to_response(_request: RankingRequest, ranking: Ranking, _model: str) -> Rank
 
 
 def error_body(error: RerankError) -> NimError:
-    """Frame an error as NIM does."""
+    """Format an error as NIM does."""
     return NimError(object="error", message=error.message, detail=error.message, type=error.type)
 
 

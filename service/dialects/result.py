@@ -1,7 +1,7 @@
-"""The one result object that Cohere, Jina, Infinity, vLLM and their frameworks' clients all understand.
+"""The result object that the clients of Cohere, Jina, Infinity and vLLM all understand.
 
 The union of what they read: `id`, `object`, `created`, `model`, `results[index, relevance_score, document?]`, `usage`,
-`meta`. `document` is left out unless asked for, never null. Its error body is a union too.
+`meta`. `document` is omitted unless requested, never null. The error body is a union too.
 """
 
 import time
@@ -17,48 +17,48 @@ from service.job import Ranking, Usage
 
 
 class RerankResult(msgspec.Struct, kw_only=True):
-    """One document's place in the ranking."""
+    """One document in the ranking."""
 
-    index: Annotated[int, Meta(ge=0, description="The document's place in the request.")]
+    index: Annotated[int, Meta(ge=0, description="Index of the document in the request.")]
     relevance_score: Annotated[float, Meta(description="Relevance between 0 and 1, or the logit with `raw_scores`.")]
     document: Annotated[
         dict[str, Any] | msgspec.UnsetType,
-        Meta(description="The document, if it was asked for: `text`, and what else the request had in it."),
+        Meta(description="The document, if requested: `text`, and the other fields that it has in the request."),
     ] = msgspec.UNSET
 
 
 class TokenUsage(msgspec.Struct, kw_only=True):
-    """Tokens that the model was given, special tokens included, summed over all pairs; what they cost, if priced."""
+    """Input tokens of the model, special tokens included, summed over all pairs, and their cost."""
 
     prompt_tokens: int
     total_tokens: int
     cost_usd: Annotated[
         float | msgspec.UnsetType,
-        Meta(description="At the hosted price that the model's card names; left out where it names none."),
+        Meta(description="Cost in US dollars at the model's hosted price; omitted if it has none."),
     ] = msgspec.UNSET
 
 
 class ApiVersion(msgspec.Struct, kw_only=True):
-    """Cohere's name for this interface."""
+    """The API version that Cohere reports."""
 
     version: str = "2"
     is_experimental: bool = False
 
 
 class BilledUnits(msgspec.Struct, kw_only=True):
-    """What Cohere would have counted: a query with up to 100 documents is one search unit."""
+    """The units that Cohere would bill: one search unit per query with up to 100 documents."""
 
     search_units: int
 
 
 class InputTokens(msgspec.Struct, kw_only=True):
-    """Cohere's place for tokens."""
+    """The token count, as Cohere reports it."""
 
     input_tokens: int
 
 
 class ResultMeta(msgspec.Struct, kw_only=True):
-    """Cohere's frame around the counts."""
+    """The counts, as Cohere reports them."""
 
     api_version: ApiVersion
     billed_units: BilledUnits
@@ -78,7 +78,7 @@ class RerankResponse(msgspec.Struct, kw_only=True):
 
 
 class ErrorDetail(msgspec.Struct, kw_only=True):
-    """What went wrong, for programs."""
+    """An error in a form that programs can read."""
 
     message: str
     type: str
@@ -87,7 +87,7 @@ class ErrorDetail(msgspec.Struct, kw_only=True):
 
 
 class ErrorBody(msgspec.Struct, kw_only=True):
-    """One body in which every client finds its own field: OpenAI's `error`, Cohere's `message`, Jina's `detail`."""
+    """An error body with the fields of several APIs: OpenAI's `error`, Cohere's `message`, Jina's `detail`."""
 
     error: ErrorDetail
     message: str
@@ -97,7 +97,7 @@ class ErrorBody(msgspec.Struct, kw_only=True):
 def result_object(
     ranking: Ranking, model: str, document: Callable[[int], dict[str, Any]] | None = None
 ) -> RerankResponse:
-    """Frame a ranking; `document` gives a document by its index, None leaves documents out."""
+    """Make the response of a ranking; `document` returns a document by its index, None omits documents."""
     return RerankResponse(
         id=str(uuid.uuid4()),
         object="rerank",
@@ -121,7 +121,7 @@ def result_object(
 
 
 def token_usage(usage: Usage) -> TokenUsage:
-    """Frame what a request cost."""
+    """Format the cost of a request."""
     return TokenUsage(
         prompt_tokens=usage.tokens,
         total_tokens=usage.tokens,
@@ -130,5 +130,5 @@ def token_usage(usage: Usage) -> TokenUsage:
 
 
 def error_detail(error: RerankError, status: int) -> ErrorDetail:
-    """Frame an error as OpenAI does."""
+    """Format an error as OpenAI does."""
     return ErrorDetail(message=error.message, type=error.type, param=error.param, code=status)

@@ -1,13 +1,13 @@
-"""The status that a dialect gives an error: this server's own, or 400 for what is 422 here."""
+"""The HTTP status of an error in a dialect: the error's own, or 400 instead of 422."""
 
 from service.errors import InvalidRequest, RerankError
 
 
 def own(error: RerankError) -> int:
-    """The error's own status."""
+    """Return the error's own status."""
     return error.status
 
 
 def bad_request(error: RerankError) -> int:
-    """400 for a request that cannot be answered, else the error's own."""
+    """Return 400 for an invalid request, else the error's own status."""
     return 400 if isinstance(error, InvalidRequest) else error.status

@@ -1,8 +1,8 @@
-"""text-embeddings-inference's `/rerank`, with `texts`, and what its `/predict` (`tei_predict.py`) shares with it.
+"""text-embeddings-inference's `/rerank`, with `texts`, and what it shares with `/predict` (`tei_predict.py`).
 
-Its answers are bare lists and its stage times stand in headers. Its error body has a string in `error` and a kind in
-`error_type`; a failed model is a 424. A request that says `truncate: false` is refused if it does not fit the window.
-On `/rerank` other clients send `documents`, so that it has no route of its own here: `either.py` chooses.
+Responses are bare lists, with stage times in headers. The error body has a string in `error` and a kind in
+`error_type`; a model failure is a 424. A request with `truncate: false` is rejected if it exceeds the context window.
+It has no route of its own, since other clients send `documents` to `/rerank`: `either.py` picks the dialect.
 """
 
 from collections.abc import Sequence
@@ -31,21 +31,23 @@ Direction = Literal["left", "Left", "right", "Right"]
 class TeiRerankRequest(msgspec.Struct, kw_only=True):
     """A query and the texts to order by their relevance to it."""
 
-    query: Annotated[str, Meta(description="What is searched for; not empty.")]
-    texts: Annotated[list[str], Meta(description="At least one.")]
+    query: Annotated[str, Meta(description="The query; must not be empty.")]
+    texts: Annotated[list[str], Meta(description="The texts; at least one.")]
     top_n: Annotated[
-        int | None, Meta(description="How many results to return; all when absent, null or 0. LiteLLM sends it.")
+        int | None, Meta(description="Number of results to return; all when absent, null or 0. LiteLLM sends it.")
     ] = None
-    truncate: Annotated[bool | None, Meta(description="false refuses what does not fit the window.")] = None
+    truncate: Annotated[
+        bool | None, Meta(description="false rejects texts that exceed the model's context window.")
+    ] = None
     truncation_direction: Annotated[
-        Direction | None, Meta(description="Which side of a text is cut off; its end when absent.")
+        Direction | None, Meta(description="Side of a text that is cut off; right, its end, when absent.")
     ] = None
-    raw_scores: Annotated[bool | None, Meta(description="Give logits rather than scores between 0 and 1.")] = None
-    return_text: Annotated[bool | None, Meta(description="Give each result its text.")] = None
+    raw_scores: Annotated[bool | None, Meta(description="Return logits instead of scores between 0 and 1.")] = None
+    return_text: Annotated[bool | None, Meta(description="Return the text with each result.")] = None
 
 
 class Rank(msgspec.Struct, kw_only=True):
-    """One text's place in the ranking."""
+    """One text in the ranking."""
 
     index: int
     score: float
@@ -60,7 +62,7 @@ class TeiError(msgspec.Struct, kw_only=True):
 
 
 def to_jobs(request: TeiRerankRequest, max_documents: int) -> list[Job]:
-    """Check a request and free it of its dialect; raise InvalidRequest."""
+    """Validate a request and convert it to a job; raise InvalidRequest."""
     check_count(request.texts, max_documents, "texts")
     return [
         Job(
@@ -75,7 +77,7 @@ def to_jobs(request: TeiRerankRequest, max_documents: int) -> list[Job]:
 
 
 def to_response(request: TeiRerankRequest, ranking: Ranking, _model: str) -> list[Rank]:
-    """Frame a ranking as a bare list."""
+    """Format a ranking as a bare list."""
 
     def text(index: int) -> str | msgspec.UnsetType:
         return request.texts[index] if request.return_text else msgspec.UNSET
@@ -84,12 +86,12 @@ def to_response(request: TeiRerankRequest, ranking: Ranking, _model: str) -> lis
 
 
 def truncation_side(direction: Direction | None) -> Literal["left", "right"]:
-    """Read which end of a text is cut off; its end (`right`) where the request does not say."""
+    """Return the side of a text that is cut off; `right`, its end, by default."""
     return "left" if (direction or "").lower() == "left" else "right"
 
 
 def headers(jobs: Sequence[Job], ranking: Ranking, device: str) -> dict[str, str]:
-    """Give the headers of an answer: milliseconds of each stage, tokens, characters, the kind of device."""
+    """Return the response headers: milliseconds of each stage, tokens, characters, and the device."""
     characters = sum(len(job.query) * len(job.documents) + sum(map(len, job.documents)) for job in jobs)
     stages = ranking.stages
     total = _milliseconds(stages.total_s)
@@ -110,14 +112,14 @@ def _milliseconds(seconds: float) -> str:
 
 
 def status(error: RerankError) -> int:
-    """Nothing to rank is a 400 here, a failed model a 424."""
+    """Return 400 for empty input, 424 for a model failure, else the error's own status."""
     if isinstance(error, ModelFailed):
         return 424
     return 400 if isinstance(error, EmptyInput) else error.status
 
 
 def error_body(error: RerankError) -> TeiError:
-    """Frame an error as text-embeddings-inference does."""
+    """Format an error as text-embeddings-inference does."""
     kind = "Empty" if isinstance(error, EmptyInput) else ERROR_TYPES.get(status(error))
     return TeiError(error=error.message, error_type=kind or ("Backend" if error.status >= 500 else "Validation"))
 

@@ -14,38 +14,40 @@ from service.errors import InvalidRequest
 from service.job import Job, Ranking
 
 LABEL = "LABEL_0"
-"""The one label of a reranker whose config names none."""
+"""The label of a reranker whose config names none."""
 
 Inputs = str | list[str | list[str]]
-"""A pair, or a list of pairs; a lone text is read so that it can be refused in words."""
+"""A pair, or a list of pairs; a single text is accepted by the type so that its error message is clear."""
 
 
 class PredictRequest(msgspec.Struct, kw_only=True):
     """A pair, or a list of pairs."""
 
     inputs: Annotated[Inputs, Meta(description="`[query, text]`, or a list of such pairs; at least one.")]
-    truncate: Annotated[bool | None, Meta(description="false refuses what does not fit the window.")] = None
-    truncation_direction: Annotated[
-        Direction | None, Meta(description="Which side of a text is cut off; its end when absent.")
+    truncate: Annotated[
+        bool | None, Meta(description="false rejects texts that exceed the model's context window.")
     ] = None
-    raw_scores: Annotated[bool | None, Meta(description="Give logits rather than scores between 0 and 1.")] = None
+    truncation_direction: Annotated[
+        Direction | None, Meta(description="Side of a text that is cut off; right, its end, when absent.")
+    ] = None
+    raw_scores: Annotated[bool | None, Meta(description="Return logits instead of scores between 0 and 1.")] = None
 
 
 class Prediction(msgspec.Struct, kw_only=True):
-    """A pair's score under the model's one label."""
+    """A pair's score, under the model's only label."""
 
     score: float
     label: str
 
 
 Predictions = list[Prediction] | list[list[Prediction]]
-"""One list for a lone pair; a list of lists for a list of pairs."""
+"""A list for a single pair; a list of lists for a list of pairs."""
 
 
 def to_jobs(request: PredictRequest, max_pairs: int) -> list[Job]:
-    """Check a request and make a job of each run of pairs with one query; raise InvalidRequest.
+    """Validate a request and make one job of consecutive pairs with the same query; raise InvalidRequest.
 
-    The pairs are counted before anything is made of them: each may be a job of its own.
+    The pairs are counted first, since each may become a job of its own.
     """
     check_count(request.inputs if _is_batch(request.inputs) else request.inputs[:1], max_pairs, "inputs")
     pairs = _pairs(request.inputs)
@@ -62,7 +64,7 @@ def to_jobs(request: PredictRequest, max_pairs: int) -> list[Job]:
 
 
 def to_response(request: PredictRequest, ranking: Ranking, _model: str) -> Predictions:
-    """Frame the scores: a list for a lone pair, a list of lists for several."""
+    """Format the scores: a list for a single pair, a list of lists for a list of pairs."""
     each = [[Prediction(score=ranked.score, label=LABEL)] for ranked in ranking.results]
     return each if _is_batch(request.inputs) else each[0]
 
@@ -88,7 +90,7 @@ def _pair(entry: str | Sequence[str | list[str]], where: str) -> tuple[str, str]
 TEI_PREDICT = Dialect(
     name="predict",
     summary="Score pairs: text-embeddings-inference",
-    description="Score a pair, or each of several, in their order.",
+    description="Score one pair, or several pairs in their order.",
     paths=("/predict",),
     request=PredictRequest,
     response=Predictions,

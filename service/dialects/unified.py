@@ -1,7 +1,7 @@
 """`/v1/rerank`, and `/rerank` with `documents`: what Jina, Cohere v1, Infinity, vLLM and Xinference clients send.
 
-Read as the union of their requests and answered with the union of their answers (`result.py`), so that one URL serves
-them all.
+Accepts the union of their requests and answers with the union of their responses (`result.py`), so that one URL serves
+all of them.
 """
 
 from typing import Annotated
@@ -19,35 +19,37 @@ from service.job import Job, Ranking
 class RerankRequest(msgspec.Struct, kw_only=True):
     """A query and the documents to order by their relevance to it."""
 
-    query: Annotated[str, Meta(description="What is searched for; not empty.", examples=["what is a panda?"])]
+    query: Annotated[str, Meta(description="The query; must not be empty.", examples=["what is a panda?"])]
     documents: Annotated[
         list[Document],
         Meta(
-            description="The documents, as strings or as objects with `text`, or with what `rank_fields` names; at "
+            description="The documents: strings, or objects with `text` or with the fields named in `rank_fields`; at "
             "least one.",
             examples=[["The giant panda is a bear of China.", {"text": "Panda bread is baked in Peru."}]],
         ),
     ]
-    top_n: Annotated[int | None, Meta(description="How many results to return; all when absent, null or 0.")] = None
-    return_documents: Annotated[bool | None, Meta(description="Give each result its document.")] = None
+    top_n: Annotated[int | None, Meta(description="Number of results to return; all when absent, null or 0.")] = None
+    return_documents: Annotated[bool | None, Meta(description="Return the document with each result.")] = None
     raw_scores: Annotated[
-        bool | None, Meta(description="Give logits rather than relevance scores between 0 and 1.")
+        bool | None, Meta(description="Return logits instead of relevance scores between 0 and 1.")
     ] = None
     rank_fields: Annotated[
         list[str] | None,
-        Meta(description="Fields of object documents to rank by, in this order, a line each; `text` when absent."),
+        Meta(
+            description="Fields of object documents to rank by, joined by newlines in this order; `text` when absent."
+        ),
     ] = None
     max_tokens_per_doc: Annotated[
-        int | None, Meta(description="Tokens of a document that are read at most; as many as fit when absent.")
+        int | None, Meta(description="Maximum number of tokens to use per document; as many as fit when absent.")
     ] = None
     max_chunks_per_doc: Annotated[
         int | None,
         Meta(
             description=(
-                "A document that is longer than what the query leaves of the model's window is read in up to this many "
-                "windows, and its score is that of the best one. 1, the default, cuts the document's end off (Cohere's "
-                "own default is 10). Each window costs as much, and counts as much in `usage` and in the limit on "
-                "documents, as a document of its length."
+                "Maximum number of chunks per document. A document that does not fit the model's context window beside "
+                "the query is split into chunks, and its score is that of the best chunk. 1, the default, truncates "
+                "the document (Cohere's default is 10). A chunk costs as much as a document of its length, in `usage` "
+                "and towards the limit on documents."
             )
         ),
     ] = None
@@ -55,28 +57,29 @@ class RerankRequest(msgspec.Struct, kw_only=True):
         int | None,
         Meta(
             description=(
-                "Tokens that a window shares with the one before it; 0, the default, for none. More than half of what "
-                "the query leaves of the model's window counts as that half."
+                "Number of tokens shared by neighbouring chunks; 0 by default, and at most half the length of a chunk."
             )
         ),
     ] = None
     priority: Annotated[
-        int | None, Meta(description="Lower numbers go first where requests wait; 0, the highest, when absent.")
+        int | None,
+        Meta(description="Priority in the queue; lower numbers are served first. 0, the highest, when absent."),
     ] = None
     model: Annotated[
-        str | None, Meta(description="Echoed; this server has one model and refuses others if it is strict.")
+        str | None,
+        Meta(description="Model name. It is echoed; with `strict_model`, the server rejects other models' names."),
     ] = None
 
 
 def to_jobs(request: RerankRequest, max_documents: int) -> list[Job]:
-    """Check a request and free it of its dialect; raise InvalidRequest."""
+    """Validate a request and convert it to a job; raise InvalidRequest."""
     check_count(request.documents, max_documents)
     job = Job(
         query=query_text(request.query),
         documents=document_texts(request.documents, request.rank_fields),
         top_n=top_n(request.top_n),
         raw_scores=bool(request.raw_scores),
-        max_chunks_per_doc=at_least(1, "max_chunks_per_doc", request.max_chunks_per_doc, means="to cut the end off"),
+        max_chunks_per_doc=at_least(1, "max_chunks_per_doc", request.max_chunks_per_doc, means="to truncate"),
         overlap_tokens=at_least(0, "overlap_tokens", request.overlap_tokens, means="for none"),
         max_tokens_per_doc=at_least(0, "max_tokens_per_doc", request.max_tokens_per_doc, means="for all") or None,
         priority=request.priority or 0,
@@ -86,7 +89,7 @@ def to_jobs(request: RerankRequest, max_documents: int) -> list[Job]:
 
 
 def to_response(request: RerankRequest, ranking: Ranking, model: str) -> RerankResponse:
-    """Frame a ranking as the result object."""
+    """Format a ranking as the result object."""
 
     def document(index: int) -> dict[str, object]:
         return document_object(request.documents[index], request.rank_fields)
@@ -95,7 +98,7 @@ def to_response(request: RerankRequest, ranking: Ranking, model: str) -> RerankR
 
 
 def error_body(error: RerankError) -> ErrorBody:
-    """Frame an error so that every client of the object routes finds the message where it looks."""
+    """Format an error so that each client finds the message in its own field."""
     return ErrorBody(error=error_detail(error, error.status), message=error.message, detail=error.message)
 
 

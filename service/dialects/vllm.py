@@ -1,7 +1,7 @@
-"""`/score` and `/v1/score` as vLLM has them: pairs of texts in, a score for each out, in the order of the request.
+"""vLLM's `/score` and `/v1/score`: pairs of texts in, a score for each pair out, in the order of the request.
 
-One text against many, or as many against as many. `queries` and `documents` are other names for `text_1` and `text_2`.
-vLLM's own rerank routes are among those that `unified.py` speaks.
+One text is paired with many, or two lists of the same length pairwise. `queries` and `documents` are other names for
+`text_1` and `text_2`. vLLM's rerank routes are among the dialects in `unified.py`.
 """
 
 import itertools
@@ -24,17 +24,20 @@ Texts = str | list[str] | None
 
 
 class ScoreRequest(msgspec.Struct, kw_only=True):
-    """Two texts to score as a pair, or a text and a list, or two lists of one length."""
+    """Two texts to score as a pair, a text and a list, or two lists of the same length."""
 
-    text_1: Annotated[Texts, Meta(description="A query, or one for each text of `text_2`.")] = None
-    text_2: Annotated[Texts, Meta(description="A document, or several.")] = None
+    text_1: Annotated[Texts, Meta(description="A query, or a list with one query per text of `text_2`.")] = None
+    text_2: Annotated[Texts, Meta(description="A document, or a list of documents.")] = None
     queries: Annotated[Texts, Meta(description="Another name for `text_1`.")] = None
     documents: Annotated[Texts, Meta(description="Another name for `text_2`.")] = None
-    model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
+    model: Annotated[str | None, Meta(description="Model name; echoed, as on `/v1/rerank`.")] = None
     priority: Annotated[
-        int | None, Meta(description="Lower numbers go first where requests wait; 0, the highest, when absent.")
+        int | None,
+        Meta(description="Priority in the queue; lower numbers are served first. 0, the highest, when absent."),
     ] = None
-    use_activation: Annotated[bool | None, Meta(description="false gives logits rather than scores.")] = None
+    use_activation: Annotated[
+        bool | None, Meta(description="false returns logits instead of scores between 0 and 1.")
+    ] = None
 
 
 class Score(msgspec.Struct, kw_only=True):
@@ -63,9 +66,9 @@ class VllmError(msgspec.Struct, kw_only=True):
 
 
 def to_jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
-    """Check a request and make a job of each run of pairs with one query; raise InvalidRequest.
+    """Validate a request and make one job of consecutive pairs with the same query; raise InvalidRequest.
 
-    The pairs are counted before anything is made of them: each may be a job of its own.
+    The pairs are counted first, since each may become a job of its own.
     """
     query_field, queries = _texts(("text_1", request.text_1), ("queries", request.queries))
     document_field, documents = _texts(("text_2", request.text_2), ("documents", request.documents))
@@ -74,7 +77,7 @@ def to_jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
     if len(queries) not in {1, len(documents)}:
         raise InvalidRequest(
             f"{query_field}: {len(queries)} texts cannot be paired with the {len(documents)} of {document_field}: "
-            "send one, or as many",
+            "send one text, or the same number",
             param=query_field,
         )
     if len(queries) == 1:
@@ -92,7 +95,7 @@ def to_jobs(request: ScoreRequest, max_pairs: int) -> list[Job]:
 
 
 def _texts(*fields: tuple[str, Texts]) -> tuple[str, Sequence[str]]:
-    """Take the first field that the request has: its name, and its texts as a list."""
+    """Return the name of the first field that the request has, and its texts as a list."""
     for name, texts in fields:
         if texts is not None:
             return name, [texts] if isinstance(texts, str) else texts
@@ -101,7 +104,7 @@ def _texts(*fields: tuple[str, Texts]) -> tuple[str, Sequence[str]]:
 
 
 def to_response(request: ScoreRequest, ranking: Ranking, model: str) -> ScoreResponse:
-    """Frame the scores as vLLM does."""
+    """Format the scores as vLLM does."""
     return ScoreResponse(
         id=f"score-{uuid.uuid4().hex}",
         object="list",
@@ -113,14 +116,14 @@ def to_response(request: ScoreRequest, ranking: Ranking, model: str) -> ScoreRes
 
 
 def error_body(error: RerankError) -> VllmError:
-    """Frame an error as vLLM does."""
+    """Format an error as vLLM does."""
     return VllmError(error=error_detail(error, bad_request(error)))
 
 
 VLLM = Dialect(
     name="score",
     summary="Score pairs: vLLM",
-    description="Score one text against many, or as many against as many, in their order.",
+    description="Score one text against many, or two lists of texts pairwise, in the order of the request.",
     paths=("/v1/score", "/score"),
     request=ScoreRequest,
     response=ScoreResponse,

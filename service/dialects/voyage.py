@@ -1,6 +1,6 @@
-"""`/voyage/v1/rerank` as Voyage has it (base URL `http://HOST/voyage/v1`): `top_k`, `data`, a document as a string.
+"""Voyage's rerank API at `/voyage/v1/rerank` (base URL `http://HOST/voyage/v1`): `top_k`, `data`, string documents.
 
-A route of its own, since Voyage's clients use `/v1/rerank` too and read another answer there.
+It has a route of its own, since Voyage's clients also use the path `/v1/rerank` but expect another response there.
 """
 
 from typing import Annotated
@@ -18,16 +18,18 @@ from service.job import Job, Ranking
 class VoyageRerankRequest(msgspec.Struct, kw_only=True):
     """A query and the documents to order by their relevance to it."""
 
-    query: Annotated[str, Meta(description="What is searched for; not empty.")]
-    documents: Annotated[list[str], Meta(description="At least one.")]
-    model: Annotated[str | None, Meta(description="Echoed, as on `/v1/rerank`.")] = None
-    top_k: Annotated[int | None, Meta(description="How many results to return; all when absent, null or 0.")] = None
-    return_documents: Annotated[bool | None, Meta(description="Give each result its document.")] = None
-    truncation: Annotated[bool | None, Meta(description="false refuses what does not fit the window.")] = None
+    query: Annotated[str, Meta(description="The query; must not be empty.")]
+    documents: Annotated[list[str], Meta(description="The documents; at least one.")]
+    model: Annotated[str | None, Meta(description="Model name; echoed, as on `/v1/rerank`.")] = None
+    top_k: Annotated[int | None, Meta(description="Number of results to return; all when absent, null or 0.")] = None
+    return_documents: Annotated[bool | None, Meta(description="Return the document with each result.")] = None
+    truncation: Annotated[
+        bool | None, Meta(description="false rejects texts that exceed the model's context window.")
+    ] = None
 
 
 class VoyageResult(msgspec.Struct, kw_only=True):
-    """One document's place in the ranking."""
+    """One document in the ranking."""
 
     index: int
     relevance_score: float
@@ -35,7 +37,7 @@ class VoyageResult(msgspec.Struct, kw_only=True):
 
 
 class VoyageUsage(msgspec.Struct, kw_only=True):
-    """Tokens that the model was given."""
+    """Input tokens of the model."""
 
     total_tokens: int
 
@@ -56,7 +58,7 @@ class VoyageError(msgspec.Struct, kw_only=True):
 
 
 def to_jobs(request: VoyageRerankRequest, max_documents: int) -> list[Job]:
-    """Check a request and free it of its dialect; raise InvalidRequest."""
+    """Validate a request and convert it to a job; raise InvalidRequest."""
     check_count(request.documents, max_documents)
     job = Job(
         query=query_text(request.query),
@@ -69,7 +71,7 @@ def to_jobs(request: VoyageRerankRequest, max_documents: int) -> list[Job]:
 
 
 def to_response(request: VoyageRerankRequest, ranking: Ranking, model: str) -> VoyageRerankResponse:
-    """Frame a ranking as Voyage does."""
+    """Format a ranking as Voyage does."""
     return VoyageRerankResponse(
         object="list",
         data=[
@@ -86,7 +88,7 @@ def to_response(request: VoyageRerankRequest, ranking: Ranking, model: str) -> V
 
 
 def error_body(error: RerankError) -> VoyageError:
-    """Frame an error as Voyage does."""
+    """Format an error as Voyage does."""
     return VoyageError(detail=error.message)
 
 

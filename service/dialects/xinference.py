@@ -1,4 +1,4 @@
-"""`/v1/models` and `/v1/models/{id}`: OpenAI's listing, with what Xinference's clients look for in a rerank model."""
+"""`/v1/models` and `/v1/models/{id}`: OpenAI's model list, with the fields that Xinference's clients need."""
 
 from typing import Annotated
 
@@ -7,28 +7,28 @@ from msgspec import Meta
 
 
 class ListedModel(msgspec.Struct, kw_only=True):
-    """A model as OpenAI's API lists one, described as Xinference does."""
+    """A model in OpenAI's list format, with Xinference's fields."""
 
     id: str
     object: str
-    created: Annotated[int, Meta(description="Seconds since 1970-01-01 UTC at which the server started.")]
+    created: Annotated[int, Meta(description="Start time of the server, in seconds since 1970-01-01 UTC.")]
     owned_by: str
-    model_type: Annotated[str, Meta(description="`rerank`: what Xinference's clients choose their handle by.")]
+    model_type: Annotated[str, Meta(description="Always `rerank`, by which Xinference's clients choose their handle.")]
     model_name: str
     model_uid: str
     model_ability: list[str]
-    max_tokens: Annotated[int, Meta(description="Tokens of a pair at most.")]
-    context_length: Annotated[int, Meta(description="The same, under the name that Dify reads.")]
+    max_tokens: Annotated[int, Meta(description="Maximum number of tokens per pair.")]
+    context_length: Annotated[int, Meta(description="The same as `max_tokens`, under the name that Dify reads.")]
 
 
 class NeedsKey(msgspec.Struct, kw_only=True):
-    """What Xinference's clients ask before they send a key."""
+    """Whether an API key is required, which Xinference's clients check first."""
 
     auth: bool
 
 
 class ModelList(msgspec.Struct, kw_only=True):
-    """A list as OpenAI's API frames one."""
+    """A list in OpenAI's format."""
 
     object: str
     data: list[ListedModel]

@@ -1,5 +1,5 @@
-"""The engine: token pairs in, logits out, fairly and in time.
+"""The engine: queries and documents in, rankings out, scheduled fairly and within deadlines.
 
-Owns admission, the queue, the threads that run the model, and the ranking of one request. Knows no HTTP framework and
-no dialect: a gateway, a notebook or a test can drive it as the HTTP service does.
+It owns admission, the queue, the inference threads, and the ranking of a request. It knows no HTTP framework and no
+dialect, so a gateway, a notebook or a test can use it as the HTTP service does.
 """

@@ -1,16 +1,16 @@
-"""The queue before the model: who is admitted, who runs next, and who is woken when a request is done.
+"""The queue in front of the model: admits requests, batches their pairs, and delivers the results.
 
-The inference threads pull from one queue, each with one run of the model going at a time, so the device is never idle
-while a pair waits and a pair waits only while every thread is busy: there is no batching timer. `admission.py` says who
-may enter, `scheduler.py` whose pair is next. A request whose deadline passes in the queue, or whose client is gone,
-leaves it between runs. A batch that fails is halved until the guilty pair is found, so only its request fails; one that
-does not fit the device's memory is halved and the budget with it (`executor.py`). An inference thread survives whatever
-the model raises.
+The inference threads pull from one queue, each with one run of the model at a time, so the device is never idle while a
+pair waits, and a pair waits only while every thread is busy: there is no batching timer. `admission.py` decides which
+requests may enter, `scheduler.py` which pair is next. A request leaves the queue between runs if its deadline passes or
+its client disconnects. A batch that fails is halved until the failing pair is found, so only its request fails; if a
+batch does not fit the device's memory, the batch and the budget are halved (`executor.py`). Inference threads survive
+any exception of the model.
 
-One lock guards the queue; results cross to the event loop once a request, by `call_soon_threadsafe`.
+One lock guards the queue; results reach the event loop once per request, by `call_soon_threadsafe`.
 
-`Batcher.score(pairs, options)` is the seam of the engine: the HTTP service, a gateway, a notebook or a test calls it
-from any event loop, and nothing below it knows who called.
+`Batcher.score(pairs, options)` is the interface of the engine: the HTTP service, a gateway, a notebook or a test can
+call it from any event loop.
 """
 
 import itertools
@@ -30,13 +30,13 @@ from service.engine.throughput import ThroughputEstimator
 from service.errors import DeadlineExceeded, ModelFailed, RerankError, ShuttingDown
 
 STAGED_BATCHES = 4
-"""Budgets' worth of pairs that a batch is chosen from: more would mean less padding, but also later turns."""
+"""Number of batch budgets of pairs from which a batch is chosen: more means less padding but longer waits."""
 
 QueuedPair = EntryPair[QueueEntry]
 
 
 class Batcher:
-    """The bounded queue with its inference threads; `start` before the first `score`, `close` once at the end."""
+    """The bounded queue and its inference threads; call `start` before the first `score`, `close` once at the end."""
 
     def __init__(
         self,
@@ -53,12 +53,12 @@ class Batcher:
 
         Args:
             run: the model.
-            inference_threads: runs of the model at a time.
-            max_batch_tokens: padded tokens of a batch, or `NO_BATCHING`.
-            max_queue_tokens: tokens that may wait, beside each key's part; 0 for what is done in two minutes.
-            run_single: the model with all CPUs on one batch, for a batch that is the only work.
-            length_multiple: a batch's length is padded to a multiple of this; for counting the padding.
-            throughput: the rate to start from; None to know nothing until a run is measured.
+            inference_threads: the number of threads that run the model.
+            max_batch_tokens: the maximum number of tokens per batch, padding included, or `NO_BATCHING`.
+            max_queue_tokens: the maximum number of waiting tokens; 0 for what is processed in two minutes.
+            run_single: the model using all CPUs for one batch, for a batch that is the only work.
+            length_multiple: batches are padded to a multiple of this length; used to count the padding.
+            throughput: the initial throughput estimate; None to start without one.
         """
         self._executor = BatchExecutor(run, run_single or run, max_batch_tokens, length_multiple)
         self._run_cost_tokens = RUN_COST_TOKENS
@@ -80,12 +80,12 @@ class Batcher:
             thread.start()
 
     def retune(self, max_batch_tokens: int, run_cost_tokens: int) -> None:
-        """Set what a batch may be, as the warm-up measured it."""
+        """Set the batch budget and the cost of a run, as measured by the warm-up."""
         with self._changed:
             self._executor.budget, self._run_cost_tokens = max_batch_tokens, run_cost_tokens
 
     def close(self) -> None:
-        """Admit nobody any more, finish what is queued, and end the inference threads."""
+        """Admit no more requests, finish those that are queued, and end the inference threads."""
         with self._changed:
             self._open = False
             self._changed.notify_all()
@@ -95,40 +95,40 @@ class Batcher:
 
     @property
     def queued_tokens(self) -> int:
-        """Tokens that wait for the model."""
+        """Number of tokens waiting for the model."""
         return self._scheduler.tokens + sum(pair.length for pair in tuple(self._staged))
 
     @property
     def queued_pairs(self) -> int:
-        """Pairs that wait for the model."""
+        """Number of pairs waiting for the model."""
         return self._scheduler.pairs + len(self._staged)
 
     @property
     def max_queue_tokens(self) -> int:
-        """Tokens that may wait."""
+        """Maximum number of waiting tokens."""
         return self._admission.max_queue_tokens
 
     @property
     def tokens_per_s(self) -> float:
-        """The measured rate of all inference threads together; 0 before the first run."""
+        """Measured throughput of all inference threads together; 0 before the first run."""
         return self._throughput.tokens_per_s
 
     @property
     def run_tokens(self) -> int:
-        """Tokens that the model has run, padding included."""
+        """Number of tokens that the model has processed, padding included."""
         return self._executor.tokens
 
     @property
     def padding_tokens(self) -> int:
-        """Padding among the tokens that the model has run."""
+        """Number of padding tokens that the model has processed."""
         return self._executor.padding_tokens
 
     async def score(self, pairs: Sequence[Pair], options: CallOptions | None = None) -> Scored:
         """Queue all pairs of a request and wait for their logits.
 
         Raises:
-            Overloaded: the queue has no room for all of them, or they would be late; none was queued. A request
-                alone always fits.
+            Overloaded: the queue has no room for all of them, or they would miss the deadline; none was queued. An
+                empty queue admits any request.
             DeadlineExceeded: the deadline passed in the queue.
             ModelFailed: the model failed on one of these pairs.
             ShuttingDown: the batcher is closed.
@@ -146,17 +146,17 @@ class Batcher:
                     self._forget(entry)
 
     def check_admission(self, tokens: int, options: CallOptions) -> None:
-        """Raise what `score` would raise now for a request of about so many tokens, before any work is spent on it.
+        """Raise what `score` would raise now for a request of about `tokens` tokens, before work is spent on it.
 
         Raises:
-            Overloaded: the queue has no room for it, or it would be late.
+            Overloaded: the queue has no room for it, or it would miss its deadline.
             ShuttingDown: the batcher is closed.
         """
         with self._changed:
             self._check(tokens, options)
 
     def _admit(self, entry: QueueEntry, options: CallOptions) -> None:
-        """Queue a request, pushing out those of lower priority whose room it takes; raise as `check_admission`."""
+        """Queue a request and fail those of lower priority that it displaces; raise like `check_admission`."""
         lengths = [len(pair) for pair in entry.pairs]
         longest_first = itertools.chain.from_iterable(plan_batches(lengths, NO_BATCHING))
         with self._changed:
@@ -166,7 +166,7 @@ class Batcher:
             self._changed.notify(len(lengths))
 
     def _check(self, tokens: int, options: CallOptions) -> list[QueueEntry]:
-        """Ask `Admission` about a request; the caller holds the lock."""
+        """Check a request with `Admission`; the caller holds the lock."""
         if not self._open:
             raise ShuttingDown
         staged = [pair.length for pair in self._staged]
@@ -183,7 +183,7 @@ class Batcher:
             self._deliver(batch, logits, start, time.perf_counter(), single=is_only_work)
 
     def _take_batch(self) -> tuple[list[QueuedPair], bool] | None:
-        """Wait for a batch and tell whether it is the only work; None when closed and nothing is left."""
+        """Wait for a batch; return it and whether it is the only work, or None if closed and nothing is left."""
         with self._changed:
             while True:
                 batch = self._next_batch()
@@ -198,9 +198,9 @@ class Batcher:
                 self._changed.wait()
 
     def _next_batch(self) -> list[QueuedPair]:
-        """Take the staged pair that was staged first of the highest priority, with others of like length.
+        """Take the first staged pair of the highest priority, with as many of similar length as the budget allows.
 
-        As many as the budget allows; none where nothing waits.
+        The batch is empty if nothing waits.
         """
         if self._executor.budget == NO_BATCHING:
             pair = self._next_pair()
@@ -217,7 +217,7 @@ class Batcher:
         return batch
 
     def _stage(self) -> None:
-        """Drop staged pairs that are too late, and take others from the scheduler in their place."""
+        """Drop staged pairs whose deadline has passed, and refill from the scheduler."""
         now = time.perf_counter()
         for late in {pair.entry for pair in self._staged if pair.entry.deadline <= now}:
             self._fail(late, DeadlineExceeded())
@@ -236,12 +236,12 @@ class Batcher:
         return None
 
     def _needed_s(self, entry: QueueEntry) -> float:
-        """Seconds that a request must have left to be begun while others wait: it is not begun only to be late."""
+        """Return the seconds that a request needs before its deadline to be worth starting while others wait."""
         others_wait = self.queued_pairs > len(entry.pairs) - 1
         return self._throughput.seconds(entry.tokens) if others_wait and not entry.begun else 0.0
 
     def _forget(self, entry: QueueEntry) -> None:
-        """Drop the waiting pairs of a request that nobody waits for any more; the caller holds the lock."""
+        """Drop the waiting pairs of a finished or abandoned request; the caller holds the lock."""
         self._scheduler.remove(entry)
         self._staged = [pair for pair in self._staged if pair.entry is not entry]
 
@@ -254,12 +254,12 @@ class Batcher:
     def _deliver(
         self, batch: list[QueuedPair], logits: Sequence[float | None], start: float, end: float, *, single: bool
     ) -> None:
-        """Give a batch's logits to their requests and wake those that are done; None fails its request."""
+        """Deliver a batch's logits to their requests and wake the finished ones; a logit of None fails its request."""
         done: list[QueueEntry] = []
         with self._changed:
             tokens = sum(pair.length for pair in batch)
             self._running_tokens -= tokens
-            if None not in logits:  # a run that fails is over at once
+            if None not in logits:  # a failed run ends early and would distort the rate
                 self._throughput.measure(tokens, (end - start) * (len(self._threads) if single else 1))
             for pair, logit in zip(batch, logits, strict=True):
                 entry = pair.entry

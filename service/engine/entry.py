@@ -1,4 +1,4 @@
-"""A request in the queue: its pairs, what came out of them so far, and who waits for it."""
+"""A request in the queue: its pairs, the logits so far, and the future that its caller awaits."""
 
 import asyncio
 import logging
@@ -17,31 +17,31 @@ log = logging.getLogger(__name__)
 
 
 class CallOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request is to be served: its priority, whose it is, and by when."""
+    """How to serve a request: its priority, API key and deadline."""
 
     priority: int = 0
-    """Lower goes first."""
+    """Requests with lower values are served first."""
     key: str = ""
-    """Name of the API key; requests of one key share its turns."""
+    """Name of the API key; requests of one key share its part of the throughput."""
     share: float = 1.0
     """Weight of the key in the fair share, relative to other keys."""
     deadline: float = math.inf
-    """When the answer is of no use any more, in seconds of `time.perf_counter`."""
+    """The latest useful time for the answer, in seconds of `time.perf_counter`."""
 
 
 class Scored(NamedTuple):
-    """A finished request."""
+    """The result of a request."""
 
     logits: Logits
-    """Of shape [pairs], float32."""
+    """Logits of shape [pairs], float32."""
     queue_s: float
     """Seconds from admission to the start of the first run."""
     inference_s: float
-    """Seconds from there to the end of the last run."""
+    """Seconds from the start of the first run to the end of the last."""
 
 
 class QueueEntry:
-    """The pairs of one request that are still to be answered, and who waits for them; compared by identity."""
+    """The pairs of one request, their results so far, and the future of its caller; compared by identity."""
 
     def __init__(self, pairs: Sequence[Pair], options: CallOptions) -> None:
         self.pairs = pairs
@@ -59,12 +59,12 @@ class QueueEntry:
         self._future: asyncio.Future[None] = self._loop.create_future()
 
     async def answered(self) -> Scored:
-        """Wait for the last pair; raise what went wrong with one."""
+        """Wait for the last pair; raise the error of the request if it has one."""
         await self._future
         return Scored(self.logits, self.started - self.admitted, self.finished - self.started)
 
     def deliver(self, index: int, logit: float, started: float, finished: float) -> bool:
-        """Note a pair's logit; True if it was the last."""
+        """Record a pair's logit; return True if it was the last."""
         self.logits[index] = logit
         self.started = min(self.started, started)
         self.finished = finished
@@ -72,14 +72,14 @@ class QueueEntry:
         return self.missing == 0
 
     def wake(self) -> None:
-        """Wake the waiter, from any thread; a waiter whose event loop is closed is past waking."""
+        """Wake the caller, from any thread; if its event loop is closed, only log that."""
         try:
             self._loop.call_soon_threadsafe(self._settle)
         except RuntimeError:
-            log.warning("a request's event loop was closed before its answer")
+            log.warning("a request's event loop was closed before it was answered")
 
     def _settle(self) -> None:
-        if self._future.done():  # nobody waits any more
+        if self._future.done():  # the caller was cancelled
             return
         if self.error is None:
             self._future.set_result(None)

@@ -1,4 +1,4 @@
-"""Runs of the model: a batch that fails, or does not fit the device, is halved until the guilty pair is found."""
+"""Runs batches on the model; a batch that fails or exceeds the device's memory is split to find the failing pair."""
 
 import logging
 import threading
@@ -12,20 +12,20 @@ from models.pair import Logits, Pair
 log = logging.getLogger(__name__)
 
 Run = Callable[[Sequence[Pair]], Logits]
-"""The model: pairs to logits of shape [pairs]; called from every inference thread."""
+"""The model: maps pairs to logits of shape [pairs]; called from all inference threads."""
 
 
 class BatchExecutor:
-    """The model as the inference threads call it, with the budget of a batch and counts of what was run."""
+    """Runs batches for the inference threads; holds the batch budget and counts tokens."""
 
     def __init__(self, run: Run, run_single: Run, budget: int, length_multiple: int) -> None:
         """Wrap a model.
 
         Args:
             run: the model.
-            run_single: the model with all CPUs on one batch.
-            budget: padded tokens of a batch, or `NO_BATCHING`.
-            length_multiple: a batch's length is padded to a multiple of this.
+            run_single: the model using all CPUs for one batch.
+            budget: the maximum number of tokens per batch, padding included, or `NO_BATCHING`.
+            length_multiple: batches are padded to a multiple of this length.
         """
         self._run = run
         self._run_single = run_single
@@ -33,19 +33,19 @@ class BatchExecutor:
         self._length_multiple = length_multiple
         self._lock = threading.Lock()
         self.tokens = 0
-        """Tokens that were run, padding included."""
+        """Number of processed tokens, padding included."""
         self.padding_tokens = 0
-        """The padding among them."""
+        """Number of padding tokens among them."""
 
     def run(self, pairs: list[Pair], *, single: bool = False) -> list[float | None]:
-        """Run a batch, halving what fails until the failure is one pair.
+        """Run a batch; halve it on failure until the failing pairs are isolated.
 
         Args:
             pairs: the batch.
-            single: use all CPUs on it, since it is the only work.
+            single: whether to use all CPUs, since the batch is the only work.
 
         Returns:
-            A logit for each pair, or None for a pair that fails by itself.
+            A logit for each pair, or None for a pair that fails even alone.
         """
         try:
             logits = self._run_single(pairs) if single else self._run(pairs)
@@ -57,20 +57,22 @@ class BatchExecutor:
             if np.isfinite(logits).all():
                 self._count(pairs)
                 return [float(logit) for logit in logits]
-            log.error("the model gave a logit that is not finite in a batch of %d pairs", len(pairs))
+            log.error("the model returned a logit that is not finite for a batch of %d pairs", len(pairs))
         if len(pairs) == 1:
             return [None]
         middle = len(pairs) // 2
         return [*self.run(pairs[:middle]), *self.run(pairs[middle:])]
 
     def _shrink(self, pairs: list[Pair]) -> None:
-        """Halve the budget after a batch that did not fit the device's memory."""
+        """Halve the budget after a batch that exceeded the device's memory."""
         with self._lock:
             padded = len(pairs) * max(map(len, pairs))
             if len(pairs) > 1 and self.budget != NO_BATCHING:
                 self.budget = max(1, min(self.budget, padded // 2))
             log.warning(
-                "%d padded tokens do not fit the device's memory: batches of %d from now on", padded, self.budget
+                "a batch of %d padded tokens exceeded the device's memory; limiting batches to %d tokens",
+                padded,
+                self.budget,
             )
 
     def _count(self, pairs: list[Pair]) -> None:

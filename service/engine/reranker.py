@@ -1,8 +1,8 @@
-"""The path of a request: a Job becomes tokens, logits, a Ranking. `Reranker._answer` reads from top to bottom.
+"""The path of a request, from a Job to tokens, logits and a Ranking; `Reranker._answer` shows it from top to bottom.
 
-Tokenising runs in threads of its own, off the event loop and overlapped with the model. A document has the logit of its
-best chunk. Ranking is by logit, highest first, ties by the index in the request; scores are the sigmoid of the logit
-in float32 unless the client asked for logits. `score` is the same for pairs of several queries, which are not ordered.
+Tokenising runs in separate threads, off the event loop and in parallel with the model. A document's logit is its best
+chunk's. Documents are ranked by logit, highest first, ties by their index in the request; scores are the sigmoid of
+the logit in float32 unless the client asked for logits. `score` does the same for several queries, without ranking.
 """
 
 import asyncio
@@ -28,32 +28,32 @@ from service.errors import InvalidRequest, ModelFailed, TooManyDocuments, Unknow
 from service.job import Job, Ranked, Ranking, Stages, Usage
 
 TOKENISE_THREADS = 2
-"""Requests tokenised at a time, as many small and as many large ones; the tokenizer spreads each over the cores."""
+"""Threads for small requests, and as many for large ones; the tokenizer itself uses all cores for a request."""
 SMALL_TOKENS = QUANTUM_TOKENS
-"""The most tokens of a small request, by its estimate: it does not wait until large ones are tokenised."""
+"""Maximum estimated tokens of a small request, which does not wait for large ones to be tokenised."""
 PAIRS_PER_SEARCH_UNIT = 100
-"""Cohere bills one search unit for a query with up to 100 documents, and counts a long document's chunks apart."""
+"""Cohere bills one search unit per query with up to 100 documents, and counts each chunk of a long document."""
 
 
 class TokenizedRequest(NamedTuple):
     """A request after tokenising."""
 
     chunked: ChunkedPairs
-    """The pairs of its distinct documents: a document that occurs twice is scored once."""
+    """The pairs of the distinct documents: a document that occurs twice is scored once."""
     distinct_index: npt.NDArray[np.int64]
     """For each document of the request, its index among the distinct ones, [documents]."""
     tokens: int
-    """Length of all documents' pairs, repeated ones counted again."""
+    """Total length of all documents' pairs; repeated documents count each time."""
     search_units: int
 
 
 class Tokenise(Protocol):
-    """The tokeniser: a query and documents to pairs."""
+    """The tokeniser: turns a query and documents into pairs."""
 
     def __call__(
         self, query: str, documents: Sequence[str], chunk_options: ChunkOptions, /, *, max_pairs: int | None
     ) -> ChunkedPairs:
-        """Pair the query with each chunk of each document; raise TooManyChunks or TooLong."""
+        """Pair the query with every chunk of every document; raise TooManyChunks or TooLong."""
 
 
 class Reranker:
@@ -74,14 +74,14 @@ class Reranker:
         """Put a model behind a queue.
 
         Args:
-            tokenise: queries and documents to pairs.
+            tokenise: turns a query and documents into pairs.
             batcher: the queue, not yet started.
-            max_documents: the most documents of a request, each chunk of a long one counted.
-            max_concurrent_requests: the most requests that are answered at a time.
-            max_tokens: the most tokens that a pair may have.
-            models: the names that a request may give the model; None for any.
-            usd_per_million_tokens: the price by which the cost is reported; None for no price.
-            scores: the cache of logits; None for none.
+            max_documents: the maximum number of documents per request; every chunk of a long document counts.
+            max_concurrent_requests: the maximum number of requests in flight.
+            max_tokens: the maximum number of tokens per pair.
+            models: the model names that requests may use; None for any.
+            usd_per_million_tokens: the price for reporting costs; None for no price.
+            scores: the score cache; None for none.
         """
         self._tokenise = tokenise
         self._batcher = batcher
@@ -97,29 +97,29 @@ class Reranker:
 
     @property
     def in_flight(self) -> int:
-        """Requests that are being answered."""
+        """Number of requests in flight."""
         return self._concurrency.in_flight
 
     def open(self) -> None:
-        """Start the inference threads; requests are taken from now on."""
+        """Start the inference threads and accept requests from now on."""
         self._batcher.start()
         self.ready = True
 
     def close(self) -> None:
-        """Take no more requests, finish those that are queued, end every thread."""
+        """Accept no more requests, finish those that are queued, and end all threads."""
         self.ready = False
         self._batcher.close()
         self._for_small.shutdown()
         self._for_large.shutdown()
 
     async def rerank(self, job: Job, options: CallOptions | None = None) -> Ranking:
-        """Answer a job: its documents ranked, best first.
+        """Rank a job's documents, best first.
 
         Raises:
-            WarmingUp, ShuttingDown: the model is not warmed up yet, or the server is going down.
-            UnknownModel: the request names another model, and this server is strict about that.
-            InvalidRequest: too many documents, or too many chunks of them, or one too long where none may be cut.
-            Overloaded: too many requests in flight, no room in the queue, or no answer before the deadline.
+            WarmingUp, ShuttingDown: the model is not warmed up yet, or the server is shutting down.
+            UnknownModel: the request names another model, and names are checked strictly.
+            InvalidRequest: too many documents or chunks, or a text that is too long and must not be truncated.
+            Overloaded: too many requests in flight, a full queue, or a deadline that cannot be met.
             DeadlineExceeded: the deadline passed in the queue.
             ModelFailed: the model failed on one of the job's pairs.
         """
@@ -127,7 +127,7 @@ class Reranker:
         return await self._answer([job], options or CallOptions(), to_results)
 
     async def score(self, jobs: Sequence[Job], options: CallOptions | None = None) -> Ranking:
-        """Answer several jobs at once, all or none: a score for each document, in their order; raises as `rerank`."""
+        """Score the documents of several jobs in their order, all or none; raises like `rerank`."""
         to_results = functools.partial(in_order, raw_scores=jobs[0].raw_scores)
         return await self._answer(jobs, options or CallOptions(), to_results)
 
@@ -138,7 +138,9 @@ class Reranker:
         with self._concurrency:
             start = time.perf_counter()
             estimate = self._estimator.tokens(jobs)
-            self._batcher.check_admission(estimate, options)  # before tokenising, which costs; `score` checks exactly
+            self._batcher.check_admission(
+                estimate, options
+            )  # before the cost of tokenising; `score` checks again, exactly
             threads = self._for_small if estimate <= SMALL_TOKENS else self._for_large
             tokenized = await asyncio.get_running_loop().run_in_executor(threads, self._tokenise_jobs, jobs)
             self._estimator.learn(jobs, tokenized.tokens)
@@ -157,9 +159,9 @@ class Reranker:
             return Ranking(results=results, usage=usage, stages=stages)
 
     def _check(self, jobs: Sequence[Job]) -> None:
-        """Raise what a request is refused for whatever else is going on: WarmingUp, UnknownModel, TooManyDocuments."""
+        """Check a request regardless of the load; raise WarmingUp, UnknownModel or TooManyDocuments."""
         if not self.ready:
-            raise WarmingUp("GET /ready tells when it is not")
+            raise WarmingUp("GET /ready answers 200 when it is ready")
         model = jobs[0].model
         if model and self._models is not None and model not in self._models:
             raise UnknownModel(model, self._models)
@@ -168,9 +170,9 @@ class Reranker:
             raise TooManyDocuments(documents, self._max_documents)
 
     def _tokenise_jobs(self, jobs: Sequence[Job]) -> TokenizedRequest:
-        """Tokenise the distinct documents of each job; raise InvalidRequest where the limits do not allow them.
+        """Tokenise the distinct documents of each job; raise InvalidRequest if they exceed the limits.
 
-        A chunk costs what a document costs, so `max_documents` is the limit on chunks.
+        A chunk costs as much as a document, so `max_documents` also limits the chunks.
         """
         pairs: list[Pair] = []
         counts: list[int] = []
@@ -210,19 +212,18 @@ class Reranker:
             index = None if error.document is None else first + job.documents.index(documents[error.document])
             text = "the query" if index is None else f"the document with index {index}"
             raise InvalidRequest(
-                f"{text} does not fit the model's window beside the other text, and the request forbids to cut it"
+                f"{text} does not fit the model's context window, and the request does not allow truncation"
             ) from None
 
     def _too_many_chunks(self, count: int, job: Job) -> InvalidRequest:
         return InvalidRequest(
-            f"documents come to {count} windows or more with max_chunks_per_doc {job.max_chunks_per_doc}, "
-            f"more than the {self._max_documents} that this server takes in one request: lower "
-            "max_chunks_per_doc, or send the documents in several requests",
+            f"the documents make {count} chunks or more with max_chunks_per_doc {job.max_chunks_per_doc}, but at most "
+            f"{self._max_documents} are allowed: lower max_chunks_per_doc, or split them into several requests",
             param="max_chunks_per_doc",
         )
 
     async def _score(self, tokenized: TokenizedRequest, options: CallOptions) -> Scored:
-        """Score all pairs that are not in the cache; raise ModelFailed with the index of the document."""
+        """Score all pairs, using the score cache if there is one; raise ModelFailed with the index of the document."""
         chunked = tokenized.chunked
         try:
             if self._scores is None:
@@ -238,13 +239,13 @@ class Reranker:
 
 
 def rank(logits: Logits, *, top_n: int | None, raw_scores: bool) -> list[Ranked]:
-    """Order documents by logit, highest first, equal logits by index; give the first `top_n`."""
+    """Rank documents by logit, highest first, ties by index; return the first `top_n`."""
     scores = logits if raw_scores else sigmoid(logits)
     order = np.argsort(-logits, kind="stable")[:top_n]
     return [Ranked(int(index), float(scores[index])) for index in order]
 
 
 def in_order(logits: Logits, *, raw_scores: bool) -> list[Ranked]:
-    """Score documents in their own order."""
+    """Return the documents' scores in their original order."""
     scores = logits if raw_scores else sigmoid(logits)
     return [Ranked(index, float(score)) for index, score in enumerate(scores)]

@@ -1,9 +1,9 @@
-"""Whose pair is next: by priority, then in turns between API keys, then in turns between a key's requests.
+"""Fair scheduling: picks the next pair by priority, then round robin over API keys, then over a key's requests.
 
-Turns are counted in tokens (deficit round robin, Shreedhar and Varghese 1996). A request that has had no turn yet goes
-before those that have, for one quantum (the sparse-flow rule of FQ-CoDel, RFC 8290): a small request is answered at
-once though large ones are under way, and a large one pays no more than that quantum's wait. Old requests keep a
-quarter of the tokens however many new ones come. A structure without threads or clocks: the batcher locks and times.
+Turns are counted in tokens (deficit round robin, Shreedhar and Varghese 1996). A request that has had no turn yet takes
+precedence over those that have, for one quantum (the sparse-flow rule of FQ-CoDel, RFC 8290): a small request is
+answered at once even while large ones are in progress, and delays them by at most that quantum. Old requests keep a
+quarter of the tokens however many new ones arrive. This file uses no threads or clock: the batcher has the lock.
 """
 
 import math
@@ -14,9 +14,9 @@ from typing import Generic, Protocol, TypeVar
 import msgspec
 
 QUANTUM_TOKENS = 2048
-"""Tokens of a turn: five documents of 400 tokens are served in one."""
+"""Tokens per turn, enough for five documents of 400 tokens."""
 NEW_TO_OLD = 3
-"""Tokens that new requests get for each of the old ones, at most."""
+"""Maximum number of tokens served for new requests per token for old ones."""
 
 
 class Schedulable(Protocol):
@@ -24,7 +24,7 @@ class Schedulable(Protocol):
 
     @property
     def priority(self) -> int:
-        """Lower goes first, always."""
+        """Requests with lower values are always served first."""
 
     @property
     def key(self) -> str:
@@ -46,7 +46,7 @@ class EntryPair(msgspec.Struct, Generic[E], frozen=True):
     index: int
     """The pair's index within the request."""
     length: int
-    """Its length in tokens."""
+    """The pair's length in tokens."""
 
 
 class _Flow(Generic[E]):
@@ -62,7 +62,7 @@ class _Flow(Generic[E]):
 
 
 class KeyQueue(Generic[E]):
-    """The requests of one API key: new ones, which had no whole turn yet, and old ones, in a ring."""
+    """The requests of one API key: new ones, which have not used up a turn yet, and old ones, in a ring."""
 
     __slots__ = ("deficit", "lead", "new", "old", "share")
 
@@ -92,7 +92,7 @@ class KeyQueue(Generic[E]):
             return EntryPair(flow.entry, index, length)
 
     def _note(self, tokens: int, *, is_new: bool) -> None:
-        """Keep what new requests are ahead of the old ones, while there are old ones."""
+        """Track how many tokens new requests are ahead of old ones, while there are old ones."""
         if not self.old:
             self.lead = 0
         elif is_new:
@@ -101,20 +101,20 @@ class KeyQueue(Generic[E]):
             self.lead = max(0, self.lead - NEW_TO_OLD * tokens)
 
     def flows(self) -> Iterator[_Flow[E]]:
-        """Every request's flow, the new ones first."""
+        """Yield the flow of every request, new ones first."""
         yield from self.new
         yield from self.old
 
     @property
     def tokens(self) -> int:
-        """Tokens that wait for this key."""
+        """Number of waiting tokens of this key."""
         return sum(flow.tokens for flow in self.flows())
 
     def tokens_ahead(self, tokens: int) -> int:
-        """Count the key's tokens that are served before a new request of so many is done.
+        """Count the key's tokens that are served before a new request of `tokens` is finished.
 
-        Other new requests have the rest of their first turn before it, old ones a token for each `NEW_TO_OLD` of the
-        new; in what it has beyond a turn it is old itself, and each other has as many as it has.
+        Other new requests first use up their first turn, and old ones get one token per `NEW_TO_OLD` of the new ones.
+        Beyond its first turn the request is old itself, and every other request gets as many tokens as it does.
         """
         first = sum(min(flow.tokens, max(0, math.ceil(flow.deficit))) for flow in self.new)
         beside = (first + min(tokens, QUANTUM_TOKENS)) // NEW_TO_OLD
@@ -149,7 +149,7 @@ class PriorityLevel(Generic[E]):
         while True:
             name = self.ring[0]
             key = self.keys[name]
-            if key.deficit <= 0:  # of a lone key too, or it would owe to the next one what nobody else wanted
+            if key.deficit <= 0:  # also for a lone key, or it would owe later keys tokens that nobody else wanted
                 key.deficit += QUANTUM_TOKENS * key.share
                 self.ring.rotate(-1)
                 continue
@@ -165,7 +165,7 @@ class PriorityLevel(Generic[E]):
         self.ring.remove(name)
 
     def remove(self, entry: E) -> _Flow[E] | None:
-        """Drop what waits of a request and return it."""
+        """Remove the waiting pairs of a request and return them."""
         key = self.keys.get(entry.key)
         flow = next((flow for flow in key.flows() if flow.entry is entry), None) if key is not None else None
         if key is not None and flow is not None:
@@ -194,7 +194,7 @@ class FairScheduler(Generic[E]):
         self.pairs += len(flow.pairs)
 
     def take(self) -> EntryPair[E]:
-        """Take the pair whose turn it is; there must be one."""
+        """Take the next pair; there must be one."""
         first = min(self._levels)
         level = self._levels[first]
         pair = level.take()
@@ -205,7 +205,7 @@ class FairScheduler(Generic[E]):
         return pair
 
     def remove(self, entry: E) -> None:
-        """Drop what waits of a request, if anything does."""
+        """Remove the waiting pairs of a request, if any."""
         level = self._levels.get(entry.priority)
         if level is None:
             return
@@ -217,11 +217,11 @@ class FairScheduler(Generic[E]):
             del self._levels[entry.priority]
 
     def tokens_ahead(self, request: Schedulable, tokens: int) -> int:
-        """Count the tokens that are served before a new request of so many is done, if no other comes after it.
+        """Count the tokens that are served before a new request of `tokens` is finished, if no other arrives later.
 
-        What is of higher priority goes first as a whole, and what is lower waits. Of its own priority, the requests of
-        its key have their turns (`KeyQueue.tokens_ahead`), and each other key as many tokens as its key by their
-        shares, with a turn at the start.
+        All requests of higher priority are served before it, those of lower priority after it. At its own priority,
+        its key's other requests get their turns (`KeyQueue.tokens_ahead`), and each other key gets as many tokens as
+        its own key, weighted by their shares, with one turn at the start.
         """
         before = sum(
             key.tokens
@@ -238,16 +238,16 @@ class FairScheduler(Generic[E]):
         return before + own + sum(min(key.tokens, math.ceil(turns * QUANTUM_TOKENS * key.share)) for key in others)
 
     def tokens_of_key(self, name: str) -> int:
-        """Tokens of a key's requests that wait."""
+        """Return the number of waiting tokens of a key's requests."""
         return sum(level.keys[name].tokens for level in self._levels.values() if name in level.keys)
 
     def fraction(self, name: str, share: float) -> float:
-        """A key's fraction of the sum of all shares, its own and those of the keys that wait; at most 1."""
+        """Return a key's fraction of all shares, its own and those of the waiting keys; at most 1."""
         shares = {other: key.share for level in self._levels.values() for other, key in level.keys.items()}
         return share / sum((shares | {name: share}).values())
 
     def of_lower_priority(self, priority: int) -> Iterator[tuple[E, int]]:
-        """Requests of lower priority with the waiting tokens of each: the lowest first, the newest of those first."""
+        """Yield requests of lower priority with their waiting tokens: lowest priority first, then newest first."""
         for level_priority in sorted(self._levels, reverse=True):
             if level_priority > priority:
                 for key in reversed(self._levels[level_priority].keys.values()):

@@ -1,7 +1,7 @@
-"""A cache of logits, by pair; off unless the operator turns it on, since it makes a benchmark lie.
+"""A cache of logits by pair; off by default, since it distorts benchmarks.
 
-The key is a pair's token and segment ids, so the same texts cut in another way are another pair, and so are texts with
-a separator written into them at another point. An entry never expires: a model's logit for a pair never changes.
+The key is a pair's token and segment ids, so texts that are truncated in another way, or contain a separator at another
+point, are another pair. Entries never expire, since a model's logit for a pair never changes.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,13 +17,13 @@ Score = Callable[[Sequence[Pair]], Awaitable[Scored]]
 
 
 class ScoreCache:
-    """Looks pairs up, has the missing ones scored, and keeps their logits."""
+    """Looks up pairs, scores the missing ones, and stores their logits."""
 
     def __init__(self, max_bytes: int) -> None:
         self.cache = ByteCache[bytes, float](max_bytes)
 
     async def score(self, pairs: Sequence[Pair], score: Score) -> Scored:
-        """Score pairs, those that are not in the cache by `score`; raise what that raises, its pair counted here."""
+        """Score pairs, calling `score` for those not in the cache; raise its errors, with the index among all pairs."""
         keys = [pair.ids.astype(np.int32).tobytes() + pair.types.astype(np.int8).tobytes() for pair in pairs]
         cached = [self.cache.get(key) for key in keys]
         missing = [index for index, logit in enumerate(cached) if logit is None]

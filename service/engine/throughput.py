@@ -1,9 +1,9 @@
-"""How many tokens a second the model does, and what follows: how long a request takes, and when to come back."""
+"""The measured throughput of the model, and estimates from it: how long a request takes, and when to retry."""
 
 import math
 
 LONGEST_RETRY_S = 60
-"""The longest Retry-After that clients honour (the cohere SDK's limit)."""
+"""Maximum Retry-After that clients honour (the limit of the cohere SDK)."""
 MEMORY = 0.95
 """Weight of the earlier measurements in the running mean."""
 
@@ -12,19 +12,19 @@ class ThroughputEstimator:
     """Tokens per second of all inference threads together; callers hold the queue's lock."""
 
     def __init__(self, inference_threads: int, tokens_per_s: float = 0.0) -> None:
-        """Start with a known rate, or with none: 0 until a run is measured."""
+        """Start with a known rate, or with 0 until a run is measured."""
         self._inference_threads = inference_threads
         self.tokens_per_s = tokens_per_s
 
     def measure(self, tokens: int, seconds: float) -> None:
-        """Take in one run of one inference thread."""
+        """Update the rate with one run of one inference thread."""
         rate = self._inference_threads * tokens / max(seconds, 1e-9)
         self.tokens_per_s = rate if not self.tokens_per_s else MEMORY * self.tokens_per_s + (1 - MEMORY) * rate
 
     def seconds(self, tokens: int) -> float:
-        """How long so many tokens take; 0 before anything was measured."""
+        """Return the time in which `tokens` are processed; 0 before the first measurement."""
         return tokens / self.tokens_per_s if self.tokens_per_s else 0.0
 
     def retry_after_s(self, tokens: int) -> int:
-        """When so many tokens will have been done, in whole seconds from 1 to `LONGEST_RETRY_S`."""
+        """Return the time in which `tokens` are processed, in whole seconds from 1 to `LONGEST_RETRY_S`."""
         return max(1, min(LONGEST_RETRY_S, math.ceil(self.seconds(tokens))))

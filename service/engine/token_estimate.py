@@ -1,4 +1,4 @@
-"""How many tokens a request will be, estimated before it is tokenised, so that a hopeless one is refused at once."""
+"""Estimates a request's tokens before it is tokenised, so that a hopeless request is rejected at once."""
 
 import math
 from collections.abc import Sequence
@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from service.job import Job
 
 FIRST_TOKENS_PER_CHARACTER = 0.1
-"""The rate before anything was learnt: less than in any language, so that nobody is refused for it."""
+"""Initial rate, lower than in any language, so that no request is rejected because of it."""
 CAUTION = 0.95
-"""Factor on the estimate: a request near the limit is tokenised, and counted exactly."""
+"""Safety factor on the estimate: a request near the limit is tokenised and counted exactly."""
 MEMORY = 0.9
 """Weight of the earlier requests in the running mean."""
 
 
 class TokenEstimator:
-    """Tokens by characters, at the rate of the requests before.
+    """Estimates tokens from characters, at the rate of earlier requests.
 
     Args:
-        max_tokens: the most tokens that a pair may have.
+        max_tokens: the maximum number of tokens per pair.
     """
 
     def __init__(self, max_tokens: int) -> None:
@@ -25,7 +25,7 @@ class TokenEstimator:
         self._tokens_per_character = FIRST_TOKENS_PER_CHARACTER
 
     def tokens(self, jobs: Sequence[Job]) -> int:
-        """Estimate a request, on the low side: a repeated document counts once, and none beyond its limits."""
+        """Estimate the tokens of a request, on the low side: repeated documents count once, and limits apply."""
         return sum(self._document_tokens(job, document) for job in jobs for document in set(job.documents))
 
     def _document_tokens(self, job: Job, document: str) -> int:
@@ -34,7 +34,7 @@ class TokenEstimator:
         return int(min(rate * len(job.query) + document_tokens, self._max_tokens * job.max_chunks_per_doc))
 
     def learn(self, jobs: Sequence[Job], tokens: int) -> None:
-        """Take in the exact count of a request; documents that were cut lower the rate, which is the safe side."""
+        """Update the rate with a request's exact count; truncated documents lower it, which errs on the safe side."""
         characters = sum(len(job.query) * len(job.documents) + sum(map(len, job.documents)) for job in jobs)
         rate = tokens / max(1, characters)
         self._tokens_per_character = MEMORY * self._tokens_per_character + (1 - MEMORY) * min(rate, 1.0)

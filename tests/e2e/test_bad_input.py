@@ -54,7 +54,7 @@ def test_the_wrong_content_type_is_told(server: Server) -> None:
 def test_the_wrong_method_is_told_with_those_that_exist(server: Server) -> None:
     """405 carries Allow."""
     answer = server.client.get("/v1/rerank")
-    refused(answer, 405, "/v1/rerank does not take GET")
+    refused(answer, 405, "/v1/rerank does not support GET")
     assert "POST" in answer.headers["allow"]
 
 

@@ -134,8 +134,8 @@ def test_an_overlap_of_more_than_half_the_room_counts_as_half(long_server: Serve
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("max_chunks_per_doc", 0, "max_chunks_per_doc: must be 1 (to cut the end off) or more, not 0"),
-        ("max_chunks_per_doc", -1, "max_chunks_per_doc: must be 1 (to cut the end off) or more, not -1"),
+        ("max_chunks_per_doc", 0, "max_chunks_per_doc: must be 1 (to truncate) or more, not 0"),
+        ("max_chunks_per_doc", -1, "max_chunks_per_doc: must be 1 (to truncate) or more, not -1"),
         ("max_chunks_per_doc", 1.5, "max_chunks_per_doc: expected int | null, got float"),
         ("max_chunks_per_doc", "many", "max_chunks_per_doc: expected int | null, got str"),
         ("overlap_tokens", -1, "overlap_tokens: must be 0 (for none) or more, not -1"),
@@ -156,16 +156,16 @@ def test_chunks_count_as_documents_in_the_limit(long_server: Server) -> None:
     answer = long_server.rerank(QUERY, [text(ROOM + 1)] * 10 + ["a bear"], max_chunks_per_doc=2)
     assert answer.status_code == 422
     assert answer.json()["error"]["message"].startswith(
-        "documents come to 21 windows or more with max_chunks_per_doc 2"
+        "the documents make 21 chunks or more with max_chunks_per_doc 2"
     )
-    assert "more than the 20 that" in answer.json()["error"]["message"]
+    assert "at most 20 are allowed" in answer.json()["error"]["message"]
     assert answer.json()["error"]["param"] == "max_chunks_per_doc"
 
 
 def test_the_openapi_document_describes_chunks(server: Server) -> None:
     """Both fields, with what they mean."""
     request = server.client.get("/docs/openapi.json").json()["components"]["schemas"]["RerankRequest"]
-    for field, said in (("max_chunks_per_doc", "the best one"), ("overlap_tokens", "counts as that half")):
+    for field, said in (("max_chunks_per_doc", "the best chunk"), ("overlap_tokens", "counts as that half")):
         assert said in json.dumps(request["properties"][field])
         assert field not in request["required"]
 

@@ -105,9 +105,7 @@ def error(message: str, param: str, code: int) -> dict[str, Any]:
     return {"message": message, "type": "invalid_request", "param": param, "code": code}
 
 
-UNCUT = (
-    "the document with index 0 does not fit the model's window beside the other text, and the request forbids to cut it"
-)
+UNCUT = "the document with index 0 does not fit the model's context window, and the request does not allow truncation"
 LONG = {"query": {"text": "q"}, "passages": [{"text": "word " * 600}], "truncate": "NONE"}
 NO_TEXT = "text_2: is missing: send a text or a list of texts"
 REFUSALS: list[tuple[str, dict[str, Any], int, dict[str, Any]]] = [

@@ -30,5 +30,5 @@ def test_the_page_shows_every_route_without_internet(server: Server, tmp_path: P
     dom = subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
     shown = set(re.findall(r'data-path="([^"]+)"', dom))
     assert shown == set(server.client.get("/docs/openapi.json").json()["paths"])
-    assert "Rerank: text-embeddings-inference, or as /v1/rerank" in dom
+    assert "Rerank: text-embeddings-inference, or the same as /v1/rerank" in dom
     assert "Unable to render" not in dom

@@ -12,7 +12,7 @@ from service.api.app import EXPOSED
 from tests.support.server import Server, run_rerank
 from tests.support.smallest_requests import BODIES, NAMES_MODEL
 
-MESSAGE = "an API key is needed: send it as Authorization: Bearer KEY"
+MESSAGE = "an API key is required: send it as Authorization: Bearer KEY"
 OBJECT = {"message": MESSAGE, "type": "unauthorized", "param": None, "code": 401}
 REFUSALS: dict[str, Any] = {
     "/v1/rerank": {"error": OBJECT, "message": MESSAGE, "detail": MESSAGE},
@@ -117,7 +117,7 @@ def test_another_model_is_refused_in_the_dialects_body(keyed: Server) -> None:
             continue  # text-embeddings-inference's requests name no model
         refused = keyed.client.post(path, json=body | {"model": "gpt-4"}, headers=key())
         assert refused.status_code == 404, path
-        assert "model 'gpt-4' is not served here: ask for embedded, rerank-v3.5" in refused.text.replace('\\"', '"')
+        assert "model 'gpt-4' is not served here; available: embedded, rerank-v3.5" in refused.text.replace('\\"', '"')
         for name in ("embedded", "rerank-v3.5", None, ""):
             assert keyed.client.post(path, json=body | {"model": name}, headers=key()).status_code == 200, (path, name)
     assert keyed.client.get("/v1/models/gpt-4", headers=key()).status_code == 404

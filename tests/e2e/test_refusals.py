@@ -77,7 +77,7 @@ def test_a_tokenizer_that_fails_on_unknown_words_is_refused(tmp_path: Path) -> N
     tokenizer = tmp_path / "tokenizer.json"
     tokenizer.write_text(tokenizer.read_text().replace('"unk_token": "[UNK]"', '"unk_token": "absent"'))
     seal(tmp_path, make_manifest())
-    refuses("the model does not warm up", "UNK", flags=("--model", str(tmp_path)))
+    refuses("the warm-up of the model failed", "UNK", flags=("--model", str(tmp_path)))
 
 
 def test_a_manifest_that_is_a_folder_is_refused(tmp_path: Path) -> None:

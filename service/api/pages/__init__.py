@@ -1,1 +1,1 @@
-"""The pages that the server shows a person: the playground, the API page and the bench's report."""
+"""The pages that the server shows in a browser: the playground, the API reference and the bench's report."""

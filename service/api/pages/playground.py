@@ -1,8 +1,8 @@
-"""The playground: one page at `/` where a person tries the server by hand.
+"""The playground: a page at `/` for trying the server by hand.
 
-Plain files without a build step, which load nothing from another host and are not allowed to: the page's
-Content-Security-Policy lets it fetch from this server only, run no inline script and be framed by nobody. Browsers ask
-again for the files each time, so that a new server never runs with the old page's script.
+It consists of plain files without a build step and loads nothing from other hosts: its Content-Security-Policy allows
+only requests to this server, no inline scripts and no framing. Browsers revalidate the files on every visit, so that a
+new server never runs with the old page's script.
 """
 
 from pathlib import Path
@@ -28,24 +28,24 @@ HEADERS = {
 
 @get("/", include_in_schema=False, cache_control=ALWAYS_ASK_AGAIN, sync_to_thread=False)
 def page() -> File:
-    """Give the page."""
+    """Serve the page."""
     index = PAGE / "index.html"
     return File(index, filename=index.name, content_disposition_type="inline", media_type="text/html", headers=HEADERS)
 
 
 @head("/", include_in_schema=False)
 async def page_without_body() -> None:
-    """Answer those who probe the root with HEAD."""
+    """Answer clients that probe the root with HEAD."""
 
 
 async def guarded(response: Response[Any]) -> Response[Any]:
-    """The same headers on the files: the page is one of them."""
+    """Add the page's security headers to its files, since the page is one of them."""
     response.headers.update(HEADERS)
     return response
 
 
 def playground() -> Router:
-    """Make the routes of the page and of its style sheet, scripts and icon."""
+    """Make the routes of the page, its style sheet, scripts and icon."""
     assets = create_static_files_router(
         ASSETS, [PAGE], name="playground", cache_control=ALWAYS_ASK_AGAIN, after_request=guarded
     )

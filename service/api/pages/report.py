@@ -1,7 +1,7 @@
-"""The bench's report under `/bench`: a folder that `rerank-bench report` wrote, served as it is.
+"""The bench's report under `/bench`: a folder written by `rerank-bench report`, served unchanged.
 
-Its pages are guarded as the playground is: files of this server only, nothing inline, framed by nobody. Like the
-playground it asks for no API key. A report that is written anew is served at once.
+Its pages have the playground's security headers and, like the playground, need no API key. A new report in the folder
+is served at once.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ def report(folder: Path) -> Router:
 
     @get(REPORT, include_in_schema=False, sync_to_thread=False)
     def first_page() -> Redirect:
-        """Lead to the first page by its name: from `/bench` without a slash its links would lead astray."""
+        """Redirect to the first page by name: relative links do not work from `/bench` without a trailing slash."""
         return Redirect(f"{REPORT}/{FIRST_PAGE}")
 
     files = create_static_files_router(

@@ -1,1 +1,1 @@
-"""The HTTP routes: those that rank and score (`ranking.py`), and those that tell of the server (`state.py`)."""
+"""The HTTP routes: ranking and scoring (`ranking.py`), and the state of the server (`state.py`)."""

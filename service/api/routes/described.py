@@ -1,6 +1,6 @@
-"""How the OpenAPI document describes the ranking routes: bodies and answers with examples, every error with its body.
+"""The OpenAPI description of the ranking routes: requests and responses with examples, and errors with their bodies.
 
-All of it is made of a dialect's value, the examples by its own functions, so they cannot drift from what is answered.
+Everything is derived from the dialect, and examples are made by its own functions, so they match the real responses.
 """
 
 from collections.abc import Iterable, Mapping
@@ -32,30 +32,36 @@ from service.job import Ranked, Ranking, Stages, Usage
 
 SAMPLES: tuple[tuple[RerankError, str], ...] = (
     (MalformedBody("the body is not JSON: it ends too early"), "The body is not JSON."),
-    (Unauthorized("an API key is needed: send it as Authorization: Bearer KEY"), "No API key, or an unknown one."),
-    (UnknownModel("x", ["embedded"]), "Another model, where strict."),
-    (PayloadTooLarge("the body is larger than 33554432 bytes (max_body_bytes)"), "The body is over the limit."),
+    (Unauthorized("an API key is required: send it as Authorization: Bearer KEY"), "No API key, or an unknown one."),
+    (UnknownModel("x", ["embedded"]), "The model is not served here (only with `strict_model`)."),
+    (PayloadTooLarge("the body is larger than 33554432 bytes (max_body_bytes)"), "The body is larger than the limit."),
     (UnsupportedMediaType("the body is declared as text/plain"), "The body is not declared as JSON."),
-    (EmptyInput("documents: list of documents must not be empty", param="documents"), "Nothing to rank."),
-    (InvalidRequest("query: must not be empty", param="query"), "JSON, but not a request that can be answered."),
-    (Overloaded("100000 tokens wait for the model", retry_after_s=3), "No room now; come back after `Retry-After`."),
+    (
+        EmptyInput("documents: list of documents must not be empty", param="documents"),
+        "No documents, or an empty query.",
+    ),
+    (InvalidRequest("query: must not be empty", param="query"), "The body is JSON, but not a valid request."),
+    (
+        Overloaded("100000 tokens are queued", retry_after_s=3),
+        "The server is overloaded; retry after `Retry-After` seconds.",
+    ),
     (ModelFailed("the model failed on the document with index 3", pair=3), "The model failed on this request."),
-    (InternalError("the server failed on this request; its log tells why"), "A bug of the server."),
-    (DeadlineExceeded(), "Its deadline passed."),
-    (WarmingUp(), "Warming up, or shutting down; `Retry-After` tells."),
+    (InternalError("the server failed on this request; see its log for the cause"), "Internal server error."),
+    (DeadlineExceeded(), "The request's deadline passed."),
+    (WarmingUp(), "The server is warming up or shutting down; retry after `Retry-After` seconds."),
 )
-"""What a ranking route may answer besides a ranking, by an example of each, for the OpenAPI document."""
+"""An example of each error that a ranking route may answer, for the OpenAPI document."""
 
 MODEL = "embedded"
-"""What the examples are answered by."""
+"""The model name in the example responses."""
 STAGES = Stages(tokenise_s=0.001, queue_s=0, inference_s=0.011, total_s=0.013)
 USAGE = Usage(tokens=34, search_units=1, usd=None)
 SCORES = (Ranked(0, 0.0107), Ranked(1, 0.9868))
-"""What the two documents of every dialect's example are given."""
+"""The example scores of the two documents that every dialect's example has."""
 
 
 def responses(dialect: AnyDialect) -> dict[int, ResponseSpec]:
-    """Describe what a dialect's routes answer, by status: the ranking, and every error."""
+    """Describe the responses of a dialect's routes by status: the ranking, and every error."""
     answer = ResponseSpec(
         dialect.response,
         generate_examples=False,
@@ -66,7 +72,7 @@ def responses(dialect: AnyDialect) -> dict[int, ResponseSpec]:
 
 
 def _answer(dialect: Dialect[Any]) -> Any:
-    """Answer a dialect's example."""
+    """Make the response to a dialect's example."""
     results = list(SCORES)
     if dialect.ranks:
         (job,) = dialect.to_jobs(dialect.example, len(SCORES))
@@ -75,7 +81,7 @@ def _answer(dialect: Dialect[Any]) -> Any:
 
 
 def error_responses(dialect: AnyDialect) -> dict[int, ResponseSpec]:
-    """Describe the errors of a dialect's routes by status: the samples, in each error body that is met there."""
+    """Describe the errors of a dialect's routes by status: the samples, in each error body that the routes use."""
     choices = [choice for choice in dialect.choices if choice is not dialect]
     body = _union(type(spoken.error_body(InternalError(""))) for spoken in (*choices, dialect))
     specs: dict[int, ResponseSpec] = {}
@@ -95,10 +101,10 @@ def error_responses(dialect: AnyDialect) -> dict[int, ResponseSpec]:
 
 
 def body_description(dialect: AnyDialect) -> dict[str, Provide]:
-    """Describe the body of a dialect's requests, by its types and their examples.
+    """Describe the request body of a dialect by its types and examples.
 
-    Litestar reads a body's description off the `data` parameter of a handler or of one of its dependencies, and would
-    decode the body for the former. So this is a dependency, which no handler names and nobody calls.
+    Litestar takes the description from the `data` parameter of a handler, or of one of its dependencies. For a
+    handler's it would decode the body, so this uses a dependency, which no handler names and which is never called.
     """
 
     async def described(data: Any) -> None: ...
@@ -110,11 +116,11 @@ def body_description(dialect: AnyDialect) -> dict[str, Provide]:
 
 
 def _set_fields(example: msgspec.Struct) -> Mapping[str, Any]:
-    """Leave out what an example does not set."""
+    """Return the fields that an example sets."""
     set_fields = {name: value for name, value in msgspec.structs.asdict(example).items() if value is not None}
     builtins: dict[str, Any] = msgspec.to_builtins(set_fields)
     return builtins
 
 
 def _union(types: Iterable[type]) -> Any:
-    return Union[tuple(types)]  # noqa: UP007 - of types that are not known before
+    return Union[tuple(types)]  # noqa: UP007 - the types are known only at runtime

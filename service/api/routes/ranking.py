@@ -1,4 +1,4 @@
-"""The routes that rank and score: one handler for every dialect, made of the dialect's value."""
+"""The routes that rank and score; one handler serves every dialect."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from service.dialects.dialect import AnyDialect
 
 
 def ranking_routes(handler: RequestHandler) -> list[HTTPRouteHandler]:
-    """Make the routes of every dialect in the catalogue."""
+    """Make the routes of all dialects in the catalogue."""
     return [make_route(dialect, handler) for dialect in DIALECTS]
 
 
 def make_route(dialect: AnyDialect, handler: RequestHandler) -> HTTPRouteHandler:
-    """Make the route on all of a dialect's paths, described in the OpenAPI document by its types and examples."""
+    """Make the route for all paths of a dialect, described in the OpenAPI document by its types and examples."""
 
     async def answer(request: JsonRequest) -> Response[Any]:
         return await handler.answer(request, dialect)

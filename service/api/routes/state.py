@@ -1,4 +1,4 @@
-"""The routes that tell of the server: alive, ready, the model, the metrics."""
+"""The routes that report the server's state: liveness, readiness, the model, and metrics."""
 
 import msgspec
 from litestar import MediaType, Response, get, head
@@ -29,13 +29,13 @@ class Alive(msgspec.Struct, kw_only=True):
 
 @get(["/health", "/ping", "/v1/health/live"], summary="Is the server alive?", responses=NO_KEY, opt={OPEN: HEALTH})
 async def health() -> Alive:
-    """Answer 200 as long as the process can answer at all."""
+    """Answer 200 as long as the process is running."""
     return Alive(status="ok")
 
 
 @get(["/ready", "/v1/health/ready"], summary="Is the model warmed up?", responses=NOT_READY, opt={OPEN: HEALTH})
 async def ready(reranker: NamedDependency[Reranker]) -> Alive:
-    """Answer 200 once the model is warmed up, 503 before; a server that shuts down takes no connections."""
+    """Answer 200 once the model is warmed up, 503 before. A server that is shutting down accepts no connections."""
     _check_ready(reranker)
     return Alive(status="ready")
 
@@ -58,31 +58,33 @@ def _check_ready(reranker: Reranker) -> None:
 
 @get("/info", summary="The served model and the limits", responses=NO_KEY)
 async def info(served: NamedDependency[ServedModel]) -> ModelInfo:
-    """Describe the served model and the limits, in the words of text-embeddings-inference where it has them."""
+    """Describe the served model and the limits, with the field names of text-embeddings-inference where it has them."""
     return served.info
 
 
-@get(["/v1/models", "/models"], summary="The model, as OpenAI lists models", responses=NO_KEY, opt={OPEN: MODELS})
+@get(
+    ["/v1/models", "/models"], summary="The served model, in OpenAI's list format", responses=NO_KEY, opt={OPEN: MODELS}
+)
 async def models(served: NamedDependency[ServedModel]) -> ModelList:
     """List the served model under its name and its aliases."""
     return served.listing
 
 
-@get("/v1/models/{model:path}", summary="One model, as Xinference describes it", responses=NOT_KNOWN)
+@get("/v1/models/{model:path}", summary="One model, in Xinference's format", responses=NOT_KNOWN)
 async def model_by_name(model: FromPath[str], served: NamedDependency[ServedModel]) -> ListedModel:
-    """Describe the served model under the name that is asked for."""
+    """Describe the served model under the requested name."""
     return served.listed(model.removeprefix("/"))
 
 
-@get("/v1/cluster/auth", summary="Are API keys needed? (Xinference's clients ask first)", opt={OPEN: ALWAYS})
+@get("/v1/cluster/auth", summary="Are API keys required? (for Xinference's clients)", opt={OPEN: ALWAYS})
 async def needs_key(served: NamedDependency[ServedModel]) -> NeedsKey:
-    """Tell whether the other routes want a key."""
+    """Report whether the other routes require an API key."""
     return NeedsKey(auth=served.keys_required)
 
 
 @get("/metrics", media_type=MediaType.TEXT, summary="Prometheus metrics", responses=NO_KEY, opt={OPEN: METRICS})
 async def prometheus(worker_metrics: NamedDependency[WorkerMetrics]) -> Response[bytes]:
-    """Give every metric in Prometheus' text format."""
+    """Return all metrics in Prometheus' text format."""
     return Response(await worker_metrics.metrics(), media_type="text/plain; version=0.0.4")
 
 

@@ -54,9 +54,9 @@ def test_anything_else_is_refused(header: str | None) -> None:
 
 def test_what_is_missing_is_told_apart_from_what_is_wrong() -> None:
     """And neither message repeats a key."""
-    with pytest.raises(Unauthorized, match="an API key is needed"):
+    with pytest.raises(Unauthorized, match="an API key is required"):
         ApiKeys(["one"]).check(None)
-    with pytest.raises(Unauthorized, match="not known here") as wrong:
+    with pytest.raises(Unauthorized, match="unknown API key") as wrong:
         ApiKeys(["one"]).check("Bearer secret")
     assert "secret" not in str(wrong.value)
 
@@ -121,7 +121,7 @@ def test_a_broken_file_leaves_the_last_keys_in_force(
     assert [knows(keys, key) for key in ("one", "four")] == [False, True]
 
 
-@pytest.mark.parametrize(("content", "word"), [(None, "cannot be read"), (b"\n#\n", "has no key in it")])
+@pytest.mark.parametrize(("content", "word"), [(None, "cannot be read"), (b"\n#\n", "has no keys")])
 def test_a_file_without_keys_does_not_start(tmp_path: Path, content: bytes | None, word: str) -> None:
     """A server that was to have keys must not run without."""
     path = tmp_path / "keys"
@@ -143,9 +143,9 @@ def test_a_key_that_no_client_can_send_does_not_start(tmp_path: Path, key: str) 
     """From both sources, without repeating it."""
     path = tmp_path / "keys"
     path.write_text(key)
-    with pytest.raises(ApiKeysError, match="no client can send") as told:
+    with pytest.raises(ApiKeysError, match="cannot be sent in a header") as told:
         ApiKeys([key])
-    with pytest.raises(ApiKeysError, match="no client can send") as told_of_file:
+    with pytest.raises(ApiKeysError, match="cannot be sent in a header") as told_of_file:
         ApiKeys(file=path)
     assert key not in str(told.value) + str(told_of_file.value)
 
@@ -169,7 +169,7 @@ def test_a_share_that_is_none_does_not_start(tmp_path: Path, line: str) -> None:
     """Numbers that turns can be counted by, only."""
     path = tmp_path / "keys"
     path.write_text(line)
-    with pytest.raises(ApiKeysError, match=r"a share after a key that is no number from 0\.01 to 100"):
+    with pytest.raises(ApiKeysError, match=r"an invalid share: it must be a number from 0\.01 to 100"):
         ApiKeys(file=path)
 
 

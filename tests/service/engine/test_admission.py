@@ -54,8 +54,7 @@ def test_what_fits_is_admitted_and_one_token_more_is_not() -> None:
     rules = admission(Request(60), Request(30))
     assert rules.check(10, CallOptions(), NOW) == []
     assert refusal(rules, 11).message == (
-        "90 tokens wait for the model and this request's 11 do not fit beside them (max_queue_tokens 100): "
-        "try again later"
+        "the queue holds 90 tokens and has no room for this request's 11 (max_queue_tokens 100): try again later"
     )
 
 
@@ -129,7 +128,10 @@ def test_the_lowest_and_newest_give_way_and_no_more_than_needed() -> None:
 def test_who_gives_way_is_told_when_to_come_back() -> None:
     """When what took its room is done."""
     error = admission().displacement(45)
-    assert (error.message, error.retry_after_s) == ("made room for a request of higher priority: try again later", 5)
+    assert (error.message, error.retry_after_s) == (
+        "displaced from the queue by a request of higher priority: try again later",
+        5,
+    )
 
 
 def test_a_deadline_is_kept_with_a_margin() -> None:
@@ -140,7 +142,8 @@ def test_a_deadline_is_kept_with_a_margin() -> None:
     assert rules.check(5, CallOptions(deadline=NOW + needed_s + 0.01), NOW, taken) == []
     late = refusal(rules, 5, CallOptions(deadline=NOW + needed_s - 2.5), taken)
     assert (
-        late.message == "35 tokens are before this request's 5: it cannot be answered by its deadline: try again later"
+        late.message
+        == "this request's 5 tokens cannot be processed by its deadline, with 35 tokens ahead of it: try again later"
     )
     assert late.retry_after_s == 3
 
@@ -172,7 +175,7 @@ def test_so_many_requests_are_answered_at_a_time() -> None:
 def one_more(limit: ConcurrencyLimit) -> None:
     """Be refused, and fail."""
     assert limit.in_flight == 2
-    with pytest.raises(Overloaded, match="2 requests are being answered") as refused:
+    with pytest.raises(Overloaded, match="2 requests are in flight") as refused:
         limit.__enter__()
     assert (refused.value.retry_after_s, limit.in_flight) == (1, 2)
     raise ZeroDivisionError

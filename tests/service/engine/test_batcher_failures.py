@@ -117,7 +117,7 @@ def test_a_batch_that_does_not_fit_the_memory_is_halved_and_later_ones_are_small
 
     run(test)
     assert runs == [32, 16, 8, 8, 16, 8, 8, 8, 8, 8, 8]
-    assert "do not fit the device's memory" in caplog.text
+    assert "exceeded the device's memory" in caplog.text
 
 
 def test_a_run_that_failed_says_nothing_of_the_throughput() -> None:

@@ -142,7 +142,7 @@ def test_chunks_count_in_the_limits(reranker: Reranker) -> None:
     taken = Job(query=QUERY, documents=[long(500), "short"], max_chunks_per_doc=4)
     assert len(asyncio.run(reranker.rerank(taken)).results) == 2
     with pytest.raises(
-        InvalidRequest, match="come to 6 windows or more with max_chunks_per_doc 5, more than the 5 "
+        InvalidRequest, match="make 6 chunks or more with max_chunks_per_doc 5, but at most 5 are allowed"
     ) as refused:
         asyncio.run(reranker.rerank(structs.replace(taken, max_chunks_per_doc=5)))
     assert refused.value.param == "max_chunks_per_doc"
@@ -290,6 +290,6 @@ def test_another_model_is_refused_before_anything_is_tokenised(words_reranker: R
     for name in ("m", "alias", None, ""):
         assert rerank(words_reranker, model=name).results
     words.calls.clear()
-    with pytest.raises(UnknownModel, match="model 'other' is not served here: ask for m, alias"):
+    with pytest.raises(UnknownModel, match="model 'other' is not served here; available: m, alias"):
         rerank(words_reranker, model="other")
     assert words.calls == []

@@ -1,13 +1,13 @@
-// What each dialect sends, and where its answer holds the ranking. A dialect has
-//   name, path     what the page shows and where the request goes, relative to the page;
+// What each dialect sends, and where its response holds the ranking. A dialect has
+//   name, path     its label on the page and its URL relative to the page;
 //   body           ({query, passages, top, model}) → the request's body; `top` and `model` may be undefined;
 //   places         (answer) → [{index, score}], best first;
-//   answersAll     true where the dialect has no field for the number of results;
-//   logits         true where scores are the model's raw ones rather than between 0 and 1.
+//   answersAll     true if the dialect has no field for the number of results;
+//   logits         true if scores are logits rather than between 0 and 1.
 
 export const DIALECTS = [
   {
-    name: "This server’s own",
+    name: "Native",
     path: "v1/rerank",
     body: ({ query, passages, top }) => ({ query, documents: passages, top_n: top }),
     places: (answer) => scored(answer.results, "relevance_score"),
@@ -44,7 +44,7 @@ export const DIALECTS = [
     path: "v1/score",
     answersAll: true,
     body: ({ query, passages, model }) => ({ model, text_1: query, text_2: passages }),
-    // scores come in the passages' order; Array.sort keeps the order of equals
+    // scores come in the order of the passages; Array.sort is stable
     places: (answer) => scored(answer.data, "score").sort((one, other) => other.score - one.score),
   },
   {
@@ -69,7 +69,7 @@ function scored(results, field) {
   return results.map((result) => ({ index: result.index, score: result[field] }));
 }
 
-// The sentence of an error body, wherever the dialect puts it: OpenAI's error.message, TEI's error, Cohere's message,
+// The message of an error body, wherever the dialect puts it: OpenAI's error.message, TEI's error, Cohere's message,
 // Jina's and Voyage's detail.
 export function sentence(answer) {
   const found = [answer?.error?.message, answer?.error, answer?.message, answer?.detail];

@@ -1,19 +1,19 @@
-// The page: form → request → ranking. Whatever came from a person or the server is shown with textContent, never as HTML.
+// The page: form → request → ranking. Text from the user or the server is shown with textContent, never as HTML.
 
 import { curl } from "./curl.js";
 import { DIALECTS, sentence } from "./dialects.js";
 
 const KEY = "rerank-api-key";
-const LONG_TEXT = 500; // characters; a longer passage is first shown cut to some lines
+const LONG_TEXT = 500; // characters; a longer passage is collapsed to a few lines at first
 const STAGES = ["tokenise", "queue", "inference", "total"];
 
-const kept = { // a browser that blocks storage forgets the key on reload, and nothing else
+const kept = { // if the browser blocks storage, only the key is lost on reload
   get() { try { return sessionStorage.getItem(KEY) ?? ""; } catch { return ""; } },
-  set(key) { try { sessionStorage.setItem(KEY, key); } catch { /* forgotten */ } },
+  set(key) { try { sessionStorage.setItem(KEY, key); } catch { /* storage is blocked */ } },
 };
 const at = (id) => document.getElementById(id);
-let model; // the served model's name, once /info has told it
-let sending; // the AbortController of the request under way
+let model; // the served model's name, once /info has answered
+let sending; // the AbortController of the request in flight
 
 function form() {
   const key = at("key").value.trim();
@@ -31,7 +31,7 @@ function showForm() {
   at("count").textContent = counted(passages.length, "passage");
   at("route").textContent = `POST /${dialect.path}`;
   at("top").disabled = Boolean(dialect.answersAll);
-  at("top-hint").textContent = dialect.answersAll ? "Always all." : "Empty for all.";
+  at("top-hint").textContent = dialect.answersAll ? "This API returns all." : "Leave empty for all.";
   at("curl").textContent = curl(address(dialect.path), body, Boolean(key));
   at("curl-hint").hidden = !key;
 }
@@ -55,7 +55,7 @@ async function send() {
     if (response.ok && !model) showServed();
   } catch (error) {
     if (mine.signal.aborted) return; // a newer request has taken over
-    showError("No answer", `There is no answer from ${location.host}: ${error.message}`);
+    showError("No response", `${location.host} did not respond: ${error.message}`);
     at("raw").hidden = true;
   }
   at("outcome").setAttribute("aria-busy", "false");
@@ -73,7 +73,7 @@ function show(dialect, passages, response, text, roundTrip) {
   }
   at("error").hidden = true;
   at("status").textContent =
-    (places.length < passages.length ? `The best ${places.length} of ` : "") +
+    (places.length < passages.length ? `Top ${places.length} of ` : "") +
     `${counted(passages.length, "passage")}, best first${dialect.logits ? ", by logit" : ""}.`;
   at("ranking").replaceChildren(...places.map((place, rank) => row(rank + 1, place, passages[place.index], dialect.logits)));
   at("ranking").hidden = false;
@@ -135,7 +135,7 @@ async function showServed() {
       ? [info.served_model_name, info.model_dtype, info.device, `${info.max_input_length.toLocaleString("en")} tokens`].join(" · ")
       : sentence(info);
   } catch {
-    at("served").textContent = "The server does not answer.";
+    at("served").textContent = "The server does not respond.";
   }
   showForm();
 }
@@ -144,7 +144,7 @@ async function copy() {
   const command = at("curl");
   try {
     await navigator.clipboard.writeText(command.textContent);
-  } catch { // outside localhost, plain HTTP has no clipboard: copy as a person does
+  } catch { // no clipboard API over plain HTTP outside localhost: select and copy
     getSelection().selectAllChildren(command);
     document.execCommand("copy");
   }
