@@ -116,7 +116,7 @@ def test_a_broken_file_leaves_the_last_keys_in_force(
         file.write_bytes(content)
     with caplog.at_level(logging.ERROR):
         assert [knows(keys, key) for key in ("one", "four", None)] == [True, False, False]
-    assert len([record for record in caplog.records if "stay in force" in record.message]) == 1
+    assert len([record for record in caplog.records if "keeping the previous keys" in record.message]) == 1
     file.write_text("four\n")
     assert [knows(keys, key) for key in ("one", "four")] == [False, True]
 

@@ -82,7 +82,7 @@ def test_its_ranking_is_that_of_every_other_dialect(acme: Server) -> None:
     ("fields", "fault"),
     [
         ({"passages": []}, "passages: list of passages must not be empty"),
-        ({"passages": ["a"] * 1001}, "the request has 1001 documents, more than the 1000"),
+        ({"passages": ["a"] * 1001}, "the request has 1001 documents, but at most 1000 are allowed"),
         ({"question": " "}, "question: must not be empty"),
         ({"limit": -1}, "limit: must be 0 (for all) or more, not -1"),
         ({"passages": [7]}, "passages[0]: expected str, got int"),

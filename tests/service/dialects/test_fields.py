@@ -101,7 +101,7 @@ def test_no_top_n_means_all(top_n: Any) -> None:
         ({"max_tokens_per_doc": -3}, "max_tokens_per_doc: must be 0"),
         ({"query": " \n"}, "query: must not be empty"),
         ({"documents": []}, "documents: list of documents must not be empty"),
-        ({"documents": [{}] * 10}, "the request has 10 documents, more than the 9"),
+        ({"documents": [{}] * 10}, "the request has 10 documents, but at most 9 are allowed"),
     ],
 )
 def test_numbers_and_texts_out_of_bounds_are_named(fields: dict[str, Any], message: str) -> None:
@@ -181,7 +181,7 @@ def test_texts_are_paired(fields: dict[str, Any], jobs: list[tuple[str, list[str
         ({"text_1": "q"}, "text_2: is missing"),
         ({"text_2": "a"}, "text_1: is missing"),
         ({"queries": ["q", "r"], "documents": ["a"]}, "queries: 2 texts cannot be paired with the 1 of documents"),
-        ({"text_1": "q", "text_2": ["a", "b", "c", "d"]}, "the request has 4 documents, more than the 3"),
+        ({"text_1": "q", "text_2": ["a", "b", "c", "d"]}, "the request has 4 documents, but at most 3 are allowed"),
         ({"text_1": [], "text_2": ["a"]}, "text_1: list of text_1 must not be empty"),
         ({"text_1": ["q", ""], "text_2": ["a", "b"]}, "text_1: must not be empty"),
     ],
@@ -212,7 +212,7 @@ def test_a_lone_pair_is_answered_with_a_list_and_several_with_lists() -> None:
         ([["q", "a"], "alone"], "inputs[1]: a reranker scores pairs"),
         ([["q", "a"], ["alone"]], "inputs[1]: a reranker scores pairs"),
         (["q", "a", "b"], "inputs: a reranker scores pairs"),
-        ([["q", "a"]] * 4, "the request has 4 documents, more than the 3"),
+        ([["q", "a"]] * 4, "the request has 4 documents, but at most 3 are allowed"),
         ([], "inputs: list of inputs must not be empty"),
         ("", "inputs: list of inputs must not be empty"),
         ([["", "a"]], "query: must not be empty"),

@@ -90,7 +90,7 @@ def test_staged_pairs_wait_and_running_ones_do_not() -> None:
     """Those that left the scheduler for the next batches still take up room."""
     rules = admission(Request(50))
     assert rules.check(20, CallOptions(), NOW, TakenTokens(staged=30, staged_of_key=30, running=500)) == []
-    assert "80 tokens wait" in refusal(rules, 21, taken=TakenTokens(staged=30, staged_of_key=30)).message
+    assert "holds 80 tokens" in refusal(rules, 21, taken=TakenTokens(staged=30, staged_of_key=30)).message
 
 
 @pytest.mark.parametrize(("share", "part"), [(1.0, 50), (3.0, 75), (0.25, 20)])
@@ -122,7 +122,7 @@ def test_the_lowest_and_newest_give_way_and_no_more_than_needed() -> None:
     assert rules.check(30, urgent, NOW) == [second]
     assert rules.check(31, urgent, NOW) == [second, first]
     assert rules.check(80, urgent, NOW) == [second, first, low]
-    assert "do not fit" in refusal(rules, 81, urgent).message
+    assert "no room" in refusal(rules, 81, urgent).message
 
 
 def test_who_gives_way_is_told_when_to_come_back() -> None:

@@ -101,7 +101,7 @@ def test_a_cancelled_request_leaves_the_staged_pairs_too() -> None:
             gone = asyncio.create_task(queue.score([pair(1, 20)] * 2))
             kept = asyncio.create_task(queue.score([pair(2, 20)]))
             await until_running(gate)
-            with pytest.raises(Overloaded, match="40 tokens are before"):  # all are staged: what is not would be after
+            with pytest.raises(Overloaded, match="40 tokens ahead"):  # all are staged: what is not would be after
                 queue.check_admission(1, CallOptions(priority=-1, deadline=0))
             gone.cancel()
             await asyncio.sleep(0)

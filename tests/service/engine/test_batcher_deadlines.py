@@ -19,7 +19,7 @@ def test_a_request_that_cannot_be_in_time_is_refused_at_once() -> None:
         with batcher(gate, throughput=FixedThroughput(10)) as queue:
             first = asyncio.create_task(queue.score([pair(1)] * 5, within(0.001 + 100)))
             await until_running(gate)
-            with pytest.raises(Overloaded, match="cannot be answered by its deadline") as refused:
+            with pytest.raises(Overloaded, match="cannot be processed by its deadline") as refused:
                 await queue.score([pair(2)], within(0.5))  # 3 of its own, the other's first turn before: 1.8 s
             assert refused.value.retry_after_s == 2
             second = asyncio.create_task(queue.score([pair(2)], within(10)))

@@ -100,7 +100,7 @@ def test_before_the_warm_up_nothing_is_taken(reranker: Reranker) -> None:
 def test_too_many_documents_are_refused(reranker: Reranker) -> None:
     """The message gives both counts."""
     reranker.open()
-    with pytest.raises(InvalidRequest, match="the request has 6 documents, more than the 5"):
+    with pytest.raises(InvalidRequest, match="the request has 6 documents, but at most 5 are allowed"):
         asyncio.run(reranker.rerank(Job(query=QUERY, documents=[*PASSAGES, "one more"])))
 
 
@@ -280,7 +280,7 @@ def test_tokens_units_and_cost_are_counted(words_reranker: Reranker) -> None:
 def test_documents_of_all_jobs_count_in_the_limit(words_reranker: Reranker, words: WordTokeniser) -> None:
     """And nothing is tokenised of a request that has too many."""
     jobs = [Job(query="q", documents=["a"] * 200), Job(query="r", documents=["a"] * 51)]
-    with pytest.raises(TooManyDocuments, match="has 251 documents, more than the 250"):
+    with pytest.raises(TooManyDocuments, match="has 251 documents, but at most 250 are allowed"):
         asyncio.run(words_reranker.score(jobs))
     assert words.calls == []
 
