@@ -11,7 +11,7 @@
     ├── InvalidRequest          422  JSON, but not a valid request; carries the field's name
     │   ├── EmptyInput               no documents, or an empty query
     │   └── TooManyDocuments         more than the limit per request
-    ├── Overloaded              429  the queue is full; carries Retry-After
+    ├── Overloaded              429  no capacity, or a deadline that cannot be met; carries Retry-After
     ├── ClientDisconnected      499  the client disconnected; counted in the metrics only
     ├── ModelFailed             500  the model failed on one of this request's pairs
     ├── DeadlineExceeded        504  the request's deadline passed in the queue

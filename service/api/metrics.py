@@ -160,7 +160,7 @@ class Metrics:
         )
         self._search_units = self._counter(
             "rerank_search_units_total",
-            "Total search units of answered rerank requests; as Cohere bills, one per query and 100 documents.",
+            "Total search units of answered rerank requests: one per query with up to 100 documents, as Cohere bills.",
             MODEL,
         )
         self._cost_usd = self._counter(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--from-onnx", is_flag=True, help="Use the repository's own fp32 ONNX graph instead of exporting one.")
 @click.option("--max-tokens", type=click.IntRange(16), help="Shorten the model's context window to this many tokens.")
 @click.option("--pairs", type=click.Path(path_type=Path), help="JSON lines file of query-passage pairs to verify with.")
-@click.option("--published", type=click.Path(path_type=Path), help="JSON list of published scores to check besides.")
+@click.option("--published", type=click.Path(path_type=Path), help="JSON file of published scores to check as well.")
 @click.option("--force", is_flag=True, help="Prepare the model again even if it exists.")
 @settings_flags("models_dir", "device")
 def prepare(
@@ -80,7 +80,7 @@ def prepare(
 
 @click.command(short_help="Verify a prepared model.")
 @click.argument("model")
-@click.option("--published", type=click.Path(path_type=Path), help="JSON list of published scores to check besides.")
+@click.option("--published", type=click.Path(path_type=Path), help="JSON file of published scores to check as well.")
 @settings_flags("models_dir", "precision", "device")
 def verify(model: str, published: Path | None, **flags: str | None) -> None:
     """Verify a prepared model: the hash of every file, and parity with the reference on this machine.
