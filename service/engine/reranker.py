@@ -138,9 +138,7 @@ class Reranker:
         with self._concurrency:
             start = time.perf_counter()
             estimate = self._estimator.tokens(jobs)
-            self._batcher.check_admission(
-                estimate, options
-            )  # before the cost of tokenising; `score` checks again, exactly
+            self._batcher.check_admission(estimate, options)  # spares tokenising; `score` checks again, exactly
             threads = self._for_small if estimate <= SMALL_TOKENS else self._for_large
             tokenized = await asyncio.get_running_loop().run_in_executor(threads, self._tokenise_jobs, jobs)
             self._estimator.learn(jobs, tokenized.tokens)
