@@ -1,7 +1,7 @@
-"""`rerank-bench`: the bench's commands, each one stage that can be run again alone.
+"""`rerank-bench`: the bench's commands. Each is one stage that can be run again on its own.
 
-Owns the flags and the exit codes: 0 when everything asked for was measured, 1 with one sentence on stderr when it
-could not be, 2 for a wrong flag (click's own). Tables go to stdout, progress to stderr, records to `--results`.
+Owns the flags and the exit codes: 0 when everything requested was measured, 1 with an error message on stderr when
+something was not, 2 for a usage error (click's own). Tables go to stdout, progress to stderr, records to `--results`.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from bench.errors import BenchError
 
 
 class SentenceGroup(click.Group):
-    """A group whose commands end with the one sentence of a BenchError instead of a trace."""
+    """A command group that reports a BenchError as its message, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -32,7 +32,7 @@ class SentenceGroup(click.Group):
 
 @click.group(cls=SentenceGroup, context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Measure a reranker behind a URL: how good its rankings are and how fast it answers."""
+    """Measure the accuracy and the latency of any reranker that has a URL."""
 
 
 main.add_command(data_group)

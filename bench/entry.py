@@ -1,4 +1,4 @@
-"""The console script `rerank-bench`: a sentence instead of a trace where the bench's extra is not installed."""
+"""The console script `rerank-bench`: prints what to install when the bench's dependencies are missing."""
 
 EXTRA = {"bm25s", "httpx", "ir_measures", "jinja2", "matplotlib", "pyarrow", "Stemmer"}
 
@@ -11,6 +11,6 @@ def main() -> None:
         if missing.name not in EXTRA:
             raise
         raise SystemExit(
-            "rerank-bench needs its extra: in the checkout, make .venv/.bench; or pip install -e '.[bench]' there"
+            "rerank-bench needs extra packages: run `make .venv/.bench` or `pip install -e '.[bench]'` in the checkout"
         ) from None
     rerank_bench()

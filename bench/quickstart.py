@@ -1,7 +1,7 @@
-"""`python -m bench.quickstart --data DIR`: the first measurement, from nothing running to a table.
+"""`python -m bench.quickstart --data DIR`: a first measurement in one command.
 
 Starts the server on a free port, measures latency and then accuracy on one dataset, prints both tables and stops the
-server. Exit code 0 only when every query was answered; the server is stopped in every case.
+server. The exit code is 0 only if every query was answered; the server is stopped in every case.
 """
 
 import tempfile
@@ -23,27 +23,29 @@ from bench.settings import Settings
 
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
-@click.option("--data", help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, or `sample`.")
-@click.option("--serve", "command", default="rerank serve", help="Command that serves; `--port N` is added to it.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many judged queries for the accuracy.")
-@click.option("--requests", type=click.IntRange(min=1), default=50, help="Measured latency requests.")
+@click.option("--data", help="Dataset: a folder in BEIR layout, the name of a folder in RERANK_DATA, or `sample`.")
+@click.option(
+    "--serve", "command", default="rerank serve", help="Command that starts the server; `--port N` is appended."
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Measure accuracy on at most this many judged queries.")
+@click.option("--requests", type=click.IntRange(min=1), default=50, help="Number of measured latency requests.")
 @click.option(
     "--start-timeout",
     type=click.FloatRange(min=0, min_open=True),
     default=300.0,
-    help="Seconds that the server may take to be ready.",
+    help="Seconds to wait for the server to become ready.",
 )
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="Results folder: both records and the raw rankings."
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to keep the records and raw rankings in."
 )
 def main(
     data: str | None, command: str, limit: int | None, requests: int, start_timeout: float, out: Path | None
 ) -> None:
-    """Serve, measure latency and accuracy on a dataset, stop."""
+    """Start a server, measure its latency and accuracy on a dataset, and stop it."""
     if not data:
         raise click.ClickException(
-            "give a dataset: --data DIR (a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv), "
-            "or --data sample for the small one that ships with the bench"
+            "--data is required: a folder with corpus.jsonl, queries.jsonl and qrels/test.tsv, "
+            "or `sample` for the small dataset that ships with the bench"
         )
     try:
         with tempfile.TemporaryDirectory(prefix="rerank-bench-") as temporary:
@@ -53,11 +55,11 @@ def main(
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     if failed:
-        raise click.ClickException(f"failed requests: {failed}; the tables above say why")
+        raise click.ClickException(f"{failed} requests failed; see the tables above for the reasons")
 
 
 def _measure(data: str, command: str, limit: int | None, requests: int, start_timeout_s: float, results: Path) -> int:
-    """Print both tables; gives how many requests failed."""
+    """Print both tables and return the number of failed requests."""
     dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root))
     folder = accuracy_folder(results, dataset)
     candidates = load_or_freeze(dataset, Choice(DEPTH), folder)

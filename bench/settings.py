@@ -1,9 +1,8 @@
-"""The environment as the bench reads it, and the only place that reads it.
+"""The bench's settings from environment variables; no other file reads the environment.
 
-Owns `RERANK_DATA`, the folder that holds datasets by name, `BENCH_MIRROR`, from which they are fetched instead of their
-own addresses, the API keys (every variable that ends in `_API_KEY`; which
-of them is used is the contestant's to say), and the environment handed to a server that the bench starts. One frozen
-object, built once by the command line and passed on, so that tests give their own.
+Owns `RERANK_DATA` (the folder that holds datasets by name), `BENCH_MIRROR` (a mirror to fetch datasets from), the API
+keys (every variable that ends in `_API_KEY`; the contestant decides which one is used), and the environment of a server
+that the bench starts. The command line builds one frozen object and passes it on, so that tests can build their own.
 """
 
 import os
@@ -18,28 +17,28 @@ DATA_VARIABLE = "RERANK_DATA"
 MIRROR_VARIABLE = "BENCH_MIRROR"
 KEY_SUFFIX = "_API_KEY"
 EMBEDDINGS_KEY = "EMBEDDINGS_API_KEY"
-"""Of the server that dense candidates are asked of."""
+"""Variable with the API key of the embeddings server."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the bench takes from its surroundings."""
+    """The settings that the bench reads from the environment."""
 
     data_root: Path | None = None
     mirror: str | None = None
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """API keys by their variable; never printed and never recorded."""
+    """API keys by environment variable; never printed or recorded."""
 
     def key(self, variable: str) -> str | None:
-        """The key in `variable`; ContestantError where no header can carry it."""
+        """Return the key in `variable`; ContestantError if it cannot be sent in a header."""
         key = self.keys.get(variable)
         if key and not (key.isascii() and key.isprintable() and " " not in key):
-            raise ContestantError(f"the key in {variable} holds a space, a line break or a character that no key has")
+            raise ContestantError(f"{variable} contains a space, a line break or a non-ASCII character")
         return key
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings; an empty variable is an absent one."""
+        """Read the settings; an empty variable counts as unset."""
         given = os.environ if environment is None else environment
         root = given.get(DATA_VARIABLE, "")
         keys = {name: value.strip() for name, value in given.items() if name.endswith(KEY_SUFFIX) and value.strip()}
@@ -49,10 +48,10 @@ class Settings:
 
 
 def server_environment() -> dict[str, str]:
-    """The environment for a server started by the bench.
+    """Return the environment for a server that the bench starts.
 
-    Without the bench's own variable, which a server may refuse as unknown, and with this interpreter's folder
-    first on the path, so that `rerank` is found in a virtual environment that is not activated.
+    It lacks the bench's own variable, which a server may reject as unknown, and has this interpreter's folder first on
+    the path, so that `rerank` is found in a virtual environment that is not activated.
     """
     environment = {name: value for name, value in os.environ.items() if name != DATA_VARIABLE}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])

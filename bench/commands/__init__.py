@@ -1,1 +1,1 @@
-"""The bench's commands, one file each; `bench.cli` joins them."""
+"""The bench's commands, one file each; `bench.cli` combines them."""

@@ -1,4 +1,4 @@
-"""`rerank-bench arena`: contestants against each other, judged query by query, and rated."""
+"""`rerank-bench arena`: judges contestants' rankings in pairs, query by query, and computes ratings."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ from bench.storage import write_json
 
 @dataclass(frozen=True)
 class JudgeFlags:
-    """The flags that choose the judge."""
+    """The flags that choose and configure the judge."""
 
     kind: str
     url: str | None
@@ -53,45 +53,72 @@ class JudgeFlags:
 
 
 class _JudgeOfRecord(msgspec.Struct):
-    """The one field of a record that is read before it is replaced."""
+    """The one field that is read of an existing record before it is replaced."""
 
     judge: JudgeNote
 
 
 def judge_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The flags that only some judges read."""
+    """Add the flags that apply to some judges only."""
     flags = [
         click.option("--judge-url", help="llm: base URL of the chat endpoint, such as https://host/v1."),
-        click.option("--judge-model", help="llm: the model's name there."),
-        click.option("--judge-fields", default="{}", help="llm: further request fields as JSON; null removes one."),
-        click.option("--usd-per-m-in", type=click.FloatRange(min=0), help="llm: price of 1M tokens read."),
-        click.option("--usd-per-m-out", type=click.FloatRange(min=0), help="llm: of 1M tokens written."),
-        click.option("--budget-usd", type=click.FloatRange(min=0), help="llm: never spend more, repeats included."),
-        click.option("--budget-calls", type=click.IntRange(min=0), help="llm: never send more requests, as above."),
-        click.option("--concurrency", type=click.IntRange(min=1), default=4, help="llm: questions at a time."),
+        click.option("--judge-model", help="llm: model name."),
         click.option(
-            "--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), default=120.0, help="llm: seconds."
+            "--judge-fields", default="{}", help="llm: additional request fields as JSON; null removes a default field."
         ),
-        click.option("--top", type=click.IntRange(min=1), default=10, help="llm, human: passages shown of a list."),
+        click.option("--usd-per-m-in", type=click.FloatRange(min=0), help="llm: US dollars per million input tokens."),
         click.option(
-            "--characters", type=click.IntRange(min=1), default=500, help="llm, human: length at which texts are cut."
+            "--usd-per-m-out", type=click.FloatRange(min=0), help="llm: US dollars per million output tokens."
         ),
-        click.option("--voter", help="human: who votes, where there are several."),
-        click.option("--port", type=click.IntRange(0, 65535), default=0, help="human: of the page; 0 is a free one."),
+        click.option(
+            "--budget-usd",
+            type=click.FloatRange(min=0),
+            help="llm: spending limit in US dollars, earlier runs included.",
+        ),
+        click.option(
+            "--budget-calls", type=click.IntRange(min=0), help="llm: maximum number of requests, earlier runs included."
+        ),
+        click.option(
+            "--concurrency", type=click.IntRange(min=1), default=4, help="llm: number of concurrent requests."
+        ),
+        click.option(
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(min=0, min_open=True),
+            default=120.0,
+            help="llm: request timeout in seconds.",
+        ),
+        click.option(
+            "--top", type=click.IntRange(min=1), default=10, help="llm, human: number of passages shown of each list."
+        ),
+        click.option(
+            "--characters",
+            type=click.IntRange(min=1),
+            default=500,
+            help="llm, human: maximum characters shown of each text.",
+        ),
+        click.option("--voter", help="human: name of the voter, to keep the votes of several people apart."),
+        click.option(
+            "--port", type=click.IntRange(0, 65535), default=0, help="human: port of the page; 0 picks a free one."
+        ),
     ]
     for flag in reversed(flags):
         command = flag(command)
     return command
 
 
-@click.command("arena")
+@click.command("arena", short_help="Rate contestants in pairwise matches.")
 @RESULTS
-@click.option("--judge", "kind", type=click.Choice(["qrels", "llm", "human"]), default="qrels", help="Who judges.")
-@click.option("--data", multiple=True, help="Folder of a dataset; others are looked for by name under RERANK_DATA.")
-@click.option("--dataset", "only_datasets", multiple=True, help="Only this dataset; may be repeated.")
-@click.option("--contestant", "only_contestants", multiple=True, help="Only this contestant; may be repeated.")
-@click.option("--matches", type=click.IntRange(min=1), help="Only so many matches, drawn by --seed.")
-@click.option("--seed", type=int, default=0, help="Of the draw, the matches' order and the bootstrap.")
+@click.option("--judge", "kind", type=click.Choice(["qrels", "llm", "human"]), default="qrels", help="Judge to use.")
+@click.option(
+    "--data",
+    multiple=True,
+    help="Dataset folder; may be repeated. Other datasets are found by name under RERANK_DATA.",
+)
+@click.option("--dataset", "only_datasets", multiple=True, help="Use only this dataset; may be repeated.")
+@click.option("--contestant", "only_contestants", multiple=True, help="Use only this contestant; may be repeated.")
+@click.option("--matches", type=click.IntRange(min=1), help="Judge at most this many matches, sampled with --seed.")
+@click.option("--seed", type=int, default=0, help="Random seed for the sample, the match order and the bootstrap.")
 @judge_flags
 def arena_command(
     results: Path,
@@ -115,12 +142,12 @@ def arena_command(
     voter: str | None,
     port: int,
 ) -> None:
-    """Ratings, win rates and the pairwise matrix from match after match.
+    """Rate contestants by judging their rankings in pairs: ratings, win rates and a pairwise matrix.
 
-    All pairs of contestants that ranked a dataset meet over every query. `qrels` judges by nDCG@10 and needs no
-    network; `llm` asks a chat model in both orders, with the key in JUDGE_API_KEY (OPENAI_API_KEY goes to
-    api.openai.com alone); `human` opens a page that shows two lists without names. Ballots are kept as they come: the
-    same command goes on where it was stopped, and asks nothing twice.
+    Every pair of contestants that ranked a dataset meets on every query. The `qrels` judge compares nDCG@10 and needs
+    no network. The `llm` judge shows both lists to a chat model, in both orders; its API key is read from JUDGE_API_KEY
+    (OPENAI_API_KEY is sent to api.openai.com only). The `human` judge opens a page that shows two lists without names.
+    Every verdict is saved at once: run the same command again to resume, and nothing is judged twice.
     """
     settings = Settings.from_environment()
     entrants = read_entrants(results, _loader(data, settings.data_root), only_datasets, only_contestants)
@@ -161,7 +188,7 @@ def _fields(text: str) -> dict[str, Any]:
     try:
         fields = json.loads(text)
     except ValueError as error:
-        raise BenchError(f"--judge-fields {text!r} is no JSON: {error}") from None
+        raise BenchError(f"--judge-fields {text!r} is not valid JSON: {error}") from None
     if not isinstance(fields, dict):
         raise BenchError(f"--judge-fields must be a JSON object, not {text!r}")
     return fields
@@ -194,34 +221,34 @@ def _judge(flags: JudgeFlags, entrants: dict[str, Entrants], settings: Settings)
 
 
 def _play(judge: Judge, matches: list[Match], ledger: BallotLedger) -> BenchError | None:
-    """Judge; what stopped it, where something did: the ballots until then are rated all the same."""
+    """Judge the matches; return the error that stopped it, if any: the ballots until then are rated anyway."""
     if isinstance(judge, LlmJudge):
         forecast = judge.forecast([match for match in matches if match.by_rule(judge.top) is None], ledger)
-        click.echo(f"{forecast.sentence()}; spent before: ${sum(each.cost_usd for each in ledger):.4f}", err=True)
+        click.echo(f"{forecast.sentence()}; already spent: ${sum(each.cost_usd for each in ledger):.4f}", err=True)
     try:
         tournament.play(judge, matches, ledger)
     except BenchError as error:
         return error
     if isinstance(judge, LlmJudge) and judge.unanswered:
         return BenchError(
-            f"{judge.unanswered} presentations got no answer from the judge; the same command asks for them again"
+            f"the judge did not answer {judge.unanswered} presentations; run the same command again to retry them"
         )
     return None
 
 
 def _others(file: Path) -> dict[str, list[Ballot]]:
-    """The other judges' ballots by their file's name."""
+    """Return the other judges' ballots by file name."""
     return {other.stem: read_ballots(other) for other in sorted(file.parent.glob("*.jsonl")) if other != file}
 
 
 def _check_same_judge(file: Path, judge: Judge) -> None:
-    """BenchError where the file holds another judge's record; one that cannot be read is made again."""
+    """Raise BenchError if the file holds another judge's record; an unreadable record is computed again."""
     try:
         name = msgspec.json.decode(file.read_bytes(), type=_JudgeOfRecord).judge.name
     except (OSError, msgspec.MsgspecError):
         return
     if name != judge.note.name:
         raise BenchError(
-            f"{file} is of the judge {name}, whose file name is that of {judge.note.name} too: give another --results "
-            "folder"
+            f"{file} belongs to the judge {name}, whose file name is the same as that of {judge.note.name}: use another "
+            "--results folder"
         )

@@ -1,4 +1,4 @@
-"""`rerank-bench candidates`: the first-stage lists, made once and frozen before anyone is measured."""
+"""`rerank-bench candidates`: freezes the first-stage lists before any contestant is measured."""
 
 from pathlib import Path
 
@@ -19,14 +19,18 @@ from bench.tables import candidates_line, dataset_lines, measure_cell
 CACHE = "embeddings.sqlite3"
 
 
-@click.command("candidates")
+@click.command("candidates", short_help="Freeze the candidates to be reranked.")
 @DATA
 @RESULTS
 @SPLIT
 @RUN_FILE
-@click.option("--depth", type=click.IntRange(min=1), default=DEPTH, help="Candidates a query.")
-@click.option("--dense", "url", help="Base URL of an OpenAI-compatible embeddings server: candidates by inner product.")
-@click.option("--dense-model", "model", help="The embeddings model to ask there for.")
+@click.option("--depth", type=click.IntRange(min=1), default=DEPTH, help="Number of candidates per query.")
+@click.option(
+    "--dense",
+    "url",
+    help="Base URL of an OpenAI-compatible embeddings server, to retrieve candidates by inner product.",
+)
+@click.option("--dense-model", "model", help="Embeddings model to request from that server.")
 def candidates_command(
     names: tuple[str, ...],
     results: Path,
@@ -36,16 +40,16 @@ def candidates_command(
     url: str | None,
     model: str | None,
 ) -> None:
-    """Freeze the candidates that every contestant will be given, and show how good they are as they stand.
+    """Freeze the candidates that every contestant will rerank, and measure them in their original order.
 
-    They go to accuracy/<dataset>/candidates.json in --results. The same command again finds what is there; other
-    settings in the same folder are refused. Embeddings are kept in --results too, so that nothing is asked for twice;
-    the server's key is taken from EMBEDDINGS_API_KEY.
+    They are written to accuracy/<dataset>/candidates.json in --results. Running the same command again reuses them;
+    other settings for the same folder are an error. Embeddings are cached in --results, so none is requested twice;
+    the embeddings server's API key is read from EMBEDDINGS_API_KEY.
     """
     if bool(url) != bool(model):
-        raise BenchError("--dense URL and --dense-model NAME belong together")
+        raise BenchError("--dense URL and --dense-model NAME must be given together")
     if url and run_file:
-        raise BenchError("--dense and --candidates are two sources of candidates: give one")
+        raise BenchError("--dense and --candidates both choose the source of candidates: give only one of them")
     environment = Settings.from_environment()
     dense = None
     if url and model:
@@ -65,7 +69,7 @@ def candidates_command(
 
 
 def _lines(dataset: Dataset, frozen: Candidates) -> list[str]:
-    """The set, its candidates, and the measures of their own order."""
+    """Describe the dataset, its candidates, and the measures of the candidates' own order."""
     recall = f"R@{frozen.depth}"
     values = measures.per_query(dataset.qrels, frozen.lists, dataset.relevance_level, further=(recall,))
     figures = [f"{name} {measure_cell(estimate)}" for name, estimate in measures.means(values).items()]

@@ -1,4 +1,4 @@
-"""`rerank-bench compare`: is one latency profile faster than another, or does it only look so?"""
+"""`rerank-bench compare`: tells whether one latency profile is faster than another beyond chance."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,30 +17,32 @@ from bench.latency.records import Comparison
 SHOWN: dict[str, Callable[[Comparison], str]] = {"table": comparison_table, "markdown": comparison_markdown}
 
 
-@click.command("compare")
+@click.command("compare", short_help="Compare latency profiles.")
 @click.argument("profiles", nargs=-1, required=True, metavar="A B [C …]")
 @RESULTS
-@click.option("--format", "shape", type=click.Choice(["table", "json", "markdown"]), default="table")
+@click.option(
+    "--format", "shape", type=click.Choice(["table", "json", "markdown"]), default="table", help="Output format."
+)
 @click.option(
     "--fail-over",
     type=click.FloatRange(min=1),
     metavar="FACTOR",
-    help="A gate: exit code 1 where P50, P90, P99, mean or documents/s are shown to be worse than those of A by more "
-    "than this factor (the whole interval lies beyond it), where more requests fail, or where a point of A cannot be "
-    "compared.",
+    help="Exit with code 1 if P50, P90, P99, mean or documents/s is worse than A's by more than this factor (the whole "
+    "interval lies beyond it), if more requests fail, or if a point of A cannot be compared.",
 )
-@click.option("--force", is_flag=True, help="Compare although the texts, the machine or the device differ.")
-@click.option("--seed", type=int, default=0, help="Of the resampling.")
+@click.option("--force", is_flag=True, help="Compare even if the texts, the machine or the device differ.")
+@click.option("--seed", type=int, default=0, help="Random seed for the resampling.")
 def compare_command(
     profiles: tuple[str, ...], results: Path, shape: str, fail_over: float | None, force: bool, seed: int
 ) -> None:
-    """Ratios of latencies, throughput and stages of B, C … against A, each with an interval and a verdict.
+    """Compare the latency, throughput and stage times of B, C … with those of A, each with an interval and a verdict.
 
-    A profile is a name in --results, or a path to its .parquet or .json file. A difference is shown where the interval
-    of the ratio excludes 1; the intervals hold together in 95 of 100 repetitions, however many figures there are.
+    A profile is a name in --results, or a path to its .parquet or .json file. A difference counts as shown if the
+    ratio's interval excludes 1. The intervals are simultaneous: all of them hold in 95 of 100 repetitions, however many
+    figures are compared.
     """
     if len(profiles) < 2:
-        raise click.UsageError("give at least two profiles: A and what is compared with it")
+        raise click.UsageError("give at least two profiles: A and one or more to compare with it")
     first, *others = [samples.read(_find(profile, results)) for profile in profiles]
     comparisons = [compare(first, other, seed) for other in others]
     _refuse(comparisons, force=force)
@@ -50,7 +52,7 @@ def compare_command(
 
 
 def _find(profile: str, results: Path) -> Path:
-    """The samples' file of a profile that is a path or a name."""
+    """Return the samples file of a profile that is given as a path or a name."""
     path = Path(profile)
     if path.suffix in (SAMPLES, FIGURES):
         return path.with_suffix(SAMPLES)
@@ -58,7 +60,7 @@ def _find(profile: str, results: Path) -> Path:
     if not samples_path.exists():
         folder = samples_path.parent
         profiles = ", ".join(sorted(other.stem for other in folder.glob(f"*{SAMPLES}"))) or "none"
-        raise DataError(f"there is no profile {profile!r} in {folder}; profiles that are there: {profiles}")
+        raise DataError(f"there is no profile {profile!r} in {folder}; available profiles: {profiles}")
     return samples_path
 
 
@@ -66,7 +68,7 @@ def _refuse(comparisons: list[Comparison], *, force: bool) -> None:
     for of in comparisons:
         if of.differing and not force:
             raise BenchError(
-                f"{of.a} and {of.b} cannot be compared: {'; '.join(of.differing)}. --force compares them all the same"
+                f"{of.a} and {of.b} cannot be compared: {'; '.join(of.differing)}. Use --force to compare them anyway"
             )
         if not of.ratios:
             raise BenchError(
@@ -84,5 +86,5 @@ def _show(comparisons: list[Comparison], shape: str) -> None:
 def _gate(comparisons: list[Comparison], factor: float) -> None:
     worse = [f"{of.b}, {line}" for of in comparisons for line in failures(of, factor)]
     if worse:
-        raise BenchError(f"the gate of {factor:g} is not passed: " + "; ".join(worse))
-    click.echo(f"the gate of {factor:g} is passed", err=True)
+        raise BenchError(f"--fail-over {factor:g} failed: " + "; ".join(worse))
+    click.echo(f"--fail-over {factor:g} passed", err=True)

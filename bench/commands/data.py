@@ -1,4 +1,4 @@
-"""`rerank-bench data`: which sets are known, where their originals come from, and what is wrong with one."""
+"""`rerank-bench data`: lists the known datasets, fetches their originals, and checks a dataset for errors."""
 
 from pathlib import Path
 
@@ -11,47 +11,53 @@ from bench.errors import DataError
 from bench.settings import Settings
 
 
-@click.group("data")
+@click.group("data", short_help="List, fetch and check datasets.")
 def data_group() -> None:
     """List, fetch and check datasets."""
 
 
-@data_group.command("list")
+@data_group.command("list", short_help="List the known datasets.")
 def list_command() -> None:
-    """The known sets: source, licence, size, labels, and which are there."""
+    """List the known datasets: source, licence, size, labels, and where they are stored."""
     root = Settings.from_environment().data_root
     click.echo("\n\n".join(_lines_of(entry, root) for entry in catalogue.KNOWN))
 
 
-@data_group.command("fetch")
+@data_group.command("fetch", short_help="Download a public dataset.")
 @click.argument("name")
 @click.option(
     "--to",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder that holds the sets.  [default: RERANK_DATA]",
+    help="Folder that holds the datasets.  [default: RERANK_DATA]",
 )
 @click.option(
     "--mirror",
-    help="Base URL instead of the originals' own: files are asked for at URL/<set>/<file>.  [default: BENCH_MIRROR]",
+    help="Base URL of a mirror: files are downloaded from URL/<dataset>/<file>.  [default: BENCH_MIRROR]",
 )
 def fetch_command(name: str, to: Path | None, mirror: str | None) -> None:
-    """Get the public originals of NAME, checked and resumable: the same command goes on where it was interrupted."""
+    """Download the public files of the dataset NAME and verify their checksums.
+
+    Run the same command again to resume an interrupted download.
+    """
     settings = Settings.from_environment()
     entry = catalogue.find(name)
     if not entry:
-        raise DataError(f"no known dataset {name!r}; `rerank-bench data list` shows them")
+        raise DataError(f"unknown dataset {name!r}; `rerank-bench data list` lists the known ones")
     folder = to or settings.data_root
     if not folder:
-        raise DataError("no folder to put it into: give --to DIR, or name one in RERANK_DATA")
+        raise DataError("no folder to download to: give --to DIR, or set RERANK_DATA")
     dataset_folder = fetch(entry, folder, mirror or settings.mirror, say=lambda line: click.echo(line, err=True))
     click.echo(f"{dataset_folder}: {entry.size}; {entry.licence}")
 
 
-@data_group.command("check")
+@data_group.command("check", short_help="Check a dataset for errors.")
 @click.argument("name")
-@click.option("--split", default="test", help="Which qrels judge.")
+@click.option("--split", default="test", help="Split to check: the judgements are read from qrels/<split>.tsv.")
 def check_command(name: str, split: str) -> None:
-    """Everything that is wrong with a set (a name or a folder), with counts; exit code 1 where it cannot be used."""
+    """Check the dataset NAME (a known name or a folder) and report every kind of error with its count.
+
+    The exit code is 1 if the dataset cannot be used.
+    """
     folder = datasets.find(name, Settings.from_environment().data_root)
     dataset, findings = datasets.examine(folder, split)
     judgements = sum(len(judged) for judged in dataset.qrels.values())
@@ -69,15 +75,15 @@ def check_command(name: str, split: str) -> None:
     if findings.fatal:
         raise DataError(f"{folder} cannot be used: {', '.join(_kind(finding) for finding in findings.fatal)}")
     if not findings.doubts:
-        click.echo("  nothing odd was found")
+        click.echo("  no problems found")
 
 
 def _lines_of(entry: catalogue.KnownDataset, root: Path | None) -> str:
     try:
-        status = f"there: {datasets.find(entry.name, root)}"
+        status = f"stored in {datasets.find(entry.name, root)}"
     except DataError:
         size = f", about {entry.download_mb:g} MB" if entry.download_mb else ""
-        status = f"`rerank-bench data fetch {entry.name}`{size}" if entry.sources else f"not there: {entry.why_not}"
+        status = f"`rerank-bench data fetch {entry.name}`{size}" if entry.sources else f"not available: {entry.why_not}"
     lines = [
         f"{entry.name}" + (f" ({entry.leaderboard} on the leaderboard)" if entry.leaderboard else ""),
         f"  {status}",
@@ -94,4 +100,4 @@ def _kind(finding: Finding) -> str:
 
 
 def _counted(finding: Finding) -> str:
-    return f"{_kind(finding)}, the first: {finding.first}"
+    return f"{_kind(finding)}, first: {finding.first}"

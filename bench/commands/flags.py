@@ -1,4 +1,4 @@
-"""Flags that several commands share, so that they are spelled and explained once, and the contestants they name."""
+"""Flags shared by several commands, defined once, and the contestants that they name."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,46 +11,48 @@ from bench.errors import BenchError
 from bench.settings import Settings
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-URL = click.option("--url", help=f"Short for --contestant rerank@URL.  [default: {DEFAULT_URL}, without --contestant]")
+URL = click.option("--url", help=f"Same as --contestant rerank@URL.  [default: {DEFAULT_URL}, without --contestant]")
 DATA = click.option(
     "--data",
     "names",
     required=True,
     multiple=True,
-    help="Dataset: a folder in BEIR layout, a name under RERANK_DATA, `sample`, or `all` under RERANK_DATA; "
-    "may be given again.",
+    help="Dataset: a folder in BEIR layout, the name of a folder in RERANK_DATA, `sample` (ships with the bench), or "
+    "`all` for every dataset in RERANK_DATA; may be repeated.",
 )
 RESULTS = click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("bench-results"),
-    help="Results folder: each command keeps its results there and finds those of the others.",
+    help="Results folder, shared by all commands.",
 )
 RUN_FILE = click.option(
     "--candidates",
     "run_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="TREC run file to take candidates from.  [default: the dataset's runs/BM25.trec, else BM25]",
+    help="TREC run file with the candidates.  [default: the dataset's runs/BM25.trec, otherwise BM25]",
 )
-SPLIT = click.option("--split", default="test", help="Which qrels/<split>.tsv judges.")
-MODEL = click.option("--model", help="Model name to send to --url; none is sent without it.")
+SPLIT = click.option("--split", default="test", help="Split to use: the judgements are read from qrels/<split>.tsv.")
+MODEL = click.option("--model", help="Model name to send to --url; by default none is sent.")
 TIMEOUT = click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(min=0, min_open=True),
     default=120.0,
-    help="Seconds to wait for one answer.",
+    help="Request timeout in seconds.",
 )
-SEED = click.option("--seed", type=int, default=0, help="Of the bootstrap, the randomisation test and --limit.")
+SEED = click.option(
+    "--seed", type=int, default=0, help="Random seed for the bootstrap, the randomisation test and --limit."
+)
 
 
 def parse_contestants(
     specs: Sequence[str], url: str | None, model: str | None, settings: Settings
 ) -> list[Contestant | Reference]:
-    """The contestants that --contestant, --url and --model name; BenchError where they contradict each other."""
+    """Return the contestants that --contestant, --url and --model name; BenchError if they contradict each other."""
     if model and specs and not url:
         raise BenchError(
-            "--model belongs to --url; a --contestant has its model in its SPEC, such as cohere:rerank-v3.5"
+            "--model applies to --url only; name a --contestant's model in its SPEC, such as cohere:rerank-v3.5"
         )
     spec_of_url = [f"rerank{':' + model if model else ''}@{url or DEFAULT_URL}"] if url or not specs else []
     return parse_all([*specs, *spec_of_url], settings)

@@ -1,4 +1,4 @@
-"""`rerank-bench latency`: how fast rerankers answer."""
+"""`rerank-bench latency`: measures how fast rerankers answer."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -21,18 +21,18 @@ from bench.latency.tables import latency_table
 from bench.settings import Settings
 
 DEPTH = 100
-"""Candidates a query; a request with fewer documents has the first of them."""
+"""Candidates per query; a request with fewer documents takes the first of them."""
 ROUNDS = 10
-"""Turns of several contestants: enough for the noise between turns to be told."""
+"""Rounds in which several contestants take turns: enough to estimate the noise between rounds."""
 
 
-@click.command("latency")
+@click.command("latency", short_help="Measure latency and throughput.")
 @click.option(
     "--contestant",
     "specs",
     multiple=True,
     metavar="SPEC",
-    help=f"Who is measured: {FORM}; given again, they take turns in one run.",
+    help=f"Contestant to measure: {FORM}; may be repeated, and the contestants then take turns in one run.",
 )
 @URL
 @DATA
@@ -41,39 +41,49 @@ ROUNDS = 10
 @MODEL
 @TIMEOUT
 @click.option(
-    "--documents", callback=listed(click.IntRange(min=1)), default="50", help="Documents a request, such as 1,10,50."
+    "--documents",
+    callback=listed(click.IntRange(min=1)),
+    default="50",
+    help="Documents per request; a list such as 1,10,50 measures each.",
 )
 @click.option(
     "--length",
     "lengths",
     callback=listed(),
     default="any",
-    help="Which documents: any, short or long (the dataset's own shortest and longest quarter), or bounds in "
-    "characters such as 200-400.",
+    help="Document length: any, short or long (the shortest or longest quarter of the dataset's documents), or bounds "
+    "in characters such as 200-400; may be a list.",
 )
 @click.option(
     "--concurrency",
     callback=listed(click.IntRange(min=1)),
-    help="Closed loops: clients, each with one request at a time, such as 1,8.  [default: 1, without --rate]",
+    help="Closed loop: number of clients, each with one request in flight; may be a list such as 1,8.  "
+    "[default: 1, without --rate]",
 )
 @click.option(
     "--rate",
     "rates_per_s",
     callback=listed(click.FloatRange(min=0, min_open=True)),
-    help="Open loops: requests a second, sent when planned whatever the server does, such as 2,5,10.",
+    help="Open loop: requests per second, sent at their planned times however the server responds; may be a list such "
+    "as 2,5,10.",
 )
-@click.option("--arrivals", type=click.Choice(ARRIVALS), default="poisson", help="Of the open loops.")
-@click.option("--requests", type=click.IntRange(min=1), default=50, help="Measured requests of each point.")
-@click.option("--warm-up", type=click.IntRange(min=0), default=5, help="Requests before them, kept apart.")
+@click.option(
+    "--arrivals", type=click.Choice(ARRIVALS), default="poisson", help="Arrival process of the open-loop requests."
+)
+@click.option("--requests", type=click.IntRange(min=1), default=50, help="Measured requests per point.")
+@click.option("--warm-up", type=click.IntRange(min=0), default=5, help="Warm-up requests per point, not measured.")
 @click.option(
     "--rounds",
     type=click.IntRange(min=1),
-    help=f"Turns in which a point's requests are sent.  [default: {ROUNDS} with several contestants, otherwise 1]",
+    help="Number of rounds into which each point's requests are divided; several contestants alternate by round.  "
+    f"[default: {ROUNDS} with several contestants, otherwise 1]",
 )
-@click.option("--seed", type=int, default=0, help="Of the arrivals and of the bootstrap.")
+@click.option("--seed", type=int, default=0, help="Random seed for the arrival times and the bootstrap.")
 @RESULTS
-@click.option("--profile", help="Name of the profile; in front of the contestants' names where there are several.")
-@click.option("--anew", is_flag=True, help="Measure again what the profiles hold already.")
+@click.option(
+    "--profile", help="Name of the profile; with several contestants, a prefix.  [default: the contestant's name]"
+)
+@click.option("--anew", is_flag=True, help="Discard the profiles' existing samples and measure everything again.")
 def latency_command(
     specs: tuple[str, ...],
     url: str | None,
@@ -95,12 +105,12 @@ def latency_command(
     profile: str | None,
     anew: bool,
 ) -> None:
-    """P50, P90, P99, mean and throughput with real queries and passages, at every point of a sweep.
+    """Measure latency percentiles and throughput with real queries and passages, at every point of a sweep.
 
-    Latencies count from the planned moment. Failed requests are counted beside the percentiles, never in them. Every
-    round is kept as it is done, in latency/<profile>.parquet of --results, and the same command goes on with what is
-    missing. The exit code is 1 where a point has
-    no percentiles: nothing succeeded, or the generator could not keep its plan.
+    Latency is measured from the planned sending time. Failed requests are counted separately, never in the percentiles.
+    Every finished round is saved in latency/<profile>.parquet in --results; run the same command again to resume. The
+    exit code is 1 if a point has no percentiles: no request succeeded, or the load generator could not keep to its
+    plan.
     """
     environment = Settings.from_environment()
     contestants = _with_servers(parse_contestants(specs, url, model, environment))
@@ -137,7 +147,7 @@ def _report(measured: Sequence[LatencyRecord], results: Path, begin_utc: str) ->
         click.echo(f"profile: {results / FOLDER / record.note.profile}{SAMPLES}", err=True)
         if record.note.provenance.created_utc < begin_utc:
             click.echo(
-                f"  begun at {record.note.provenance.created_utc}; what it held was not measured again: --anew does",
+                f"  started at {record.note.provenance.created_utc}; existing samples were kept (--anew measures all)",
                 err=True,
             )
     empty = [
@@ -147,4 +157,4 @@ def _report(measured: Sequence[LatencyRecord], results: Path, begin_utc: str) ->
         if at.summary.p50_ms is None
     ]
     if empty:
-        raise BenchError("there is no latency of " + "; nor of ".join(empty))
+        raise BenchError("no latency percentiles for " + "; nor for ".join(empty))

@@ -1,4 +1,4 @@
-"""`rerank-bench run`: how good rerankers' rankings are."""
+"""`rerank-bench run`: measures the accuracy of rerankers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,13 +20,13 @@ from bench.records import AccuracyRecord
 from bench.settings import Settings
 
 
-@click.command("run")
+@click.command("run", short_help="Measure accuracy.")
 @click.option(
     "--contestant",
     "specs",
     multiple=True,
     metavar="SPEC",
-    help=f"Who is measured: bm25, oracle, or {FORM}; may be given again.",
+    help=f"Contestant to measure: bm25, oracle, or {FORM}; may be repeated.",
 )
 @URL
 @DATA
@@ -36,20 +36,24 @@ from bench.settings import Settings
 @MODEL
 @TIMEOUT
 @SEED
-@click.option("--depth", type=click.IntRange(min=1), help=f"Candidates a query.  [default: as frozen, else {DEPTH}]")
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many judged queries, drawn by --seed.")
+@click.option(
+    "--depth",
+    type=click.IntRange(min=1),
+    help=f"Number of candidates per query.  [default: as already frozen, otherwise {DEPTH}]",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Use at most this many judged queries, sampled with --seed.")
 @click.option(
     "--concurrency",
     type=click.IntRange(min=1),
     default=2,
-    help="Requests at a time, where the contestant's SPEC says nothing.",
+    help="Number of concurrent requests, unless the contestant's SPEC sets it.",
 )
 @click.option(
     "--measure",
     "further",
     multiple=True,
     metavar="NAME",
-    help="A further measure by its name in the literature, such as AP or R@100; may be given again.",
+    help="Additional measure in ir_measures notation, such as AP or R@100; may be repeated.",
 )
 def run_command(
     specs: tuple[str, ...],
@@ -66,11 +70,11 @@ def run_command(
     concurrency: int,
     further: tuple[str, ...],
 ) -> None:
-    """Accuracy of one or more rerankers on one or more datasets, beside the candidates' own order.
+    """Measure the accuracy of rerankers on datasets, compared with the candidates in their original order.
 
-    Every judged query's candidates are reranked over HTTP, and every answer is kept at once in --results: the same
-    command again asks only for what is missing. A query that fails counts 0, is reported, makes the exit code 1, and is
-    asked again the next time. API keys come from the environment, such as COHERE_API_KEY.
+    The candidates of every judged query are reranked over HTTP, and every ranking is saved at once in --results: run
+    the same command again to request only what is missing. A failed query scores 0, is reported, sets the exit code to
+    1, and is retried by the next run. API keys are read from the environment, such as COHERE_API_KEY.
     """
     measures.check(further)
     environment = Settings.from_environment()
@@ -100,7 +104,7 @@ def _measure(
     settings: AccuracySettings,
     problems: list[str],
 ) -> list[AccuracyRecord]:
-    """The records of all contestants on one dataset; one that cannot be measured is a problem and stops no other."""
+    """Measure all contestants on one dataset; one that cannot be measured is added to `problems`."""
     folder = accuracy_folder(results, dataset)
     candidates = load_or_freeze(dataset, choice, folder)
     records = []
@@ -113,7 +117,7 @@ def _measure(
 
 
 def _show(records: Sequence[AccuracyRecord], seed: int) -> None:
-    """Print a dataset's table, and the best contestant in pairs with every other."""
+    """Print a dataset's table, and the paired comparison of the best contestant with every other."""
     if not records:
         return
     click.echo(accuracy_heading(records))
@@ -124,10 +128,10 @@ def _show(records: Sequence[AccuracyRecord], seed: int) -> None:
 
 
 def _failures(records: Sequence[AccuracyRecord]) -> list[str]:
-    """A sentence for every contestant with failed queries."""
+    """Describe the failed queries of every contestant that has some."""
     return [
         f"{record.contestant.name} on {record.dataset.name}: {len(record.failures)} of {record.queries} queries failed "
-        "and the measures count them 0; the same command again asks for them again"
+        "and score 0 in every measure; run the same command again to retry them"
         for record in records
         if record.failures
     ]
