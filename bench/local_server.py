@@ -45,9 +45,9 @@ def _words(command: str) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise ServerError(f"the server command {command!r} cannot be read: {error}") from None
+        raise ServerError(f"the server command {command!r} cannot be parsed: {error}") from None
     if not words:
-        raise ServerError("the server command is empty: give one such as `rerank serve`")
+        raise ServerError("the server command is empty; an example is `rerank serve`")
     return words
 
 
@@ -78,7 +78,7 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path, tim
         while time.perf_counter() < give_up:
             code = process.poll()
             if code is not None:
-                raise ServerError(f"the server ended with exit code {code} before it was ready: {_last_words(log)}")
+                raise ServerError(f"the server exited with code {code} before it was ready: {_last_words(log)}")
             with contextlib.suppress(httpx.HTTPError):
                 if http.get(url).status_code == httpx.codes.OK:
                     return

@@ -73,7 +73,7 @@ class RerankUser(FastHttpUser):
     def on_start(self) -> None:
         """Take a sampler that no other user has."""
         if self.workload is None:
-            raise StopTest("this process cannot take part: its log says why")
+            raise StopTest("this process cannot run the test; see its log for the reason")
         self.sampler = self.workload.sampler(_worker(self.environment), next(self.users))
         self.pause = getattr(wait_time, self.workload.pause.plan)(*self.workload.pause.numbers)
 

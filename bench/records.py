@@ -181,4 +181,4 @@ def read_as(path: Path, kind: Any) -> Any:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
-        raise DataError(f"{path} is not a record of the bench: {error}") from error
+        raise DataError(f"{path} is not a bench record: {error}") from error

@@ -134,7 +134,7 @@ def read_lines(path: Path, kind: Any, name: str) -> list[Any]:
         try:
             lines.append(decoder.decode(line))
         except (msgspec.MsgspecError, UnicodeError) as error:
-            raise DataError(f"{path} line {number} is no {name}: {error}") from error
+            raise DataError(f"{path} line {number} is not a valid {name}: {error}") from error
     return lines
 
 

@@ -41,7 +41,7 @@ def server_line(provenance: Provenance) -> str:
     """What the server says of itself."""
     server = provenance.server or {}
     facts = [f"{key} {server[key]}" for key in ("model_id", "model_dtype", "device", "version") if key in server]
-    return f"{', '.join(facts) or 'tells nothing of itself'}, at {provenance.url}"
+    return f"{', '.join(facts) or 'no server information'}, at {provenance.url}"
 
 
 def dataset_lines(note: DatasetNote) -> list[str]:

@@ -79,13 +79,13 @@ def _named(name: str) -> Any:
     try:
         measure = ir_measures.parse_measure(name)
     except (NameError, ValueError) as error:
-        raise BenchError(f"no measure has the name {name!r}: give one such as AP, P@5 or R@100") from error
+        raise BenchError(f"unknown measure {name!r}: use a name such as AP, P@5 or R@100") from error
     try:
         computable = ir_measures.DefaultPipeline.supports(measure)
     except AssertionError:  # how the library says that a parameter is absent
         computable = False
     if not computable:
-        raise BenchError(f"the measure {name!r} lacks a parameter or a library that computes it: give one such as AP")
+        raise BenchError(f"the measure {name!r} needs a parameter or a library that is missing; an example is P@5")
     return measure
 
 

@@ -76,10 +76,10 @@ def compare_values(
     """
     if first.keys() != second.keys() or not first:
         unpaired = sorted(first.keys() ^ second.keys())
-        example = f"; {len(unpaired)} are in one of them only, such as {unpaired[0]!r}" if unpaired else ""
+        example = f"; {len(unpaired)} are in only one of them, such as {unpaired[0]!r}" if unpaired else ""
         raise BenchError(
             f"{names[0]} has {len(first)} queries and {names[1]} {len(second)}{example}: "
-            "only the same queries can be compared in pairs"
+            "a paired comparison needs the same queries"
         )
     differences = np.array([value - second[query_id] for query_id, value in first.items()], dtype=np.float64)
     differences[np.abs(differences) < EQUAL] = 0.0

@@ -30,7 +30,7 @@ def read(path: Path) -> Rankings:
     """Read a file of raw rankings; DataError with the line where it is none."""
     rankings = read_if_there(path)
     if rankings is None:
-        raise DataError(f"{path} holds no rankings; `rerank-bench run` makes them")
+        raise DataError(f"{path} contains no rankings; create them with `rerank-bench run`")
     return rankings
 
 
@@ -41,12 +41,12 @@ def read_if_there(path: Path) -> Rankings | None:
         if isinstance(line, RankingsHeader):
             contents.headers.append(line)
         elif not contents.headers:
-            raise DataError(f"{path} line {number}: a ranking where the header belongs")
+            raise DataError(f"{path} line {number}: expected the header, found a ranking")
         elif isinstance(line, Failure):
             contents.failures.pop(line.query_id, None)  # the latest failure stands last
             contents.failures[line.query_id] = line
         elif line.query_id in contents.rankings:
-            raise DataError(f"{path} line {number}: {line.query_id!r} was ranked before")
+            raise DataError(f"{path} line {number}: the query {line.query_id!r} already has a ranking")
         else:
             contents.rankings[line.query_id] = line
     for query_id in contents.rankings:
@@ -56,4 +56,6 @@ def read_if_there(path: Path) -> Rankings | None:
 
 def open_log(path: Path) -> JsonLog[Line]:
     """The file as a log to append to; BenchError where another run has it."""
-    return JsonLog(path, if_locked=f"another run is writing to {path}: wait for it, or give the contestant a NAME")
+    return JsonLog(
+        path, if_locked=f"another run is writing to {path}: wait for it to end, or give the contestant another NAME"
+    )

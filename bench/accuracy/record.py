@@ -77,7 +77,7 @@ def tokens_per_1000_queries(samples: Sequence[Sample]) -> float | None:
 def usd_per_1000_queries(samples: Sequence[Sample], price: Price | None) -> tuple[float | None, str | None]:
     """A thousand times the mean cost of the answered queries whose cost is known, and where the cost comes from."""
     costs = [usd for s in samples if price and (usd := price.usd(s.tokens, s.search_units)) is not None]
-    source = f"list price of {price.as_of}" if price else None
+    source = f"list price as of {price.as_of}" if price else None
     if not costs:
-        costs, source = [sample.usd for sample in samples if sample.usd is not None], "told by the server"
+        costs, source = [sample.usd for sample in samples if sample.usd is not None], "reported by the server"
     return (1000 * sum(costs) / len(costs), source) if costs else (None, None)

@@ -82,7 +82,7 @@ def _check_all_sent(remaining: Iterator[str], failed_before: Container[str], why
     """ServerError where one of the remaining queries was never sent, in this run or in an earlier one."""
     never_sent = [query_id for query_id in remaining if query_id not in failed_before]
     if never_sent:
-        raise ServerError(f"{why}, so {len(never_sent)} were not asked; the same command again goes on from here")
+        raise ServerError(f"{why}, so {len(never_sent)} queries were not sent; run the same command again to resume")
 
 
 def rank_by_reference(

@@ -17,7 +17,7 @@ from bench.records import ContestantNote
 
 SAME_MODEL = ("model_id", "model_sha", "model_dtype", "artefact_sha256")
 """Fields of GET /info that say which model it is."""
-ELSEWHERE = "give another --results folder, or this contestant another NAME"
+ELSEWHERE = "use another --results folder, or give this contestant another NAME"
 
 
 def missing(selection: Selection, candidates: Candidates, rankings: Rankings | None) -> list[str]:
@@ -39,17 +39,17 @@ def check_same_run(
         return
     header = rankings.headers[0]
     if (header.dataset.sha256, header.dataset.split) != (dataset.sha256, dataset.split):
-        raise DataError(f"{path} holds rankings of another version or split of {dataset.name}; {ELSEWHERE}")
+        raise DataError(f"{path} contains rankings for another version or split of {dataset.name}; {ELSEWHERE}")
     if header.candidates.sha256 != candidates.sha256:
         raise DataError(
-            f"{path} holds rankings of other candidates ({header.candidates.source}, top {header.candidates.depth}, "
+            f"{path} contains rankings of other candidates ({header.candidates.source}, top {header.candidates.depth}, "
             f"sha256 {header.candidates.sha256[:12]}, not {candidates.sha256[:12]}); {ELSEWHERE}"
         )
     before = header.contestant
     if (before.dialect, before.model) != (contestant.dialect, contestant.model):
         raise ContestantError(
-            f"{path} holds rankings of {before.dialect} with model {before.model}, "
-            f"not of {contestant.dialect} with model {contestant.model}; {ELSEWHERE}"
+            f"{path} contains rankings by {before.dialect} with model {before.model}, "
+            f"not by {contestant.dialect} with model {contestant.model}; {ELSEWHERE}"
         )
 
 
@@ -59,4 +59,4 @@ def check_same_server(path: Path, rankings: Rankings | None, server: dict[str, A
     for key in SAME_MODEL:
         old, new = (before or {}).get(key), (server or {}).get(key)
         if old is not None and new is not None and old != new:
-            raise ContestantError(f"{path} holds rankings of {key} {old}, and the server now has {new}; {ELSEWHERE}")
+            raise ContestantError(f"{path} contains rankings by {key} {old}, but the server now has {new}; {ELSEWHERE}")

@@ -41,7 +41,7 @@ def paired_line(pair: Paired) -> str:
     sign = "+" if pair.difference.value >= 0 else ""
     effect = ABSENT if pair.effect_size is None else f"{pair.effect_size:.2f}"
     return (
-        f"  in pairs: {pair.first} - {pair.second}: {pair.measure} {sign}{measure_cell(pair.difference)}, "
+        f"  paired: {pair.first} - {pair.second}: {pair.measure} {sign}{measure_cell(pair.difference)}, "
         f"p = {pair.p_value:.4f}, effect size {effect}, "
         f"better on {pair.wins}, worse on {pair.losses}, equal on {pair.ties} of {pair.queries} queries"
     )
@@ -67,7 +67,7 @@ def _failure_lines(record: AccuracyRecord) -> list[str]:
     """How many queries failed, and why."""
     if not record.failures:
         return []
-    count = f"{len(record.failures)} of {record.queries} queries failed and count 0"
+    count = f"{len(record.failures)} of {record.queries} queries failed and score 0"
     errors = [sample.error for sample in record.failures if sample.error]
     return [f"  {record.contestant.name}: {count}", *(f"  {reason}" for reason in reasons(errors))]
 
@@ -77,5 +77,5 @@ def _contestant_lines(record: AccuracyRecord) -> list[str]:
     name = record.contestant.name
     lines = [f"{name}: {server_line(record.provenance)}"] if record.provenance.url else []
     if record.cost_source:
-        lines.append(f"  note: the cost of {name} is by {record.cost_source}")
+        lines.append(f"  note: source of the cost of {name}: {record.cost_source}")
     return lines

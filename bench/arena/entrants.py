@@ -71,7 +71,7 @@ def read_entrants(
             by_dataset.setdefault(run.file.parent.name, {})[run.contestant] = run
     entrants = {name: _entrants(ranked, load) for name, ranked in by_dataset.items() if len(ranked) > 1}
     if not entrants:
-        raise DataError(f"{root} holds no dataset that two contestants have ranked; `rerank-bench run` makes them")
+        raise DataError(f"{root} contains no dataset ranked by two contestants; run `rerank-bench run` first")
     return entrants
 
 
@@ -87,7 +87,7 @@ def read_run(file: Path) -> ContestantRun:
 def _check_names(kind: str, names: Collection[str], available: set[str], root: Path) -> None:
     for name in names:
         if name not in available:
-            raise DataError(f"no {kind} {name!r} in {root}; there are {', '.join(sorted(available)) or 'none'}")
+            raise DataError(f"no {kind} {name!r} in {root}; available: {', '.join(sorted(available)) or 'none'}")
 
 
 def _entrants(runs: dict[str, ContestantRun], load: LoadDataset) -> Entrants:
@@ -95,18 +95,18 @@ def _entrants(runs: dict[str, ContestantRun], load: LoadDataset) -> Entrants:
     for other in others:
         for kind, ours, theirs in (
             ("candidates", first.candidates_sha256, other.candidates_sha256),
-            ("versions of the dataset", first.dataset.sha256, other.dataset.sha256),
+            ("dataset versions", first.dataset.sha256, other.dataset.sha256),
         ):
             if ours != theirs:
                 raise DataError(
-                    f"{first.file} and {other.file} are of different {kind} (sha256 {ours[:12]} and {theirs[:12]}): "
-                    "run one of them again, or leave it out with --contestant"
+                    f"{first.file} and {other.file} have different {kind} (sha256 {ours[:12]} and {theirs[:12]}): "
+                    "run one of them again, or exclude it with --contestant"
                 )
     dataset = load(first.dataset)
     if dataset.sha256 != first.dataset.sha256:
         raise DataError(
-            f"the dataset in {dataset.folder} (sha256 {dataset.sha256[:12]}) is not the one that {first.file} ranked "
-            f"({first.dataset.sha256[:12]})"
+            f"the dataset in {dataset.folder} (sha256 {dataset.sha256[:12]}) is not the one ranked in {first.file} "
+            f"(sha256 {first.dataset.sha256[:12]})"
         )
     return Entrants(dataset, first.candidates_sha256, runs)
 

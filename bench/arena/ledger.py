@@ -21,7 +21,7 @@ class BallotLedger:
         """Open, lock and read `file`, which is made where it is not there."""
         self.file = file
         self._log: JsonLog[Ballot] = JsonLog(
-            file, if_locked=f"another arena is writing to {file}: wait for its end, or stop it"
+            file, if_locked=f"another arena is writing to {file}: wait for it to end, or stop it"
         ).open()
         try:
             self._ballots = {_key(ballot): ballot for ballot in read_lines(file, Ballot, "ballot")}

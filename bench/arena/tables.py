@@ -37,7 +37,7 @@ def _judge_lines(record: ArenaRecord) -> list[str]:
     return [
         f"judge: {record.judge.name}: {record.judge.rule}",
         f"matches: {pairings.rule}; {pairings.drawn} of {pairings.possible} drawn, {pairings.judged} judged "
-        f"({pairings.by_rule} of them by rule: a failed query loses, two failed or identical lists tie)",
+        f"({pairings.by_rule} of them by rule: a failed query loses; two failed queries or identical lists tie)",
         *([f"  left out: {', '.join(left_out)}"] if left_out else []),
         *(f"  {count} times: {why}" for why, count in _most(record.errors)),
     ]
@@ -92,12 +92,12 @@ def _notes(standings: Standings) -> list[str]:
     notes = []
     if standings.prior_pairs:
         notes.append(
-            f"  note: {standings.prior_pairs} pairs have no finite difference (one side won or lost everything) and "
-            "were given half a win each"
+            f"  note: {standings.prior_pairs} pairs have no finite rating difference (one side won every match), so "
+            "each side was given half a win"
         )
     if len(standings.groups) > 1:
         groups = "; ".join(", ".join(group) for group in standings.groups)
-        notes.append(f"  note: these never met, so ratings compare only within a group: {groups}")
+        notes.append(f"  note: these groups never met, so ratings can be compared only within a group: {groups}")
     return notes
 
 
@@ -105,7 +105,7 @@ def _matrix_lines(standings: Standings) -> list[str]:
     names = [of.contestant for of in standings.standings]
     cells = {(pair.a, pair.b): pair for pair in standings.pairs}
     rows = [[name, *(_cell(cells, name, other) for other in names)] for name in names]
-    return ["row against column: wins-losses-ties", *text_table([["", *names], *rows])]
+    return ["row versus column: wins-losses-ties", *text_table([["", *names], *rows])]
 
 
 def _cell(cells: dict[tuple[str, str], PairTally], row: str, column: str) -> str:
@@ -123,12 +123,12 @@ def _belief_lines(record: ArenaRecord) -> list[str]:
     bias = record.position_bias
     if bias:
         lines.append(
-            f"position: the list shown first won {cell(bias.first_wins, 3)} of {bias.decided} decided "
-            f"presentations (no bias: .5); of {bias.both_orders} matches shown in both orders "
-            f"{bias.contradictions} were contradictory"
+            f"position bias: the list shown first won {cell(bias.first_wins, 3)} of {bias.decided} decided "
+            f"presentations (no bias: .5); {bias.contradictions} of {bias.both_orders} matches shown in both orders "
+            f"had contradictory verdicts"
         )
     for of in record.agreement:
-        same = "no common match" if of.same is None else f"the same on {of.same:.3f} of {of.matches} matches"
+        same = "no common match" if of.same is None else f"same verdict on {of.same:.3f} of {of.matches} matches"
         kappa = ABSENT if of.kappa is None else f"{of.kappa:.3f}"
         lines.append(f"agreement with {of.judge}: {same}, Cohen's kappa {kappa}")
     if record.judge.kind == "llm":

@@ -107,7 +107,7 @@ def record(
         seed: of draw and bootstrap.
     """
     if not tallied.outcomes:
-        raise DataError(f"none of {len(matches)} matches has a verdict yet, so there is nothing to rate")
+        raise DataError(f"none of the {len(matches)} matches has a verdict yet, so there is nothing to rate")
     # Sequential Elo weighs late matches most: a random order, so that no dataset or pair is late as a whole.
     outcomes = sorted(tallied.outcomes, key=lambda outcome: draw(seed, outcome.key))
     datasets = sorted({outcome.key[0] for outcome in outcomes})
@@ -136,7 +136,7 @@ def record(
 def _pairings(matches: Sequence[Match], possible: int, tallied: Tally) -> Pairings:
     drawn = "all" if len(matches) == possible else "a seeded sample that takes from every pair and dataset in turn"
     return Pairings(
-        rule=f"all pairs of contestants over every query that both were asked: {drawn}",
+        rule=f"all pairs of contestants on every query that both were given: {drawn}",
         possible=possible,
         drawn=len(matches),
         judged=len(tallied.outcomes),

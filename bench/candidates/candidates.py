@@ -82,10 +82,10 @@ def _from_run(file: Path, dataset: Dataset, depth: int) -> dict[str, list[str]]:
         if query_id not in scored or document_id == query_id:
             continue
         if document_id in scored[query_id]:
-            raise DataError(f"{location}: {document_id!r} was there before for the query {query_id!r}")
+            raise DataError(f"{location}: the document {document_id!r} appears twice for the query {query_id!r}")
         scored[query_id][document_id] = (-score, rank, location)
     if not any(scored.values()):
-        raise DataError(f"{file} holds none of the judged queries of {dataset.name}")
+        raise DataError(f"{file} contains none of the judged queries of {dataset.name}")
     lists = {query_id: sorted(ranks, key=ranks.__getitem__)[:depth] for query_id, ranks in scored.items()}
     for query_id, ids in lists.items():
         for i in ids:
@@ -98,7 +98,7 @@ def _run_line(location: str, line: str) -> tuple[str, str, int, float]:
     columns = line.split()
     if len(columns) != 6:
         form = "query Q0 document rank score tag"
-        raise DataError(f"{location}: {len(columns)} columns, where a TREC run has six ({form})")
+        raise DataError(f"{location}: {len(columns)} columns, but a TREC run has six ({form})")
     try:
         return columns[0], columns[2], int(columns[3]), float(columns[4])
     except ValueError as error:

@@ -80,10 +80,11 @@ def embed(model: EmbeddingsModel, texts: Sequence[str], cache: Path, *, timeout_
             _fill(model, [text for text, key in keys.items() if key not in cached], keys, store, timeout_s)
             vectors = [_stored(store, keys[text]) for text in texts]
     except (sqlite3.Error, OSError) as error:
-        raise DataError(f"the embeddings in {cache} cannot be kept: {error}") from error
+        raise DataError(f"the embeddings cache {cache} cannot be read or written: {error}") from error
     sizes = sorted({len(vector) for vector in vectors})
     if len(sizes) > 1:
-        raise ServerError(f"{model.address} gives vectors of {' and '.join(map(str, sizes))} dimensions for one model")
+        dimensions = " and ".join(map(str, sizes))
+        raise ServerError(f"{model.address} returned vectors of {dimensions} dimensions for the same model")
     return np.stack(vectors)
 
 
@@ -142,10 +143,10 @@ def _read(body: bytes, count: int, model: EmbeddingsModel) -> list[Vectors]:
     try:
         answer = msgspec.json.decode(body, type=_Answer)
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise ServerError(f"{model.address} answers with no embeddings: {error}") from error
+        raise ServerError(f"{model.address} did not return embeddings: {error}") from error
     vectors = {entry.index: entry.embedding for entry in answer.data}
     if len(answer.data) != count or vectors.keys() != set(range(count)):
-        raise ServerError(f"{model.address} answers with {len(answer.data)} vectors, where {count} texts were sent")
+        raise ServerError(f"{model.address} returned {len(answer.data)} vectors for {count} texts")
     if not all(vector and all(map(math.isfinite, vector)) for vector in vectors.values()):
-        raise ServerError(f"{model.address} answers with an empty vector or one that holds no numbers")
+        raise ServerError(f"{model.address} returned a vector that is empty or not made of finite numbers")
     return [np.array(vectors[index], dtype="<f4") for index in range(count)]

@@ -107,7 +107,7 @@ def _check_same(path: Path, frozen: dict[str, Any], wanted: dict[str, Any]) -> N
     source = SOURCES & wanted.keys()
     differing = [name for name in wanted if frozen.get(name) != wanted[name] and name != "run"]
     if differing or (source and source != SOURCES & frozen.keys()):
-        raise DataError(f"{path} holds {_in_words(frozen)}, not {_in_words(wanted)}; {_ELSEWHERE}")
+        raise DataError(f"{path} contains {_in_words(frozen)}, not {_in_words(wanted)}; {_ELSEWHERE}")
 
 
 def _in_words(settings: dict[str, Any]) -> str:
@@ -129,18 +129,18 @@ def _read(path: Path, dataset: Dataset) -> FrozenCandidates:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise DataError(f"{path} is no file of frozen candidates: {error}") from error
+        raise DataError(f"{path} does not contain frozen candidates: {error}") from error
     if _candidates(record).sha256 != record.candidates.sha256:
-        raise DataError(f"{path} was changed after it was frozen: its lists do not match their sha256; {_ELSEWHERE}")
+        raise DataError(f"{path} was modified after it was frozen: its lists do not match their sha256; {_ELSEWHERE}")
     if (record.dataset.sha256, record.dataset.split) != (dataset.sha256, dataset.split):
         raise DataError(
-            f"{path} is of another {record.dataset.name} ({record.dataset.split}, sha256 {record.dataset.sha256[:12]}) "
-            f"than the one given ({dataset.split}, sha256 {dataset.sha256[:12]}); {_ELSEWHERE}"
+            f"{path} is for another {record.dataset.name} ({record.dataset.split}, sha256 {record.dataset.sha256[:12]})"
+            f" than the given one ({dataset.split}, sha256 {dataset.sha256[:12]}); {_ELSEWHERE}"
         )
     return record
 
 
-_ELSEWHERE = "give another --results folder, or remove this one to begin anew"
+_ELSEWHERE = "use another --results folder, or remove this one to start over"
 
 
 def _sha256(file: Path) -> str:

@@ -116,7 +116,7 @@ class Client:
         if sample.status is None:
             raise ServerError(f"no server answers at {self.url} ({sample.error}); start one with `rerank serve`")
         route = self.contestant.route
-        raise ServerError(f"{self.url} is no usable reranker: POST {route} failed with {sample.error}")
+        raise ServerError(f"no usable reranker at {self.url}: POST {route} failed with {sample.error}")
 
     async def _post(self, body: bytes) -> "_HttpReply | httpx.HTTPError | httpx.InvalidURL":
         url = self.url + self.contestant.route
@@ -146,5 +146,5 @@ class Client:
 
 def _why(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return f"{type(error).__name__}: no answer in time; --timeout gives it more"
+        return f"{type(error).__name__}: no answer in time; increase --timeout"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

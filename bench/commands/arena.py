@@ -249,6 +249,6 @@ def _check_same_judge(file: Path, judge: Judge) -> None:
         return
     if name != judge.note.name:
         raise BenchError(
-            f"{file} belongs to the judge {name}, whose file name is the same as that of {judge.note.name}: use another "
+            f"{file} belongs to the judge {name}, which has the same file name as {judge.note.name}: use another "
             "--results folder"
         )

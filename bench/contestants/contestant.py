@@ -76,7 +76,7 @@ def parse_all(specs: Sequence[str], settings: Settings) -> list[Contestant | Ref
         other = by_name.get(contestant.name.lower())  # some file systems do not tell case apart
         if other is not None:
             raise ContestantError(
-                f"{other!r} and {spec!r} would both be called {contestant.name}: give them names, as in NAME={spec}"
+                f"{other!r} and {spec!r} would both be named {contestant.name}: name one of them, as in NAME={spec}"
             )
         by_name[contestant.name.lower()] = spec
     return contestants
@@ -86,17 +86,17 @@ def parse(spec: str, settings: Settings) -> Contestant | Reference:
     """Read a spec; ContestantError where it is none, or where a vendor's key is not set."""
     match = SPEC.fullmatch(spec.strip())
     if match is None:
-        raise ContestantError(f"{spec!r} is no contestant: give {FORM}")
+        raise ContestantError(f"{spec!r} is not a valid contestant; the form is {FORM}")
     name, dialect_name, model, url = match["name"], match["dialect"], match["model"], match["url"]
     if name and file_name(name).lower() == RESERVED:
-        raise ContestantError(f"{spec!r}: {RESERVED} is the name of the frozen candidates' own file; take another")
+        raise ContestantError(f"{spec!r}: the name {RESERVED} is reserved for the frozen candidates; use another")
     if dialect_name in REFERENCES:
         if model or url or match["options"]:
-            raise ContestantError(f"{spec!r}: {dialect_name} needs no server, so it takes no model, URL or limit")
+            raise ContestantError(f"{spec!r}: {dialect_name} has no server, so it takes no model, URL or option")
         return Reference(file_name(name or dialect_name), dialect_name)
     if dialect_name not in DIALECTS:
         choices = ", ".join([*REFERENCES, *DIALECTS])
-        raise ContestantError(f"{spec!r}: {dialect_name!r} is no dialect; there are {choices}")
+        raise ContestantError(f"{spec!r}: unknown dialect {dialect_name!r}; choose from {choices}")
     dialect = DIALECTS[dialect_name]
     model = model or dialect.default_model
     base, route = _address(spec, dialect, url)
@@ -118,13 +118,13 @@ def _address(spec: str, dialect: Dialect, given: str | None) -> tuple[str, str]:
     url = given or dialect.base_url
     if url is None:
         raise ContestantError(
-            f"{spec!r}: {dialect.name} has no URL of its own; give one, {dialect.name}@http://HOST:PORT"
+            f"{spec!r}: {dialect.name} has no default URL; give one, as in {dialect.name}@http://HOST:PORT"
         )
     parts = _split(spec, url)
     if parts.username or parts.password:
-        raise ContestantError(f"{spec.partition('@')[0]}: a URL must not hold a key; give it in {LOCAL_KEY_VARIABLE}")
+        raise ContestantError(f"{spec.partition('@')[0]}: the URL must not contain a key; set {LOCAL_KEY_VARIABLE}")
     if parts.query or parts.fragment:
-        raise ContestantError(f"{spec!r}: a URL to which a route is added has neither ? nor #")
+        raise ContestantError(f"{spec!r}: the URL must not contain a query string or a fragment")
     url = url.rstrip("/")
     endpoint = ENDPOINT.search(url)
     return (url[: endpoint.start()], endpoint[0]) if endpoint else (url, dialect.route)
@@ -137,7 +137,7 @@ def _split(spec: str, url: str) -> SplitResult:
     except ValueError:
         usable = False
     if not usable:
-        raise ContestantError(f"{spec!r}: {url!r} is no URL; give http://HOST:PORT or https://HOST")
+        raise ContestantError(f"{spec!r}: {url!r} is not a valid URL; use http://HOST:PORT or https://HOST")
     return parts
 
 
@@ -154,7 +154,7 @@ def _key(spec: str, dialect: Dialect, url: str, settings: Settings) -> str | Non
         return settings.key(LOCAL_KEY_VARIABLE)
     key = settings.key(dialect.key_variable)
     if key is None:
-        raise ContestantError(f"{spec!r} needs a key: set {dialect.key_variable} in the environment")
+        raise ContestantError(f"{spec!r} needs an API key: set the environment variable {dialect.key_variable}")
     return key
 
 

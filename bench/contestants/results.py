@@ -43,19 +43,17 @@ class ParsedAnswer:
         by_index = _by_index(self.results, documents)
         absent = [index for index in range(documents) if index not in by_index]
         if absent:
-            raise AnswerError(
-                f"the answer lacks {len(absent)} of {documents} documents, the first is index {absent[0]}"
-            )
+            raise AnswerError(f"the answer lacks {len(absent)} of {documents} documents, first index {absent[0]}")
         return [by_index[index] for index in range(documents)]
 
 
 def check_results(results: Sequence[IndexedScore], documents: int, expected: int, *, best_first: bool) -> None:
     """AnswerError unless `expected` of so many documents came back, each once, and in order where `best_first`."""
     if len(results) != expected:
-        raise AnswerError(f"{len(results)} results where {expected} were asked for")
+        raise AnswerError(f"the answer has {len(results)} results, but {expected} were requested")
     _by_index(results, documents)
     if best_first and any(before.score < after.score for before, after in itertools.pairwise(results)):
-        raise AnswerError("the results are not ordered by score")
+        raise AnswerError("the results are not sorted by score")
 
 
 def _by_index(results: Iterable[IndexedScore], documents: int) -> dict[int, float]:
@@ -64,11 +62,11 @@ def _by_index(results: Iterable[IndexedScore], documents: int) -> dict[int, floa
     for result in results:
         index, score = result.index, result.score
         if not 0 <= index < documents:
-            raise AnswerError(f"the answer holds the index {index}, where {documents} documents were sent")
+            raise AnswerError(f"the answer contains the index {index}, but {documents} documents were sent")
         if index in scores:
-            raise AnswerError(f"the answer holds the index {index} twice")
+            raise AnswerError(f"the answer contains the index {index} twice")
         if not math.isfinite(score):
-            raise AnswerError(f"the answer holds the score {score} for index {index}, which is not finite")
+            raise AnswerError(f"the answer contains the score {score} for index {index}, which is not finite")
         scores[index] = score
     return scores
 
@@ -106,7 +104,7 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise AnswerError(f"the answer is no rerank result: {error}") from error
+        raise AnswerError(f"the answer is not a rerank result: {error}") from error
 
 
 def encode(fields: dict[str, Any]) -> bytes:

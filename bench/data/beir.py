@@ -37,7 +37,7 @@ def numbered_lines(file: Path, findings: Findings | None = None) -> Iterator[tup
         try:
             line = raw.decode()
         except UnicodeDecodeError as error:
-            sentence = f"{location}: not UTF-8 at byte {error.start}"
+            sentence = f"{location}: invalid UTF-8 at byte {error.start}"
             if findings is None:
                 raise DataError(sentence) from error
             findings.add(Kind.UNREADABLE, sentence)
@@ -65,7 +65,7 @@ def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
         if index == 0 and not _is_grade(columns[-1]):
             continue
         if len(columns) not in (3, 4):
-            wrong = f"{len(columns)} columns, where query, document, grade (or TREC's four) belong"
+            wrong = f"{len(columns)} columns; expected query, document, grade (or TREC's four)"
             findings.add(Kind.UNREADABLE, f"{location}: {wrong}")
         elif not _is_grade(columns[-1]):
             findings.add(Kind.UNREADABLE, f"{location}: the grade {columns[-1]!r} is not a whole number")

@@ -76,9 +76,9 @@ def find(name: str, data_root: Path | None) -> Path:
         if is_dataset(folder):
             return folder
     searched = " or ".join(dict.fromkeys(str(folder) for folder in folders))
-    hint = "" if data_root else ", and RERANK_DATA names no folder of datasets"
+    hint = "" if data_root else ", and RERANK_DATA is not set"
     entry = catalogue.find(name)
-    get = f"; `rerank-bench data fetch {name}` gets it" if entry and entry.sources else ""
+    get = f"; download it with `rerank-bench data fetch {name}`" if entry and entry.sources else ""
     raise DataError(f"no dataset {name!r}: there is no corpus.jsonl and no Parquet corpus in {searched}{hint}{get}")
 
 
@@ -87,7 +87,7 @@ def find_all(data_root: Path | None) -> list[Path]:
     roots = [data_root, data_root / "beir"] if data_root else []
     folders = [folder for root in roots if root.is_dir() for folder in sorted(root.iterdir()) if is_dataset(folder)]
     if not folders:
-        raise DataError(f"RERANK_DATA names no folder with datasets: {data_root or 'it is not set'}")
+        raise DataError(f"RERANK_DATA is not a folder with datasets: {data_root or 'it is not set'}")
     return folders
 
 
@@ -106,7 +106,7 @@ def load(folder: Path, split: str = "test") -> Dataset:
         return dataset
     first = findings.fatal[0]
     further = sum(finding.count for finding in findings.fatal) - 1
-    more = f" ({further} more such findings: `rerank-bench data check {folder}`)" if further else ""
+    more = f" ({further} more: `rerank-bench data check {folder}`)" if further else ""
     raise DataError(f"{first.first}{more}")
 
 
@@ -143,7 +143,7 @@ def _texts(files: list[Path], findings: Findings) -> dict[str, str]:
     texts: dict[str, str] = {}
     for row in _text_rows(files, findings):
         if row.id in texts:
-            findings.add(Kind.DUPLICATE_ID, f"{row.location}: the id {row.id!r} was there before")
+            findings.add(Kind.DUPLICATE_ID, f"{row.location}: duplicate id {row.id!r}")
         texts.setdefault(row.id, row.text)
     if not texts:
         findings.add(Kind.EMPTY_FILE, f"{files[0]} is empty")
@@ -168,10 +168,10 @@ def _qrels(files: list[Path], queries: dict[str, str], findings: Findings) -> Qr
             findings.add(Kind.QUERY_WITHOUT_TEXT, sentence)
         judged = qrels.setdefault(row.query_id, {})
         if judged.setdefault(row.document_id, row.grade) != row.grade:
-            judged_twice = f"{row.document_id!r} is judged twice for the query {row.query_id!r}, differently"
+            judged_twice = f"{row.document_id!r} has two different judgements for the query {row.query_id!r}"
             findings.add(Kind.JUDGED_DIFFERENTLY, f"{row.location}: {judged_twice}")
     if not qrels:
-        findings.add(Kind.EMPTY_FILE, f"{files[0]} holds no judgement")
+        findings.add(Kind.EMPTY_FILE, f"{files[0]} contains no judgements")
     return qrels
 
 
@@ -186,17 +186,17 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
     outside = sum(i not in documents for i, _ in grades)
     relevant_outside = sum(i not in documents for i in relevant)
     if relevant_outside == len(relevant) and grades:
-        sentence = f"none of its {len(relevant)} relevant documents is in the corpus: are these qrels of another set?"
-        findings.add(Kind.OTHER_SET, f"{files.qrels[0]}: {sentence if relevant else 'it holds no relevant document'}")
+        sentence = f"none of its {len(relevant)} relevant documents is in the corpus: are the qrels another dataset's?"
+        findings.add(Kind.OTHER_SET, f"{files.qrels[0]}: {sentence if relevant else 'it has no relevant document'}")
     if outside:
         of_relevant = f"{relevant_outside} of them among the {len(relevant)} relevant ones"
         findings.add(Kind.OUTSIDE_CORPUS, f"{outside} judged documents are not in the corpus, {of_relevant}", outside)
     if relevant_outside > len(relevant) / 2:
         sentence = f"most relevant documents ({relevant_outside} of {len(relevant)}) are not in the corpus"
-        findings.add(Kind.RELEVANT_OUTSIDE, f"{sentence}: these may be qrels of another set", relevant_outside)
+        findings.add(Kind.RELEVANT_OUTSIDE, f"{sentence}: these may be another dataset's qrels", relevant_outside)
     _count(findings, Kind.NEGATIVE_GRADE, sum(grade < 0 for _, grade in grades), "they count as not relevant")
     barren = sum(max(judged.values()) <= 0 for judged in qrels.values())
-    _count(findings, Kind.NOTHING_RELEVANT, barren, "they count 0 whatever the ranking")
+    _count(findings, Kind.NOTHING_RELEVANT, barren, "they score 0 whatever the ranking")
     _count(findings, Kind.EMPTY_DOCUMENT, sum(not text for text in documents.values()), "no reranker can judge them")
     entry = catalogue.find(name)
     if entry and entry.doubt:

@@ -77,7 +77,7 @@ def _go_on(url: str, partial: Path) -> None:
     ):
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             partial.unlink()  # more is here than there: begin anew
-            raise httpx.RemoteProtocolError("the file there is shorter than the part that is here")
+            raise httpx.RemoteProtocolError("the remote file is shorter than the part already downloaded")
         response.raise_for_status()
         goes_on = response.status_code == httpx.codes.PARTIAL_CONTENT
         _keep_validator(partial, response.headers)
@@ -122,7 +122,7 @@ def _may_pass(error: Exception) -> bool:
 def _why(url: str, error: Exception, partial: Path) -> str:
     if isinstance(error, httpx.HTTPStatusError):
         status = error.response.status_code
-        return f"{url} answers with status {status}; a mirror can be given with --mirror"
+        return f"{url} returned status {status}; use --mirror to download from a mirror"
     have = partial.stat().st_size if partial.is_file() else 0
-    rest = f"; {have} bytes are kept, the same command goes on from there" if have else ""
-    return f"{url} does not arrive ({error or type(error).__name__}){rest}"
+    rest = f"; {have} bytes are kept, run the same command again to resume" if have else ""
+    return f"downloading {url} failed ({error or type(error).__name__}){rest}"

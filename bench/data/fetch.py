@@ -59,7 +59,7 @@ def fetch(
             say(f"{source.file}: {_pin(to, source, digests[source])}")
         shutil.rmtree(downloads)
     except OSError as error:
-        raise DataError(f"{entry.name} cannot be put into {to}: {error}") from error
+        raise DataError(f"{entry.name} cannot be stored in {to}: {error}") from error
     return folder
 
 
@@ -67,13 +67,13 @@ def _check(to: Path, source: Source, file: Path, actual: Digests) -> None:
     """Hold a downloaded file to what is known of it; what is wrong is removed, so that the next fetch begins anew."""
     pinned = lock.read(to).get(source.url)
     if source.md5 and actual.md5 != source.md5:
-        wrong = f"its MD5 is {actual.md5}, where its publisher prints {source.md5}"
+        wrong = f"its MD5 is {actual.md5}, but its publisher states {source.md5}"
     elif pinned and actual.sha256 != pinned.sha256:
-        wrong = f"its SHA-256 is {actual.sha256}, where {lock.NAME} holds {pinned.sha256} of {pinned.first_fetched_utc}"
+        wrong = f"its SHA-256 is {actual.sha256}, but {lock.NAME} has {pinned.sha256} from {pinned.first_fetched_utc}"
     else:
         return
     file.unlink()
-    raise DataError(f"{source.url} is not what it should be: {wrong}; it was removed")
+    raise DataError(f"{source.url} is not the expected file: {wrong}; it was removed")
 
 
 def _make(entry: KnownDataset, downloads: Path, folder: Path) -> None:
@@ -99,10 +99,10 @@ def _pin(to: Path, source: Source, digests: Digests) -> str:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lock.pin(to, source.url, lock.Pin(digests.sha256, digests.bytes, known_by, now))
     if source.md5:
-        return "equals the MD5 that its publisher prints"
+        return "matches the MD5 stated by its publisher"
     if pinned:
-        return f"equals {lock.NAME}, which stands on the fetch of {pinned.first_fetched_utc}"
-    return f"no hash of it is published: its SHA-256 {digests.sha256[:12]}… is now pinned in {lock.NAME}"
+        return f"matches {lock.NAME}, recorded when it was first fetched on {pinned.first_fetched_utc}"
+    return f"has no published hash; its SHA-256 {digests.sha256[:12]}… is now recorded in {lock.NAME}"
 
 
 def _source(entry: KnownDataset) -> str:

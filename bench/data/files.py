@@ -32,11 +32,11 @@ def locate(folder: Path, split: str) -> Files:
     qrels = _qrels(folder, split)
     if not qrels:
         splits = ", ".join(_splits(folder)) or "none"
-        raise DataError(f"{folder / 'qrels' / split}.tsv does not exist; splits that are there: {splits}")
+        raise DataError(f"{folder / 'qrels' / split}.tsv does not exist; available splits: {splits}")
     parts = {kind: _texts(folder, kind, split) for kind in ("corpus", "queries")}
     for kind, files in parts.items():
         if not files:
-            raise DataError(f"{folder} holds neither {kind}.jsonl nor {kind}.parquet nor a folder {kind} with Parquet")
+            raise DataError(f"{folder} contains no {kind}.jsonl, {kind}.parquet or folder {kind} with Parquet files")
     return Files(parts["corpus"], parts["queries"], qrels)
 
 

@@ -33,7 +33,7 @@ def read(folder: Path) -> dict[str, Pin]:
     except FileNotFoundError:
         return {}
     except (OSError, msgspec.MsgspecError) as error:
-        raise DataError(f"{file} cannot be read: {error}; without it, the next fetch pins anew") from error
+        raise DataError(f"{file} cannot be read: {error}; without it, the next fetch records new hashes") from error
 
 
 def pin(folder: Path, url: str, entry: Pin) -> None:

@@ -34,7 +34,7 @@ def make(entry: KnownDataset, downloads: Path, folder: Path) -> None:
     folder.mkdir(parents=True)
     makers[entry.form](entry, downloads, folder)
     if not is_dataset(folder):
-        raise DataError(f"the originals of {entry.name} hold no corpus")
+        raise DataError(f"the originals of {entry.name} contain no corpus")
 
 
 def _unpack(entry: KnownDataset, downloads: Path, folder: Path) -> None:
@@ -60,7 +60,7 @@ def _inside(archive: Path, name: str) -> PurePosixPath | None:
     """
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in name:
-        raise DataError(f"{archive.name} holds the name {name!r}, which leads out of its folder: nothing of it is used")
+        raise DataError(f"{archive.name} contains the path {name!r}, which leads out of its folder: not unpacked")
     inside = PurePosixPath(*path.parts[1:])
     is_part = str(inside) in ("corpus.jsonl", "queries.jsonl") or (
         len(inside.parts) == 2 and inside.parts[0] == "qrels" and inside.suffix == ".tsv"
@@ -98,7 +98,7 @@ def _columns(file: Path, count: int) -> Iterator[list[str]]:
             for number, line in enumerate(opened, start=1):
                 columns = line.rstrip("\r\n").split("\t", count - 1)
                 if len(columns) != count:
-                    raise DataError(f"{file.name} line {number}: {len(columns)} columns, where {count} belong")
+                    raise DataError(f"{file.name} line {number}: {len(columns)} columns instead of {count}")
                 yield columns
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{file.name} is damaged: {error}") from error

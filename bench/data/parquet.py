@@ -27,7 +27,7 @@ def texts(file: Path, findings: Findings) -> Iterator[Text]:
     for location, row in _rows(file, columns, (key, "text"), ("title",)):
         identity, text, title = row[key], row["text"], row.get("title")
         if identity is None or not isinstance(text, str):
-            findings.add(Kind.UNREADABLE, f"{location}: {'no id' if identity is None else 'the text is no string'}")
+            findings.add(Kind.UNREADABLE, f"{location}: {'no id' if identity is None else 'the text is not a string'}")
             continue
         yield Text(location, str(identity), joined(title, text))
 
@@ -37,7 +37,7 @@ def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
     for location, row in _rows(file, _columns(file), QRELS_COLUMNS, ()):
         query_id, document_id, grade = (row[name] for name in QRELS_COLUMNS)
         if query_id is None or document_id is None:
-            findings.add(Kind.UNREADABLE, f"{location}: an id is absent")
+            findings.add(Kind.UNREADABLE, f"{location}: an id is missing")
         elif not isinstance(grade, int | float) or not math.isfinite(grade) or grade != int(grade):
             findings.add(Kind.UNREADABLE, f"{location}: the grade {grade!r} is not a whole number")
         else:

@@ -26,7 +26,7 @@ def compare(a: Profile, b: Profile, seed: int = 0) -> Comparison:
     shared = [point for point in of_a if point in of_b]
     reasons = {point: _why_not(of_a[point][1], of_b[point][1]) for point in shared}
     pairs = [_pair(point, of_a, of_b) for point in shared if reasons[point] is None]
-    reasons |= {point: f"{b.note.profile} has no such point" for point in of_a if point not in of_b}
+    reasons |= {point: f"{b.note.profile} did not measure it" for point in of_a if point not in of_b}
     more = [f"only in {b.note.profile}: {point}" for point in of_b if point not in of_a]
     return Comparison(
         a=a.note.profile,
@@ -74,7 +74,7 @@ def _why_not(a: Observations, b: Observations) -> str | None:
 
 def _more_errors(point: Point, a: Observations, b: Observations) -> str | None:
     was, is_now = 1 - a.succeeded.mean(), 1 - b.succeeded.mean()
-    return f"{point}: {is_now:.1%} of the requests failed, {was:.1%} before" if is_now > was + ERROR_MARGIN else None
+    return f"{point}: {is_now:.1%} of the requests failed, {was:.1%} of A's" if is_now > was + ERROR_MARGIN else None
 
 
 def _machines(a: ProfileNote, b: ProfileNote) -> list[str]:
@@ -99,7 +99,7 @@ def _texts(a: ProfileNote, b: ProfileNote, of_a: Finished, of_b: Finished) -> li
             for what, (old, new) in (("dataset", sets), ("candidates", lists))
             if old != new
         ]
-        lines.append(f"texts of {name}: {', '.join(what) or 'other documents of the same candidates'}")
+        lines.append(f"texts of {name}: {', '.join(what) or 'different documents of the same candidates'}")
     return lines
 
 
@@ -110,7 +110,7 @@ def _models(a: ProfileNote, b: ProfileNote) -> list[str]:
         [f"model: {a.contestant.model} and {b.contestant.model}"] if a.contestant.model != b.contestant.model else []
     )
     silent = [note.profile for note, server in ((a, was), (b, is_now)) if not server]
-    lines += [f"{name} tells nothing of its model and device" for name in silent]
+    lines += [f"the server of {name} does not report its model and device" for name in silent]
     shared = [key for key in was if key in is_now and key != "device"]
     ordered = sorted(shared, key=lambda key: key not in MODEL)
     return lines + [f"server's {key}: {was[key]} and {is_now[key]}" for key in ordered if was[key] != is_now[key]]
@@ -131,8 +131,8 @@ def _runs(a: ProfileNote, b: ProfileNote) -> list[str]:
     if a.run == b.run:
         return []
     return [
-        "measured in two runs, so what the machine did meanwhile counts as a difference; "
-        "measured in one (`rerank-bench latency --contestant A --contestant B`) they take turns"
+        "measured in two separate runs, so a difference may come from changes of the machine's load; in a single run "
+        "(`rerank-bench latency --contestant A --contestant B`) contestants take turns"
     ]
 
 

@@ -18,7 +18,11 @@ def comparison_table(comparison: Comparison) -> str:
 
 def comparison_markdown(comparison: Comparison) -> str:
     """The same as Markdown."""
-    lines = [f"**{comparison.b} against {comparison.a}** (times in ms)", "", *(f"- {r}" for r in _remarks(comparison))]
+    lines = [
+        f"**{comparison.b} compared with {comparison.a}** (times in ms)",
+        "",
+        *(f"- {r}" for r in _remarks(comparison)),
+    ]
     for point, rows in _by_point(comparison.ratios):
         lines += ["", f"{point}", "", _pipes(["figure", *HEAD[1:]]), _pipes(["---", *["---:"] * 4, "---"])]
         lines += [_pipes(_cells(ratio)) for ratio in rows]
@@ -30,7 +34,7 @@ def summary(comparison: Comparison) -> str:
     of = [ratio for ratio in comparison.ratios if not ratio.stage]
     counts = {verdict: sum(ratio.verdict == verdict for ratio in of) for verdict in ("faster", "slower")}
     shown = ", ".join(f"{verdict} in {count}" for verdict, count in counts.items() if count)
-    return f"{comparison.b} against {comparison.a}: {shown or 'no difference shown'} (of {len(of)} figures)"
+    return f"{comparison.b} compared with {comparison.a}: {shown or 'no difference shown'} (of {len(of)} figures)"
 
 
 def _remarks(comparison: Comparison) -> list[str]:

@@ -41,8 +41,8 @@ def check_same(path: Path, before: ProfileNote, now: ProfileNote) -> None:
     differing = [*_other_reranker(before, now), *_other_plans(before, now)]
     if differing:
         raise BenchError(
-            f"{path} holds samples of another measurement ({'; '.join(differing)}): give a --profile of another name, "
-            f"or --anew to measure it anew"
+            f"{path} contains samples of another measurement ({'; '.join(differing)}): give another --profile name, "
+            f"or --anew to measure again from the start"
         )
 
 
@@ -58,7 +58,7 @@ def _other_reranker(before: ProfileNote, now: ProfileNote) -> list[str]:
             for key in dict.fromkeys([*server_was, *server_now])
         ),
     ]
-    return [f"{name} {old} then, {new} now" for name, old, new in facts if old != new]
+    return [f"{name} was {old}, is now {new}" for name, old, new in facts if old != new]
 
 
 def _other_plans(before: ProfileNote, now: ProfileNote) -> list[str]:
@@ -68,5 +68,5 @@ def _other_plans(before: ProfileNote, now: ProfileNote) -> list[str]:
         for field, value in msgspec.structs.asdict(plan).items():
             was = planned.get(plan.point, {}).get(field, value)
             if was != value:
-                differing.setdefault(field, f"{field} {was} then, {value} now")
+                differing.setdefault(field, f"{field} was {was}, is now {value}")
     return list(differing.values())

@@ -35,9 +35,11 @@ class Sweep:
     def __post_init__(self) -> None:
         """BenchError where the rounds would be empty or there is no load."""
         if self.rounds > self.requests:
-            raise BenchError(f"{self.requests} requests a point cannot be sent in {self.rounds} rounds: give more")
+            raise BenchError(
+                f"{self.requests} requests per point cannot be divided into {self.rounds} rounds: increase --requests"
+            )
         if not self.concurrency and not self.rates_per_s:
-            raise BenchError("there is no load to measure: give --concurrency for closed loops, --rate for open ones")
+            raise BenchError("no load to measure: give --concurrency for closed loops or --rate for open loops")
 
 
 @dataclass(frozen=True)

@@ -136,9 +136,9 @@ def _figures(pair: PointPair, seed: Sequence[int]) -> list[_Figure]:
 def _why_not(name: str, answers: int, count: int, log_ratios: Floats) -> str | None:
     needed = NEEDED.get(name.rpartition(" ")[2], NEEDED["P50"])
     if answers < needed:
-        return f"{answers} answers, where {needed} are needed"
+        return f"{answers} answers, but {needed} are needed"
     if count < FEWEST_BLOCKS or not np.isfinite(log_ratios).all():
-        return "too few answers to tell how far it may move"
+        return "too few answers to estimate its variation"
     return None
 
 

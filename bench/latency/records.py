@@ -39,7 +39,7 @@ class Point(msgspec.Struct, frozen=True):
     def load(self) -> str:
         """The load in words, the kind of loop with it."""
         if self.loop == "closed":
-            return f"closed loop, {self.concurrency} at a time"
+            return f"closed loop, concurrency {self.concurrency}"
         return f"open loop, {self.rate_per_s:g} requests/s {self.arrivals}"
 
     def __str__(self) -> str:

@@ -122,9 +122,9 @@ def read(path: Path) -> Profile:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
     except (OSError, pa.ArrowException, msgspec.MsgspecError, KeyError) as error:
-        raise DataError(f"{path} holds no latency profile: {error}") from error
+        raise DataError(f"{path} does not contain a latency profile: {error}") from error
     if note.format != FORMAT:
-        raise DataError(f"{path} is of format {note.format}, where this bench reads {FORMAT}: measure it again")
+        raise DataError(f"{path} has format {note.format}, but this version reads format {FORMAT}: measure it again")
     return Profile(note, table)
 
 

@@ -76,8 +76,8 @@ def _name(contestant: Contestant, all_of_them: Sequence[Contestant], profile: st
 def _check_limit(contestant: Contestant, sweep: Sweep) -> None:
     if contestant.concurrency and max(sweep.concurrency, default=0) > contestant.concurrency:
         raise BenchError(
-            f"{contestant.name} takes {contestant.concurrency} requests at a time, "
-            f"so it cannot be measured with {max(sweep.concurrency)}"
+            f"{contestant.name} is limited to {contestant.concurrency} concurrent requests, "
+            f"so it cannot be measured with --concurrency {max(sweep.concurrency)}"
         )
 
 

@@ -83,8 +83,8 @@ def refusal(of: Observations) -> str | None:
     busy = float(of.busy.max())
     if busy > MOST_BUSY:
         return (
-            f"the generator used {busy:.0%} of a CPU core (at most {MOST_BUSY:.0%} may be): it measured itself; "
-            f"send fewer requests a second or fewer at a time"
+            f"the load generator used {busy:.0%} of a CPU core (limit {MOST_BUSY:.0%}), so it measured itself; "
+            f"use a lower --rate or --concurrency"
         )
     good = of.succeeded
     if not good.any():
@@ -93,7 +93,7 @@ def refusal(of: Observations) -> str | None:
     for rank, whole, own in zip(RANKS, planned, planned - sent, strict=True):
         if own > max(LATE_MS, LATE_SHARE * whole):
             return (
-                f"the generator could not keep its plan: {own:.1f} of the {whole:.1f} ms of P{rank:g} are its own "
-                f"lateness; send fewer requests a second, or from a machine with a free CPU"
+                f"the load generator sent too late: its delay is {own:.1f} of the {whole:.1f} ms of P{rank:g}; "
+                f"use a lower --rate, or a client machine with a free CPU"
             )
     return None

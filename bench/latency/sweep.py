@@ -59,9 +59,7 @@ class ProfileRun:
         try:
             await self.client.check()
         except ServerError as gone:
-            raise ServerError(
-                f"{gone}; what was finished before is kept, and the same command goes on with the rest"
-            ) from gone
+            raise ServerError(f"{gone}; finished rounds are kept, run the same command again to resume") from gone
 
     async def _send(self, job: PointJob, number: int, progress: Callable[[], object]) -> list[Sample]:
         clients = job.plan.point.concurrency

@@ -54,8 +54,8 @@ def _notes(at: PointFigures) -> list[str]:
     plan, of = at.plan, at.summary
     late = of.lateness
     rounds = f" in {plan.rounds} rounds" if plan.rounds > 1 else ""
-    kept = f"sent late by P50 {late.p50_ms:.1f}, P99 {late.p99_ms:.1f}, at most {late.max_ms:.1f} ms"
-    lines = [f"{plan.requests} requests{rounds} after {plan.warm_up} to warm up; {kept}"]
+    kept = f"sending delay P50 {late.p50_ms:.1f}, P99 {late.p99_ms:.1f}, max {late.max_ms:.1f} ms"
+    lines = [f"{plan.requests} requests{rounds} after {plan.warm_up} warm-up requests; {kept}"]
     if plan.point.length != "any":
         lines.append(f"documents of {plan.low_characters} to {plan.high_characters} characters")
     if of.refused:
@@ -66,10 +66,10 @@ def _notes(at: PointFigures) -> list[str]:
     if of.stages_p50_ms:
         lines.append(f"stages P50 / P90 ms: {_stages(of)}")
     if plan.filled_documents:
-        lines.append(f"note: {plan.filled_documents} documents in all were filled up from further corpus passages")
+        lines.append(f"note: {plan.filled_documents} documents were taken from the corpus for lack of candidates")
     successes = of.requests - of.errors
     if 0 < successes < FEW and not of.refused:
-        lines.append(f"note: the percentiles are of {successes} answers only")
+        lines.append(f"note: the percentiles are of only {successes} answers")
     return lines + of.reasons
 
 

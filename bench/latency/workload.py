@@ -55,8 +55,8 @@ def lengths(name: str, dataset: Dataset) -> Lengths:
         return Lengths(name, max(1, int(bounds[1])), int(bounds[2]) if bounds[2] else max(sizes))
     if name not in QUARTERS:
         raise BenchError(
-            f"the length {name!r} is none: give any, short (the shortest quarter of the dataset's documents), "
-            f"long (its longest quarter), or characters such as 200-400 or 2000-"
+            f"invalid --length {name!r}: give any, short (the shortest quarter of the dataset's documents), "
+            f"long (its longest quarter), or bounds in characters such as 200-400 or 2000-"
         )
     low, high = np.quantile(sizes, QUARTERS[name], method="nearest")
     return Lengths(name, int(low), int(high))

@@ -47,7 +47,7 @@ def add_options(parser: Any, **_: Any) -> None:
         default="none",
         help="Pause between a user's requests: none, constant:SECONDS, between:SECONDS:SECONDS, poisson:RATE, "
         "constant_pacing:SECONDS or constant_throughput:RATE. All are closed loops: a user waits for each answer "
-        "before it sends the next request, so a rate is an upper limit. For open loops use `rerank-bench latency --rate`.",
+        "before it sends the next request, so a rate is an upper limit. Open loops: `rerank-bench latency --rate`.",
     )
     group.add_argument("--seed", type=int, default=0, help="Random seed for the choice of requests.")
     parser.add_argument(

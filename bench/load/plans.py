@@ -42,7 +42,7 @@ def pause(text: str) -> Pause:
         numbers = ()
     if PAUSES.get(plan) != len(numbers) or not _usable(plan, numbers):
         raise BenchError(
-            f"{text!r} is no pause between requests: give none, constant:SECONDS, between:SECONDS:SECONDS, "
+            f"invalid --pause {text!r}: give none, constant:SECONDS, between:SECONDS:SECONDS, "
             "poisson:RATE, constant_pacing:SECONDS or constant_throughput:RATE"
         )
     return Pause(plan, numbers)

@@ -25,7 +25,7 @@ class SampleLog:
         self._log: JsonLog[LoadHeader | LoadSample] | None = None
         if path is not None:
             if path.exists():
-                raise BenchError(f"{path} exists, and samples are not overwritten: give another name")
+                raise BenchError(f"{path} already exists: give --samples another file name")
             check_writable(path)
 
     def start(self, header: LoadHeader, now_unix_s: float) -> None:
@@ -34,7 +34,9 @@ class SampleLog:
         self.samples, self._started_unix_s = [], now_unix_s
         if self._path is not None:
             path = _free(self._path)
-            self._log = JsonLog(path, if_locked=f"another load test is writing to {path}: give another name")
+            self._log = JsonLog(
+                path, if_locked=f"another load test is writing to {path}: give --samples another file name"
+            )
             self._log.open().append(header)
 
     def add(self, samples: Iterable[LoadSample]) -> None:
@@ -53,8 +55,8 @@ class SampleLog:
 
     def report(self, counted: int, per_s: float) -> str:
         """The exact statistics, and what locust counted itself."""
-        lost = "" if counted == len(self.samples) else f"; {len(self.samples)} samples came in"
-        return f"{table(self.samples)}\nlocust itself counted {counted} requests, {per_s:.2f} a second{lost}"
+        lost = "" if counted == len(self.samples) else f"; {len(self.samples)} samples were received"
+        return f"{table(self.samples)}\nlocust's own count: {counted} requests, {per_s:.2f} per second{lost}"
 
     def _since_start(self, reported: LoadSample) -> LoadSample:
         sample, zero = reported.sample, self._started_unix_s

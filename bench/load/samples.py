@@ -59,7 +59,7 @@ def read(path: Path) -> tuple[LoadHeader, list[LoadSample]]:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
-        raise DataError(f"{path} is no file of a load test's samples: {error}") from error
+        raise DataError(f"{path} does not contain samples of a load test: {error}") from error
 
 
 def of_request(request: Mapping[str, Any], worker: int) -> list[LoadSample]:

@@ -50,7 +50,7 @@ def sizes(text: str) -> list[int]:
     except ValueError:
         numbers = []
     if not numbers or min(numbers) < 1:
-        raise BenchError(f"{text!r} is no list of documents per request: give whole numbers from 1, such as 8,32,100")
+        raise BenchError(f"invalid --documents {text!r}: give whole numbers of at least 1, such as 8,32,100")
     return numbers
 
 

@@ -91,7 +91,7 @@ def read(file: Path, source: str | None, taken: str | None) -> list[PublishedSou
             for entry in entries
         ]
     if not source or not taken:
-        raise DataError(f"{file} does not say where its figures are from: give --source and --date")
+        raise DataError(f"{file} does not name the source of its figures: give --source and --date")
     return [_checked(PublishedSource(source, taken, LABEL, contestants))]
 
 
@@ -118,7 +118,7 @@ def _decode(content: bytes, kind: Any, file: Path) -> Any:
     try:
         return msgspec.json.decode(content, type=kind)
     except msgspec.MsgspecError as error:
-        raise DataError(f"{file} holds no published figures: {error}") from error
+        raise DataError(f"{file} contains no published figures: {error}") from error
 
 
 def _checked(source: PublishedSource) -> PublishedSource:
@@ -153,7 +153,7 @@ def _from_csv(content: bytes, file: Path) -> list[PublishedContestant]:
             raise DataError(f"{file}: the first line must be {','.join(COLUMNS)}")
         return _grouped(rows, file)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file} is no CSV in UTF-8: {error}") from error
+        raise DataError(f"{file} is not a CSV file in UTF-8: {error}") from error
 
 
 def _grouped(rows: Iterable[dict[str, str | Any]], file: Path) -> list[PublishedContestant]:
@@ -163,11 +163,11 @@ def _grouped(rows: Iterable[dict[str, str | Any]], file: Path) -> list[Published
             name, dataset, figure, value = (row[column].strip() for column in COLUMNS)
             number_value = float(value)
         except (AttributeError, KeyError, ValueError):
-            raise DataError(f"{file} line {number}: four columns with a number in the last belong there") from None
+            raise DataError(f"{file} line {number}: expected four columns with a number in the last") from None
         if not name or not figure:
             raise DataError(f"{file} line {number}: contestant and figure must not be empty")
         entry = contestants.setdefault(name, PublishedContestant(name, {}, {}))
         (entry.by_dataset.setdefault(dataset, {}) if dataset else entry.overall)[_named(figure)] = number_value
     if not contestants:
-        raise DataError(f"{file} holds no figure")
+        raise DataError(f"{file} contains no figures")
     return list(contestants.values())

@@ -1,6 +1,6 @@
-"""The report: a static site from the result files, and nothing else.
+"""The report: a static site made from the result files.
 
-Reads records, lays out figures, writes files; it measures nothing, and computes only what stands in no record (a mean
-over datasets, paired differences), by the bench's own functions. The site opens from disk, asks nobody for anything,
-and shows what is missing as missing, with the reason.
+Reads records, lays out figures and writes files. It measures nothing, and computes only what no record contains (means
+over datasets, paired differences), with the bench's own functions. The site opens from disk, makes no network requests,
+and shows a missing figure as missing, with the reason.
 """

@@ -1,7 +1,7 @@
-"""The charts: each a small picture of one question, drawn by matplotlib, coloured by the page.
+"""The charts: small SVG figures drawn by matplotlib and coloured by the page's style sheet.
 
-All are made for a column of 360 pixels, so that a phone shows one and a desk several beside each other. Whoever is
-compared keeps the same colour throughout the site; every chart's figures stand in a table as well.
+All are made for a column of 360 pixels, so that a phone shows one and a wide screen several side by side. A contestant
+has the same colour throughout the site, and every chart's figures are in a table as well.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ STAGE_ORDER = ("tokenise", "queue", "inference")
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture with its caption, and its series' names with the numbers of their colours."""
+    """A chart with its caption, and the names of its series with their colour numbers."""
 
     svg: Markup
     caption: str
@@ -51,7 +51,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """A line over known numbers."""
+    """A line: estimates `y` at the coordinates `x`."""
 
     series: Series
     x: Sequence[float]
@@ -59,7 +59,7 @@ class Line:
 
 
 def dots(key: str, caption: str, rows: Sequence[Dot], axis: str, reference: float | None = None) -> Chart:
-    """A figure with its interval for each row, first on top."""
+    """Draw a figure with its interval for each row, the first row on top."""
 
     def draw(axes: Axes) -> None:
         heights = list(range(len(rows)))[::-1]
@@ -80,7 +80,7 @@ def dots(key: str, caption: str, rows: Sequence[Dot], axis: str, reference: floa
 
 
 def ecdf(key: str, caption: str, samples: Sequence[tuple[Series, NDArray[np.float64]]], axis: str) -> Chart:
-    """The share of values that are at most so large, on a logarithmic axis."""
+    """Draw empirical distribution functions on a logarithmic axis."""
 
     def draw(axes: Axes) -> None:
         for series, values in samples:
@@ -96,7 +96,7 @@ def ecdf(key: str, caption: str, samples: Sequence[tuple[Series, NDArray[np.floa
 
 
 def lines(key: str, caption: str, drawn: Sequence[Line], axes_names: tuple[str, str]) -> Chart:
-    """Figures over known numbers, with their intervals as bands."""
+    """Draw lines with their intervals as bands."""
 
     def draw(axes: Axes) -> None:
         for line in drawn:
@@ -118,7 +118,7 @@ def lines(key: str, caption: str, drawn: Sequence[Line], axes_names: tuple[str, 
 
 
 def bars(key: str, caption: str, rows: Sequence[tuple[str, dict[str, float]]], axis: str) -> Chart:
-    """One group of bars a row, one bar a stage."""
+    """Draw one group of bars per row, one bar per stage."""
     present = dict.fromkeys(stage for _, stages in rows for stage in stages)
     stages = sorted(present, key=lambda name: STAGE_ORDER.index(name) if name in STAGE_ORDER else len(STAGE_ORDER))
 
@@ -141,7 +141,7 @@ def bars(key: str, caption: str, rows: Sequence[tuple[str, dict[str, float]]], a
 
 
 def histogram(key: str, caption: str, series: Sequence[tuple[Series, Sequence[float]]], axis: str) -> Chart:
-    """How many queries have a measure so high, in tenths; the second series as an outline over the first."""
+    """Draw a histogram of a measure over queries in ten bins; the second series is an outline over the first."""
     edges = np.linspace(0, 1, 11)
 
     def draw(axes: Axes) -> None:
@@ -176,7 +176,7 @@ def _steps(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _plain_log(axes: Axes, values: NDArray[np.float64]) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, as numbers."""
+    """Set ticks at 1, 2 and 5 times powers of ten, labelled as plain numbers."""
     low, high = float(values.min()), float(values.max())
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]

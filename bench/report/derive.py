@@ -1,6 +1,6 @@
-"""The few figures that stand in no record: means over datasets, paired differences, the point of latency to rank by.
+"""The few figures that no record contains: means over datasets, paired differences, the reference point of latency.
 
-Every one is of records alone and by the bench's own bootstrap, seeded, so that the same results give the same site.
+All are computed from records alone, with the bench's own seeded bootstrap, so that the same results give the same site.
 """
 
 from collections import Counter
@@ -20,7 +20,7 @@ SEED = 0
 
 
 def mean_over_datasets(records: Mapping[str, AccuracyRecord], name: str = PRIMARY) -> Estimate:
-    """The mean of the datasets' means, each dataset weighing the same; resampled over queries within each."""
+    """Return the unweighted mean of the datasets' means; the bootstrap resamples queries within each dataset."""
     draw = np.random.default_rng(SEED)
     resampled = []
     for dataset in sorted(records):
@@ -32,19 +32,19 @@ def mean_over_datasets(records: Mapping[str, AccuracyRecord], name: str = PRIMAR
 
 
 def plain_mean(records: Mapping[str, AccuracyRecord], name: str = PRIMARY) -> float:
-    """The same mean without its interval, to order by."""
+    """Return the same mean without its interval, for sorting."""
     return fmean(fmean(records[dataset].per_query[name].values()) for dataset in sorted(records))
 
 
 def verdict(pair: Paired) -> str:
-    """Of the first against the second, by whether the interval of their difference holds 0."""
+    """Return the verdict on the first against the second: shown only if the difference's interval excludes 0."""
     if pair.difference.low > 0:
         return "better"
     return "worse" if pair.difference.high < 0 else "no difference shown"
 
 
 def paired(a: AccuracyRecord, b: AccuracyRecord, name: str = PRIMARY) -> Paired | None:
-    """The paired comparison on the queries that were asked of both; None where there is none."""
+    """Return the paired comparison on the queries that both were given; None if there are none."""
     ours, theirs = a.per_query[name], b.per_query[name]
     both = [query_id for query_id in ours if query_id in theirs]
     if not both:
@@ -54,9 +54,10 @@ def paired(a: AccuracyRecord, b: AccuracyRecord, name: str = PRIMARY) -> Paired 
 
 
 def reference_point(collected: Collected) -> Point | None:
-    """The point of latency that most contestants were measured at: of several a closed loop, few clients, 50 documents.
+    """Return the point at which most contestants' latency was measured; None if no latency was measured.
 
-    One point for all, because a latency compares at equal load only.
+    Of several, a closed loop with few clients and 50 documents is preferred. There is one point for all contestants,
+    because latencies can be compared only at equal load.
     """
     measured = {(profile.contestant, of.plan.point) for profile in collected.profiles for of in profile.record.points}
     if not measured:
@@ -69,13 +70,13 @@ def reference_point(collected: Collected) -> Point | None:
 
 
 def summary_at(profiles: Iterable[LatencyProfile], point: Point | None) -> LatencySummary | None:
-    """The newest figures at a point; None where it was not measured."""
+    """Return the newest figures at a point; None if it was not measured."""
     newest_first = sorted(profiles, key=lambda each: each.record.note.provenance.created_utc, reverse=True)
     summaries = (of.summary for each in newest_first for of in each.record.points if of.plan.point == point)
     return next(summaries, None)
 
 
 def mean_usd(records: Sequence[AccuracyRecord]) -> float | None:
-    """Cost of a thousand queries, the mean of the datasets where it is known."""
+    """Return the cost of a thousand queries: the mean over the datasets on which it is known."""
     costs = [record.usd_per_1000_queries for record in records if record.usd_per_1000_queries is not None]
     return sum(costs) / len(costs) if costs else None

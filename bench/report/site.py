@@ -1,7 +1,7 @@
-"""The site written: every page from its template, beside the style sheet, the script and the icon.
+"""Writes the site: every page from its template, and the style sheet, the script and the icon.
 
-The folder is the bench's own: it is made anew beside its final path and then moved, so that no page of an older report
-stays and a reader never meets half a site. A folder that holds something else is refused.
+The site is written to a temporary folder beside the final path and then moved, so that no page of an older report
+remains and a reader never sees half a site. A folder that contains anything else is refused.
 """
 
 import shutil
@@ -21,15 +21,15 @@ from bench.report.pages.pair import pair_pages
 
 STATIC = Path(__file__).parent / "static"
 MARK = "report.css"
-"""By this file a folder is known as a report of ours."""
+"""The file that marks a folder as a report of the bench."""
 Page = tuple[str, str, str, dict[str, object]]
-"""File, template, title, what the template is given."""
+"""File, template, title, and the template's variables."""
 
 
 def write_site(collected: Collected, out: Path) -> Path:
-    """Write the site; gives its first page. BenchError where the folder is not ours or cannot be written."""
+    """Write the site and return its first page; BenchError if the folder is not a report or cannot be written."""
     if out.exists() and not (out / MARK).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise BenchError(f"{out} holds something else than a report: give another folder, or an empty one")
+        raise BenchError(f"{out} contains files that are not a report: give --out another or an empty folder")
     beside = out.with_name(out.name + ".partial")
     try:
         shutil.rmtree(beside, ignore_errors=True)

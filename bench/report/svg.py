@@ -1,8 +1,8 @@
-"""matplotlib's SVG made a part of the page: its colours are the page's own, its letters the page's letters.
+"""Makes matplotlib's SVG part of the page, in the page's own colours and fonts.
 
-Charts are drawn with stand-in colours, which become CSS variables, so that one picture is right in light and dark and
-in print. Styles become attributes, because the policy of the served page allows no inline style; ids are made the
-chart's own, because several charts stand in one page.
+Charts are drawn with placeholder colours that become CSS variables, so that one chart suits light mode, dark mode and
+print. Styles become attributes, because the content security policy of the served page forbids inline styles; ids get
+the chart's prefix, because a page has several charts.
 """
 
 import io
@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 
 SVG, XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 SERIES = 8
-"""Colours that tell series apart."""
+"""Number of distinct series colours."""
 INK, MUTED, RULE = "#000001", "#000002", "#000003"
 COLOURS: Mapping[str, str] = MappingProxyType(
     {INK: "var(--ink)", MUTED: "var(--muted)", RULE: "var(--rule)"}
@@ -53,22 +53,22 @@ STYLE: Any = {
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
 }
-"""Of every chart: few lines, thin ones, no box."""
+"""Style of every chart: few and thin lines, no box."""
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
 
 
 def series_colour(number: int) -> str:
-    """The stand-in of a series' colour; a ninth series begins anew."""
+    """Return the placeholder of a series' colour; the ninth series has the first colour again."""
     return f"#0000{16 + number % SERIES:02x}"
 
 
 def inline(figure: Figure, key: str, title: str) -> Markup:
-    """The figure as an SVG element to stand in a page.
+    """Return the figure as an inline SVG element.
 
     Args:
-        figure: drawn in the stand-in colours, inside `mpl.rc_context(STYLE)`.
-        key: of the chart, unlike any other's in the page.
-        title: what it shows, for those who do not see it.
+        figure: drawn in the placeholder colours, inside `mpl.rc_context(STYLE)`.
+        key: the chart's key, unique in the page.
+        title: the accessible name of the chart.
     """
     drawn = io.BytesIO()
     with mpl.rc_context(STYLE):
@@ -119,7 +119,7 @@ def _own_ids(element: ET.Element, key: str, referenced: set[str]) -> None:
 
 
 def _serialise(root: ET.Element) -> str:
-    """Without prefixes, as HTML has SVG, and without the lines that matplotlib breaks its paths into."""
+    """Serialise without namespace prefixes, as HTML expects, and without matplotlib's line breaks in paths."""
     for element in root.iter():
         element.tag = element.tag.removeprefix(f"{{{SVG}}}")
         if path := element.get("d"):

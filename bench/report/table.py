@@ -1,8 +1,7 @@
-"""Tables of figures: cells that know their exact value, how it is printed, and why one is missing.
+"""Tables of figures: cells with their exact value, its printed form, and the reason if it is missing.
 
-A figure is never bare where it has an interval, and never 0 where it is missing: a missing one prints as a dash with a
-letter, and below the table the letter's reason. Each cell carries its exact value, by which the page sorts and from
-which the tests recompute.
+A figure is shown with its interval if it has one. A missing figure is a dash, never 0, with a letter that refers to the
+reason below the table. Each cell carries its exact value, by which the page sorts and from which the tests recompute.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,59 +17,59 @@ TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def measure(value: float) -> str:
-    """A measure between 0 and 1 as the literature prints it: .506."""
+    """Format a measure between 0 and 1 as the literature prints it: .506."""
     text = f"{value:.3f}".replace("-", MINUS)
     return text.replace("0.", ".", 1) if abs(value) < 0.9995 else text
 
 
 def signed(value: float) -> str:
-    """A difference of measures: +.012."""
+    """Format a difference of measures: +.012."""
     return measure(value) if value < 0 else f"+{measure(value)}"
 
 
 def elo(value: float) -> str:
-    """A rating: whole points."""
+    """Format a rating in whole points."""
     return f"{value:.0f}".replace("-", MINUS)
 
 
 def share(value: float) -> str:
-    """A share in percent, the sign left to the column's head."""
+    """Format a share in percent, without the percent sign."""
     return f"{100 * value:.1f}"
 
 
 def ms(value: float) -> str:
-    """Milliseconds to about three digits."""
+    """Format milliseconds with about three digits."""
     return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else whole(value)
 
 
 def rate(value: float) -> str:
-    """Something a second, to about three digits."""
+    """Format a rate per second with about three digits."""
     return ms(value)
 
 
 def usd(value: float) -> str:
-    """US dollars, small ones not as 0."""
+    """Format US dollars; a small amount is not rounded to 0."""
     return f"{value:.3g}" if value < 1 else f"{value:.2f}"
 
 
 def ratio(value: float) -> str:
-    """A ratio of two figures."""
+    """Format a ratio of two figures."""
     return (f"{value:.2f}" if 0.01 <= value < 100 else f"{value:.2g}") + TIMES
 
 
 def p_value(value: float) -> str:
-    """A p-value, a small one not as 0."""
+    """Format a p-value; a small one is not rounded to 0."""
     return f"{value:.3f}".removeprefix("0") if value >= 0.0005 else "<.001"
 
 
 def whole(value: float) -> str:
-    """A count, thousands apart."""
+    """Format a count with a thousands separator."""
     return f"{value:,.0f}".replace(",", SPACE).replace("-", MINUS)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text; its exact value, where it is a figure; and the reason, where it is missing."""
+    """One cell: its text, its exact value if it is a figure, and the reason if it is missing."""
 
     text: str
     value: float | None = None
@@ -82,17 +81,17 @@ class Cell:
 
 
 def missing(why: str) -> Cell:
-    """A figure that is not there."""
+    """Make the cell of a missing figure."""
     return Cell(ABSENT, why=why)
 
 
 def figure(value: float | None, print_as: Print, why: str = "") -> Cell:
-    """A figure without an interval: counted, or of others."""
+    """Make the cell of a figure without an interval, such as a count or a published figure."""
     return missing(why) if value is None else Cell(print_as(value), value)
 
 
 def estimated(of: Estimate | None, print_as: Print, why: str = "") -> Cell:
-    """A figure with its interval."""
+    """Make the cell of a figure with its interval."""
     if of is None:
         return missing(why)
     interval = f"{print_as(of.low)} to {print_as(of.high)}"
@@ -100,27 +99,27 @@ def estimated(of: Estimate | None, print_as: Print, why: str = "") -> Cell:
 
 
 def words(text: str, href: str | None = None) -> Cell:
-    """A text; empty text is a dash without a reason to be looked for."""
+    """Make a text cell; empty text becomes a dash without a reason."""
     return Cell(text or ABSENT, href=href)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its key in the page, its head, and what the head means."""
+    """A column: its key in the page, its heading, and the meaning of the heading."""
 
     key: str
     head: str
     meaning: str = ""
     is_text: bool = False
     wraps: bool = False
-    """Prose, which may take several lines."""
+    """Whether the text may wrap over several lines."""
     group: str = ""
-    """A head above several columns, such as whose figures they are."""
+    """A heading above several columns, such as the source of their figures."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its key in the page, and a cell a column."""
+    """A row: its key in the page, and one cell per column."""
 
     key: str
     cells: Sequence[Cell]
@@ -128,14 +127,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption and, below it, what its dashes mean."""
+    """A table with its caption and, below it, the reasons for its dashes."""
 
     key: str
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Row]
     notes: dict[str, str] = field(init=False)
-    """Reason to letter, in the order in which they come."""
+    """Reason to letter, in the order of appearance."""
 
     def __post_init__(self) -> None:
         """Number the reasons."""
@@ -144,7 +143,7 @@ class Table:
 
     @property
     def groups(self) -> list[tuple[str, int]]:
-        """Heads above the heads, with how many columns each spans; empty where there is none."""
+        """The group headings with the number of columns that each spans; empty if there are none."""
         runs: list[tuple[str, int]] = []
         for column in self.columns:
             if runs and runs[-1][0] == column.group:
@@ -155,6 +154,6 @@ class Table:
 
 
 def _letter(index: int) -> str:
-    """The letters a to z, then aa, ab and on."""
+    """Return the note's letter: a to z, then aa, ab and so on."""
     before, at = divmod(index, 26)
     return (_letter(before - 1) if before else "") + chr(ord("a") + at)

@@ -112,7 +112,7 @@ def test_bad_dataset_is_one_sentence(tmp_path: Path, command: str, monkeypatch: 
 def test_reading_what_is_no_record_is_refused(tmp_path: Path) -> None:
     """A JSON file of another kind is a DataError with its path."""
     (tmp_path / "x.json").write_text('{"record": "arena"}', encoding="utf-8")
-    with pytest.raises(DataError, match="is not a record"):
+    with pytest.raises(DataError, match="is not a bench record"):
         records.read(tmp_path / "x.json")
 
 

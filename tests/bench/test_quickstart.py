@@ -98,7 +98,7 @@ def test_one_failed_request_makes_the_exit_code_1(tmp_path: Path, nth: int, row:
         ("no-such-command", "'no-such-command' cannot be started: No such file"),
         (
             f"{sys.executable} -c 'print(\"no model\"); raise SystemExit(3)'",
-            "ended with exit code 3 before it was ready: no model",
+            "exited with code 3 before it was ready: no model",
         ),
     ],
 )

@@ -32,9 +32,9 @@ def vendor_key(url: str, settings: Settings) -> str | None:
     """The key for an endpoint: JUDGE_API_KEY, and OPENAI_API_KEY for OpenAI's own host alone."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise BenchError(f"--judge-url {url!r} is no URL; give one such as https://host/v1")
+        raise BenchError(f"--judge-url {url!r} is not a valid URL; an example is https://host/v1")
     if parts.username or parts.password or parts.query:
-        raise BenchError("--judge-url must hold neither a key nor a query: give the key in JUDGE_API_KEY")
+        raise BenchError("--judge-url must not contain a key or a query string: set the key in JUDGE_API_KEY")
     own = settings.key("OPENAI_API_KEY") if (parts.scheme, parts.hostname) == ("https", "api.openai.com") else None
     return settings.key("JUDGE_API_KEY") or own
 
@@ -104,8 +104,8 @@ class Chat:
                 ):
                     return self._read(outcome, charge)
             if attempt > self._retries or (isinstance(outcome, httpx.HTTPError) and not may_help(outcome, attempt)):
-                times = "once" if attempt == 1 else f"{attempt} times"
-                raise EndpointAway(f"the judge at {self.url} did not answer, asked {times}: {self._reason(outcome)}")
+                times = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+                raise EndpointAway(f"the judge at {self.url} did not answer after {times}: {self._reason(outcome)}")
             await asyncio.sleep(wait_s(outcome.headers if isinstance(outcome, httpx.Response) else {}, attempt))
             attempt += 1
 
@@ -114,7 +114,7 @@ class Chat:
             response = await self._http.post(self.url, content=content)
         except httpx.InvalidURL as error:
             charge.unsent()
-            raise ServerError(f"{self.url!r} is no URL: {error}") from error
+            raise ServerError(f"{self.url!r} is not a valid URL: {error}") from error
         except httpx.HTTPError as error:
             if isinstance(error, UNSENT):
                 charge.unsent()
@@ -125,13 +125,13 @@ class Chat:
 
     def _read(self, response: httpx.Response, charge: Charge) -> ChatReply:
         if response.status_code in NEVER:
-            raise ServerError(f"the judge at {self.url} will not answer: {self._reason(response)}")
+            raise ServerError(f"the judge at {self.url} refused the request: {self._reason(response)}")
         if not response.is_success:
             return ChatReply(None, error=self._reason(response))
         try:
             completion = msgspec.json.decode(response.content, type=_Completion)
         except (msgspec.MsgspecError, UnicodeError) as error:
-            return ChatReply("", error=f"the answer is no chat completion: {error}")
+            return ChatReply("", error=f"the answer is not a chat completion: {error}")
         content = completion.choices[0].message.content if completion.choices else None
         if completion.usage:
             charge.answered(completion.usage.prompt_tokens, completion.usage.completion_tokens)

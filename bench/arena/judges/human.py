@@ -39,7 +39,7 @@ class HumanJudge:
             self._name,
             "human",
             f"a person reads the first {self.top} passages of both lists, each cut to {self._characters} characters, "
-            "side by side in random places and without names",
+            "side by side in random order and without names",
             {"top": self.top, "characters": self._characters},
         )
 
@@ -59,7 +59,7 @@ class HumanJudge:
         with server:
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
             thread.start()
-            click.echo(f"vote at {server.url} (Ctrl-C or the page's Finish ends it)", err=True)
+            click.echo(f"vote at {server.url} (end with Ctrl-C or the page's Finish button)", err=True)
             try:
                 with contextlib.suppress(KeyboardInterrupt):
                     voting.finished.wait()

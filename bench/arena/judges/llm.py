@@ -61,7 +61,7 @@ class Forecast:
 
     def sentence(self) -> str:
         """For the user, before anything is spent."""
-        tokens = f"about {self.prompt_tokens} tokens to read, about ${self.usd:.4f}"
+        tokens = f"about {self.prompt_tokens} input tokens, about ${self.usd:.4f}"
         return f"to judge: {self.presentations} presentations, {tokens}"
 
 
@@ -82,8 +82,8 @@ class LlmJudge:
         limit = question.reply_limit(self._body(Sheet("", [], [])))
         if settings.max_usd is not None and (limit is None or not settings.prices.whole):
             raise BenchError(
-                "a budget in USD needs --usd-per-m-in and --usd-per-m-out, and a limit of the reply's tokens among the "
-                "request's fields (max_tokens or max_completion_tokens)"
+                "--budget-usd needs --usd-per-m-in and --usd-per-m-out, and a limit on the reply's tokens in the "
+                "request (max_tokens or max_completion_tokens)"
             )
 
     @property
@@ -99,7 +99,7 @@ class LlmJudge:
             f"llm-{settings.model}",
             "llm",
             f"{settings.model} reads the first {settings.top} passages of both lists, each cut to "
-            f"{settings.characters} characters, in both orders; where it does not name the same list twice it is a tie",
+            f"{settings.characters} characters, in both orders; unless it names the same list twice, it is a tie",
             {
                 "model": settings.model,
                 "url": settings.url,
@@ -178,7 +178,7 @@ class LlmJudge:
             for _ in range(TRIES):
                 reply = await chat.ask(body, bill)
                 verdict = question.read_verdict(reply.content or "", presentation.first)
-                error = None if verdict else reply.error or "the answer names neither A nor B nor tie"
+                error = None if verdict else reply.error or "the answer does not name A, B or tie"
                 if verdict:
                     break
             unfinished = False

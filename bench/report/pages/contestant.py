@@ -1,4 +1,4 @@
-"""A contestant's own page: what it is, its record, its accuracy and latency by dataset."""
+"""A contestant's page: model and server, arena record, accuracy and latency by dataset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,13 +36,13 @@ SERVER_FACTS = {
     "max_input_length": "window, tokens",
     "version": "server version",
 }
-"""What a server tells of itself at /info that a reader asks for first."""
-NOT_GIVEN = "the server does not tell"
+"""The fields of a server's /info that a reader needs first."""
+NOT_GIVEN = "not reported by the server"
 
 
 @dataclass(frozen=True)
 class ContestantPage:
-    """What the page shows."""
+    """The contents of the page."""
 
     name: str
     rank: int
@@ -54,7 +54,7 @@ class ContestantPage:
 
 
 def contestant_page(collected: Collected, name: str, colours: Mapping[str, int]) -> ContestantPage:
-    """The page of one contestant."""
+    """Return the page of one contestant."""
     order = in_order(collected)
     tables = [
         _arena_table(collected, name),
@@ -83,8 +83,8 @@ def _facts(collected: Collected, name: str) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     notes = [*(record.contestant for record in accuracy), *(profile.record.note.contestant for profile in profiles)]
     if notes:
-        facts += [("dialect", notes[-1].dialect), ("model asked for", notes[-1].model or "none named")]
-        facts += [("asked at", notes[-1].url or "nobody: it needs no server")]
+        facts += [("dialect", notes[-1].dialect), ("requested model", notes[-1].model or "none")]
+        facts += [("URL", notes[-1].url or "none: it needs no server")]
     provenances: list[Provenance] = [record.provenance for record in accuracy]
     provenances += [profile.record.note.provenance for profile in profiles]
     server: dict[str, Any] = next((each.server for each in reversed(provenances) if each.server), {})
@@ -94,12 +94,12 @@ def _facts(collected: Collected, name: str) -> list[tuple[str, str]]:
 
 
 def _short(text: str) -> str:
-    """A hash by its beginning, which is enough to tell two apart."""
+    """Shorten a hash to its first characters."""
     return text[: len("sha256:") + 12] if text.startswith("sha256:") else text
 
 
 def _arena_table(collected: Collected, name: str) -> Table | None:
-    """Its standing under every judge, overall and by dataset."""
+    """Return the contestant's standing under every judge, overall and by dataset."""
     rows = []
     for judge, arena in collected.arenas.items():
         for dataset, standings in [("all", arena.overall), *arena.by_dataset.items()]:
@@ -120,10 +120,10 @@ def _arena_table(collected: Collected, name: str) -> Table | None:
     columns = [
         Column("judge", "judge", is_text=True),
         Column("dataset", "dataset", is_text=True),
-        Column("rank", "#", "Place by rating among those who met there."),
+        Column("rank", "#", "Rank by rating among the contestants rated there."),
         Column("elo", "Elo", "Bradley-Terry rating on the Elo scale, mean 1500, with its 95 % interval."),
-        Column("sequential", "sequential Elo", "K = 32, in the order of the matches; another gives another."),
-        Column("win_rate", "win %", "Wins over all matches, ties counted as not won."),
+        Column("sequential", "sequential Elo", "K = 32; depends on the order of the matches."),
+        Column("win_rate", "win %", "Wins divided by all matches; a tie is not a win."),
         Column("wins", "W"),
         Column("losses", "L"),
         Column("ties", "T"),
@@ -132,7 +132,7 @@ def _arena_table(collected: Collected, name: str) -> Table | None:
 
 
 def _meetings(collected: Collected, name: str) -> Table | None:
-    """Wins, losses and ties against each other contestant."""
+    """Return the wins, losses and ties against every other contestant."""
     if collected.arena is None:
         return None
     rows = []
@@ -147,7 +147,7 @@ def _meetings(collected: Collected, name: str) -> Table | None:
         Column("other", "against", is_text=True),
         *(Column(key, head) for key, head in (("wins", "W"), ("losses", "L"), ("ties", "T"), ("win_rate", "win %"))),
     ]
-    return Table("meetings", f"Against each other contestant, judge {collected.arena.judge.name}", columns, rows)
+    return Table("meetings", f"Against every other contestant, judge {collected.arena.judge.name}", columns, rows)
 
 
 def _seen_by(pair: PairTally, name: str) -> tuple[str, int, int]:
@@ -155,7 +155,7 @@ def _seen_by(pair: PairTally, name: str) -> tuple[str, int, int]:
 
 
 def pair_file(one: str, other: str) -> str:
-    """The file of two contestants' comparison, whichever is named first."""
+    """Return the file name of two contestants' comparison, in either order."""
     return "--".join(sorted((one, other))) + ".html"
 
 
@@ -173,23 +173,23 @@ def _accuracy_table(records: Mapping[str, AccuracyRecord]) -> Table | None:
             estimated(record.first_stage[PRIMARY], measure),
             figure(len(record.failures), whole),
             figure(record.tokens, whole, NOT_GIVEN),
-            figure(record.usd_per_1000_queries, usd, "no price is known for it"),
+            figure(record.usd_per_1000_queries, usd, "its price is not known"),
         ]
         rows.append(Row(dataset, cells))
     columns = [
         Column("dataset", "dataset", is_text=True),
-        Column("queries", "queries", "Judged queries that were asked."),
+        Column("queries", "queries", "Judged queries in the run."),
         *(Column(name, name) for name in names),
-        Column("first_stage", "first stage", f"{PRIMARY} of the candidates in their own order."),
-        Column("failures", "failed", "Queries without an answer; they count 0."),
-        Column("tokens", "tokens", "Of all answered queries."),
-        Column("usd", "US$ / 1,000", "For a thousand queries."),
+        Column("first_stage", "first stage", f"{PRIMARY} of the candidates in their original order."),
+        Column("failures", "failed", "Queries without an answer; they score 0."),
+        Column("tokens", "tokens", "Total of all answered queries."),
+        Column("usd", "US$ / 1,000", "Per thousand queries."),
     ]
     return Table("accuracy", "Accuracy by dataset, with 95 % intervals over queries", columns, rows)
 
 
 def _plain(name: str) -> str:
-    """`R(rel=2)@10` and `R@10` share a column: the level is the dataset's, and stands with it under methods."""
+    """Drop the relevance level, so that `R(rel=2)@10` and `R@10` share a column: the methods page shows the level."""
     return name.replace("(rel=2)", "")
 
 
@@ -200,14 +200,14 @@ def _latency_table(profiles: list[LatencyProfile]) -> Table:
             cells = [words(profile.name), *point_cells(of)]
             rows.append(Row(f"{profile.name}/{of.plan.point}", cells))
     if not rows:
-        none = [missing("its latency was not measured: rerank-bench latency")] * (1 + len(point_columns()))
+        none = [missing("its latency was not measured: run rerank-bench latency")] * (1 + len(point_columns()))
         rows = [Row("none", none)]
     columns = [Column("profile", "profile", is_text=True), *point_columns()]
     return Table("latency", "Latency by dataset and load, with 95 % intervals", columns, rows)
 
 
 def _published_table(record: PublishedRecord | None, name: str) -> Table | None:
-    """What others published under this name: their definitions, their datasets' names."""
+    """Return the figures that others published under this name, with their own dataset names."""
     rows = []
     for source in record.sources if record else []:
         for entry in source.contestants:
@@ -221,7 +221,12 @@ def _published_table(record: PublishedRecord | None, name: str) -> Table | None:
         return None
     heads = ("label", "source", "taken", "dataset", "figure")
     columns = [*(Column(head, head, is_text=True, wraps=head == "source") for head in heads), Column("value", "value")]
-    return Table("published", "Published by others: other definitions, not to be compared with ours", columns, rows)
+    return Table(
+        "published",
+        "Published by others: other definitions, not comparable with the bench's own figures",
+        columns,
+        rows,
+    )
 
 
 def _published(value: float) -> Any:
@@ -242,18 +247,18 @@ def _elo_chart(collected: Collected, name: str, colour: int) -> list[Chart]:
 
 
 def _distributions(records: Mapping[str, AccuracyRecord], colour: int) -> list[Chart]:
-    """nDCG@10 query by query."""
+    """Return the histograms of nDCG@10 over queries, one per dataset."""
     charts = []
     for dataset, record in records.items():
         ours = (Series("reranked", colour), list(record.per_query[PRIMARY].values()))
         before = (Series("first stage", colour), list(record.first_stage_per_query[PRIMARY].values()))
-        caption = f"{dataset}: queries by {PRIMARY}; the line is the first stage"
+        caption = f"{dataset}: queries by {PRIMARY}; the line shows the first stage"
         charts.append(histogram(f"distribution-{dataset}", caption, [ours, before], PRIMARY))
     return charts
 
 
 def _ecdfs(profiles: list[LatencyProfile]) -> list[Chart]:
-    """Of every profile, the latencies at each of its points, at most eight of them."""
+    """Return every profile's latency distributions, at eight points at most."""
     charts = []
     for profile in profiles:
         drawn = []
@@ -263,5 +268,9 @@ def _ecdfs(profiles: list[LatencyProfile]) -> list[Chart]:
                 drawn.append((Series(str(of.plan.point), number), observed.latency_ms[observed.succeeded]))
         if drawn:
             key = f"ecdf-{profile.name}"
-            charts.append(ecdf(key, f"{profile.name}: share of answers by latency", drawn, "ms, planned to last byte"))
+            charts.append(
+                ecdf(
+                    key, f"{profile.name}: share of answers by latency", drawn, "ms, planned sending time to last byte"
+                )
+            )
     return charts

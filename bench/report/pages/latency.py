@@ -1,4 +1,4 @@
-"""The latency page: every profile at every point, and what changes with documents, load and stage."""
+"""The latency page: every profile at every point, and the effects of documents, load and stages."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ PointKey = Callable[[Point], Point]
 
 @dataclass(frozen=True)
 class LatencyPage:
-    """What the page shows."""
+    """The contents of the page."""
 
     table: Table
     stages: Table | None
     charts: list[tuple[str, list[Chart]]]
-    """Under a heading each."""
+    """Heading and charts of each section."""
     refusals: list[str]
-    """What the generator could not keep to, and the errors that came."""
+    """Points without percentiles and the reason, and the errors that occurred."""
 
 
 def latency_page(collected: Collected, colours: Mapping[str, int]) -> LatencyPage | None:
-    """The page; None where no latency was measured."""
+    """Return the page; None if no latency was measured."""
     if not collected.profiles:
         return None
     measured = [(profile, of) for profile in collected.profiles for of in profile.record.points]
@@ -36,9 +36,9 @@ def latency_page(collected: Collected, colours: Mapping[str, int]) -> LatencyPag
     number = _numbers(collected.profiles, colours)
     charts = [
         ("Distribution", _ecdfs(measured, number)),
-        ("By documents a request", _by_documents(measured, number)),
-        ("By rate and clients", _by_load(measured, number)),
-        ("Stages, as the server tells them", _stage_charts(measured)),
+        ("By documents per request", _by_documents(measured, number)),
+        ("By request rate and number of clients", _by_load(measured, number)),
+        ("Stages, as reported by the server", _stage_charts(measured)),
     ]
     return LatencyPage(
         table=Table("latency", "Every profile at every point, with 95 % intervals", columns, rows),
@@ -49,25 +49,25 @@ def latency_page(collected: Collected, colours: Mapping[str, int]) -> LatencyPag
 
 
 def point_columns() -> list[Column]:
-    """The columns of a point and its figures."""
-    planned = "From the planned moment to the last byte, of successes."
+    """Return the columns of a point and its figures."""
+    planned = "From the planned sending time to the last byte, of successful requests."
     return [
         Column("dataset", "dataset", is_text=True),
-        Column("documents", "documents", "Of each request."),
-        Column("length", "length", "Of each document.", is_text=True),
-        Column("load", "load", "Closed: a client waits for its answer. Open: sent when planned.", is_text=True),
+        Column("documents", "documents", "Documents per request."),
+        Column("length", "length", "Length of each document.", is_text=True),
+        Column("load", "load", "Closed loop: a client waits for its answer. Open loop: sent as planned.", is_text=True),
         Column("requests", "requests"),
         Column("errors", "errors %"),
         Column("p50", "P50 ms", planned),
         Column("p90", "P90 ms", planned),
         Column("p99", "P99 ms", planned),
         Column("mean", "mean ms", planned),
-        Column("documents_per_s", "documents/s", "Of successes, over the wall time."),
+        Column("documents_per_s", "documents/s", "Of successful requests, per second of wall time."),
     ]
 
 
 def point_cells(of: PointFigures) -> list[Cell]:
-    """One point's cells."""
+    """Return the cells of one point."""
     point, summary = of.plan.point, of.summary
     why = summary.refused or "no request succeeded"
     latencies = (summary.p50_ms, summary.p90_ms, summary.p99_ms, summary.mean_ms)
@@ -90,9 +90,9 @@ RANKS: Sequence[tuple[str, Callable[[LatencySummary], Estimate | None]]] = (
 
 
 def load_of(point: Point) -> str:
-    """The load in few words."""
+    """Describe the load in a few words."""
     if point.loop == "closed":
-        return f"closed, {point.concurrency} at a time"
+        return f"closed, concurrency {point.concurrency}"
     return f"open, {point.rate_per_s:g}/s {point.arrivals}"
 
 
@@ -100,7 +100,7 @@ Measured = Sequence[tuple[LatencyProfile, PointFigures]]
 
 
 def _numbers(profiles: Sequence[LatencyProfile], colours: Mapping[str, int]) -> dict[str, int]:
-    """A profile has its contestant's colour, but where a contestant has several."""
+    """Number the colours: a profile has its contestant's colour unless the contestant has several profiles."""
     contestants = [profile.contestant for profile in profiles]
     if len(set(contestants)) == len(contestants):
         return {profile.name: colours[profile.contestant] for profile in profiles}
@@ -113,7 +113,7 @@ def _stages_table(measured: Measured) -> Table | None:
         return None
     rows = []
     for profile, of in measured:
-        why = "the server does not tell it"
+        why = "not reported by the server"
         cells = [words(profile.name), words(str(of.plan.point))]
         for stage in stages:
             cells += [
@@ -122,11 +122,16 @@ def _stages_table(measured: Measured) -> Table | None:
         rows.append(Row(f"{profile.name}/{of.plan.point}", cells))
     heads = [Column(f"{stage}-{rank}", f"P{rank} ms", group=stage) for stage in stages for rank in (50, 90)]
     columns = [Column("profile", "profile", is_text=True), Column("point", "point", is_text=True), *heads]
-    return Table("stages", "Stages of Server-Timing; their percentiles do not add up to the whole's", columns, rows)
+    return Table(
+        "stages",
+        "Stages of Server-Timing; their percentiles do not add up to those of the whole request",
+        columns,
+        rows,
+    )
 
 
 def _ecdfs(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
-    """A chart a point, everyone measured there in it."""
+    """Return one chart per point, with every profile measured at it."""
     charts = []
     for index, (point, group) in enumerate(_grouped(measured, lambda point: point)):
         drawn = []
@@ -135,14 +140,14 @@ def _ecdfs(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
             if of.summary.p50_ms is not None:
                 drawn.append((Series(profile.name, number[profile.name]), observed.latency_ms[observed.succeeded]))
         if drawn:
-            charts.append(ecdf(f"ecdf-{index}", str(point), drawn, "ms, planned to last byte"))
+            charts.append(ecdf(f"ecdf-{index}", str(point), drawn, "ms, planned sending time to last byte"))
     return charts
 
 
 def _by_documents(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
     return _line_charts(
         "documents", measured, number, lambda point: replace(point, documents=0), lambda point: point.documents,
-        "documents a request",
+        "documents per request",
     )  # fmt: skip
 
 
@@ -152,7 +157,7 @@ def _by_load(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
     return [
         *_line_charts(
             "rate", is_open, number, lambda point: replace(point, rate_per_s=None),
-            lambda point: point.rate_per_s or 0, "requests a second, open loop",
+            lambda point: point.rate_per_s or 0, "requests per second, open loop",
         ),
         *_line_charts(
             "clients", closed, number, lambda point: replace(point, concurrency=None),
@@ -164,7 +169,7 @@ def _by_load(measured: Measured, number: Mapping[str, int]) -> list[Chart]:
 def _line_charts(
     key: str, measured: Measured, number: Mapping[str, int], fixed: PointKey, along: Callable[[Point], float], axis: str
 ) -> list[Chart]:
-    """P50 and P90 along a coordinate, a pair of charts for everything else that is equal."""
+    """Chart P50 and P90 along one coordinate, a pair of charts for each combination of the others."""
     charts = []
     for index, (rest, group) in enumerate(_grouped(measured, fixed)):
         if len({along(of.plan.point) for _, of in group}) < 2:
@@ -195,12 +200,12 @@ def _lines(
 
 
 def _rest(point: Point) -> str:
-    """What is equal in a chart along one coordinate."""
+    """Describe the coordinates that are constant in a chart."""
     parts = [point.dataset]
     parts += [f"{point.documents} documents"] if point.documents else []
     parts += [] if point.length == "any" else [f"{point.length} documents"]
     if point.loop == "closed":
-        parts += [f"{point.concurrency} at a time"] if point.concurrency else []
+        parts += [f"concurrency {point.concurrency}"] if point.concurrency else []
     elif point.rate_per_s:
         parts += [point.load]
     return ", ".join(parts)

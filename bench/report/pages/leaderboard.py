@@ -1,4 +1,4 @@
-"""The first page: who stands where, and how each does on every dataset."""
+"""The first page: the leaderboard, and every contestant's accuracy by dataset."""
 
 from dataclasses import dataclass, replace
 
@@ -26,7 +26,7 @@ from bench.report.table import (
     words,
 )
 
-NO_ARENA = "no arena was held: rerank-bench arena"
+NO_ARENA = "no arena results: run rerank-bench arena"
 PUBLISHED = (("elo", "Elo", elo), ("win_rate", "win %", share), (PRIMARY, PRIMARY, measure))
 
 
@@ -42,13 +42,13 @@ class Leaderboard:
 
 
 def standing_of(collected: Collected, contestant: str) -> Standing | None:
-    """A contestant's standing in the arena that the leaderboard follows."""
+    """Return a contestant's standing in the arena that the leaderboard is based on."""
     standings = collected.arena.overall.standings if collected.arena else []
     return next((at for at in standings if at.contestant == contestant), None)
 
 
 def in_order(collected: Collected) -> list[str]:
-    """Everyone, best first: by rating, then by mean nDCG@10 of whom has none, then by name."""
+    """Return all contestants, best first: by rating, then by mean nDCG@10 if unrated, then by name."""
 
     def key(name: str) -> tuple[float, float, str]:
         standing, accuracy = standing_of(collected, name), collected.of(name)
@@ -65,17 +65,17 @@ def leaderboard(collected: Collected, colours: dict[str, int]) -> Leaderboard:
     rows = [Row(name, _row(collected, name, rank, point)) for rank, name in enumerate(names, start=1)]
     judge = f"arena, judge {collected.arena.judge.name}" if collected.arena else "arena"
     columns = [
-        Column("rank", "#", f"Place by rating; without an arena by mean {PRIMARY}."),
+        Column("rank", "#", f"Rank by rating; without an arena, by mean {PRIMARY}."),
         Column("contestant", "contestant", is_text=True),
         Column("elo", "Elo", "Bradley-Terry rating on the Elo scale, mean 1500, with its 95 % interval.", group=judge),
-        Column("win_rate", "win %", "Wins over all matches, ties counted as not won.", group=judge),
+        Column("win_rate", "win %", "Wins divided by all matches; a tie is not a win.", group=judge),
         Column("wins", "W", "Matches won.", group=judge),
         Column("losses", "L", "Matches lost.", group=judge),
         Column("ties", "T", "Ties.", group=judge),
-        Column("ndcg10", PRIMARY, "Mean of the datasets' means.", group=_datasets(collected)),
-        Column("p50", "P50 ms", "Half of the answers were faster.", group="latency"),
-        Column("p90", "P90 ms", "Nine of ten answers were faster.", group="latency"),
-        Column("usd", "US$ / 1,000", "For a thousand queries, mean of the datasets.", group="cost"),
+        Column("ndcg10", PRIMARY, "Mean over datasets, each weighted equally.", group=_datasets(collected)),
+        Column("p50", "P50 ms", "Half of the requests were faster.", group="latency"),
+        Column("p90", "P90 ms", "Nine of ten requests were faster.", group="latency"),
+        Column("usd", "US$ / 1,000", "Per thousand queries, mean over datasets.", group="cost"),
         *_published_columns(collected),
     ]
     return Leaderboard(
@@ -99,9 +99,9 @@ def _row(collected: Collected, name: str, rank: int, point: Point | None) -> lis
         *_arena_cells(collected, name),
         _mean_cell(collected, name),
         *_latency_cells(collected, name, point),
-        figure(derive.mean_usd(list(collected.of(name).values())), usd, "no price is known for it"),
+        figure(derive.mean_usd(list(collected.of(name).values())), usd, "its price is not known"),
         *(
-            figure(published_figure(collected.published, name, key), print_as, "nobody published one under this name")
+            figure(published_figure(collected.published, name, key), print_as, "not published under this name")
             for key, _, print_as in (PUBLISHED if collected.published else ())
         ),
     ]
@@ -110,7 +110,7 @@ def _row(collected: Collected, name: str, rank: int, point: Point | None) -> lis
 def _arena_cells(collected: Collected, name: str) -> list[Cell]:
     standing = standing_of(collected, name)
     if standing is None:
-        return [missing("it was in no match of the arena" if collected.arena else NO_ARENA)] * 5
+        return [missing("it played no match in the arena" if collected.arena else NO_ARENA)] * 5
     counts = (standing.wins, standing.losses, standing.ties)
     return [
         replace(estimated(standing.rating, elo), why=_only_on(collected, name)),
@@ -120,10 +120,10 @@ def _arena_cells(collected: Collected, name: str) -> list[Cell]:
 
 
 def _only_on(collected: Collected, name: str) -> str | None:
-    """What to know of the rating of one who was not in the arena of every dataset."""
+    """Describe on which datasets a contestant was rated, if not on all of them."""
     met = {} if collected.arena is None else collected.arena.by_dataset
     datasets = [dataset for dataset, of in met.items() if name in [at.contestant for at in of.standings]]
-    return None if len(datasets) == len(met) else f"rated on {', '.join(datasets)} only, the others on more"
+    return None if len(datasets) == len(met) else f"rated on {', '.join(datasets)} only, others on more datasets"
 
 
 def _mean_cell(collected: Collected, name: str) -> Cell:
@@ -132,7 +132,7 @@ def _mean_cell(collected: Collected, name: str) -> Cell:
         return missing("its accuracy was not measured")
     absent = [dataset for dataset in collected.accuracy if dataset not in records]
     if absent:
-        return missing(f"not measured on {', '.join(absent)}: a mean over fewer datasets would not compare")
+        return missing(f"not measured on {', '.join(absent)}: a mean over fewer datasets is not comparable")
     return estimated(derive.mean_over_datasets(records), measure)
 
 
@@ -150,7 +150,7 @@ def _latency_cells(collected: Collected, name: str, point: Point | None) -> list
 def _published_columns(collected: Collected) -> list[Column]:
     if collected.published is None:
         return []
-    meaning = "Published by others, by another definition: not to be compared with ours."
+    meaning = "Published by others under another definition: not comparable with the bench's own figures."
     return [
         Column(f"published-{key}", head, meaning, group="published by others, other definition")
         for key, head, _ in PUBLISHED
@@ -158,7 +158,7 @@ def _published_columns(collected: Collected) -> list[Column]:
 
 
 def _by_dataset(collected: Collected, names: list[str]) -> Table:
-    """nDCG@10 of everyone on every dataset."""
+    """Return the table of nDCG@10 by contestant and dataset."""
     rows = []
     for name in names:
         records = collected.of(name)

@@ -1,4 +1,4 @@
-"""Methods and provenance: what each figure means, and where every record comes from."""
+"""The methods page: what each figure means, and the provenance of every record."""
 
 import shlex
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from bench.report.table import Cell, Column, Row, Table, estimated, figure, miss
 
 @dataclass(frozen=True)
 class Methods:
-    """What the page shows."""
+    """The contents of the page."""
 
     tables: list[Table]
     doubts: list[str]
     commands: list[str]
-    """By the number that the table of records names, from 1."""
+    """In the order of the numbers in the table of records, from 1."""
 
 
 def methods(collected: Collected) -> Methods:
-    """The page."""
+    """Return the page."""
     tables = [
         _records(collected),
         _datasets(collected),
@@ -57,13 +57,13 @@ def _records(collected: Collected) -> Table:
         )
         for name, provenance in _provenances(collected)
     ]
-    heads = {"record": "record", "created": "made", "commit": "commit of the bench", "cpu": "client CPU"}
+    heads = {"record": "record", "created": "made", "commit": "bench commit", "cpu": "client CPU"}
     columns = [
         *(Column(key, head, is_text=True) for key, head in heads.items()),
         Column("cores", "cores"),
         Column("url", "url", is_text=True),
         Column("server", "server", is_text=True, wraps=True),
-        Column("command", "command", "Its number in the list below."),
+        Column("command", "command", "Number of the command in the list below."),
     ]
     return Table("records", "Provenance of every record", columns, rows)
 
@@ -84,7 +84,7 @@ def _server(provenance: Provenance) -> str:
 
 
 def _sets(collected: Collected) -> dict[str, tuple[DatasetNote, CandidatesNote | None]]:
-    """Every dataset with its candidates."""
+    """Return every dataset with its candidates."""
     sets: dict[str, tuple[DatasetNote, CandidatesNote | None]] = {}
     for profile in collected.profiles:
         note = profile.record.note
@@ -110,7 +110,7 @@ def _datasets(collected: Collected) -> Table:
         Column("judged", "judged queries"),
         Column("empty", "empty documents"),
         Column("outside", "judged outside the corpus"),
-        Column("level", "relevant from", "The grade from which recall and reciprocal rank count a document."),
+        Column("level", "relevant from", "Lowest grade that recall and reciprocal rank count as relevant."),
         Column("labels", "labels", is_text=True, wraps=True),
         Column("sha256", "sha256", is_text=True),
         Column("source", "candidates", is_text=True, wraps=True),
@@ -121,7 +121,7 @@ def _datasets(collected: Collected) -> Table:
 
 
 def _none() -> Cell:
-    return missing("no candidates are told")
+    return missing("the candidates are not recorded")
 
 
 def _judges(collected: Collected) -> Table | None:
@@ -133,7 +133,7 @@ def _judges(collected: Collected) -> Table | None:
         Column("rule", "how it decides", is_text=True, wraps=True),
         Column("pairings", "who met whom", is_text=True, wraps=True),
         *(Column(key, head) for key, head in PAIRINGS),
-        Column("first_wins", "first shown won %", "Of decided presentations; without position bias one half."),
+        Column("first_wins", "first shown won %", "Share of decided presentations; without position bias, one half."),
         Column("seed", "seed"),
         Column("usd", "US$"),
     ]
@@ -158,7 +158,7 @@ def _judge(judge: str, arena: ArenaRecord) -> list[Cell]:
         words(arena.judge.rule),
         words(arena.pairings.rule),
         *(figure(getattr(arena.pairings, key), whole) for key, _ in PAIRINGS),
-        estimated(bias.first_wins if bias else None, share, "this judge sees no order"),
+        estimated(bias.first_wins if bias else None, share, "this judge is shown no order"),
         figure(arena.seed, whole),
         figure(arena.cost.usd, usd),
     ]
@@ -173,7 +173,7 @@ def _agreement(collected: Collected) -> Table | None:
                 words(of.judge),
                 figure(of.matches, whole),
                 figure(of.same, share, "no match in common"),
-                figure(of.kappa, lambda value: f"{value:.2f}", "chance alone would make them agree"),
+                figure(of.kappa, lambda value: f"{value:.2f}", "undefined: chance alone would make them agree"),
             ],
         )
         for judge, arena in collected.arenas.items()
@@ -186,9 +186,9 @@ def _agreement(collected: Collected) -> Table | None:
         Column("other", "and", is_text=True),
         Column("matches", "matches"),
         Column("same", "same verdict %"),
-        Column("kappa", "kappa", "Cohen's, over a, b and tie."),
+        Column("kappa", "kappa", "Cohen's kappa over the verdicts a, b and tie."),
     ]
-    return Table("agreement", "Agreement of judges", columns, rows)
+    return Table("agreement", "Agreement between judges", columns, rows)
 
 
 def _published(collected: Collected) -> Table | None:
@@ -207,6 +207,11 @@ def _published(collected: Collected) -> Table | None:
     columns = [
         *(Column(head, head, is_text=True) for head in heads),
         Column("value", "value"),
-        *(Column(head, head, is_text=True, wraps=head == "source") for head in ("label", "source", "taken")),
+        *(Column(head, head, is_text=True, wraps=head == "source") for head in ("label", "source", "retrieved")),
     ]
-    return Table("published", "Published by others: other definitions, in no column with ours", columns, rows)
+    return Table(
+        "published",
+        "Published by others: other definitions, not comparable with the bench's own figures",
+        columns,
+        rows,
+    )

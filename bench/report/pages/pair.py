@@ -1,4 +1,4 @@
-"""Two contestants beside each other: accuracy query by query, their meetings in the arena, latency at equal points."""
+"""The comparison of two contestants: accuracy query by query, their arena matches, latency at the same points."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ from bench.report.table import (
 
 @dataclass(frozen=True)
 class PairPage:
-    """What the page of two shows."""
+    """The contents of a comparison page."""
 
     a: str
     b: str
@@ -42,11 +42,11 @@ class PairPage:
     tables: list[Table]
     charts: list[Chart]
     notes: list[str]
-    """What a reader must know of the latencies, or why there are none."""
+    """Notes on the latencies, or the reason why there are none."""
 
 
 def pair_pages(collected: Collected) -> list[PairPage]:
-    """A page for every two, in alphabetical order."""
+    """Return a page for every pair of contestants, in alphabetical order."""
     return [_page(collected, a, b) for a, b in itertools.combinations(collected.contestants, 2)]
 
 
@@ -65,14 +65,14 @@ def _page(collected: Collected, a: str, b: str) -> PairPage:
 
 
 def _differences(collected: Collected, a: str, b: str) -> dict[str, Paired | str]:
-    """By dataset: the paired difference, or why there is none."""
+    """Return the paired difference by dataset, or the reason why there is none."""
     differences: dict[str, Paired | str] = {}
     for dataset, records in collected.accuracy.items():
         absent = [name for name in (a, b) if name not in records]
         if absent:
-            differences[dataset] = f"not measured on it: {' and '.join(absent)}"
+            differences[dataset] = f"{' and '.join(absent)} not measured on this dataset"
         else:
-            differences[dataset] = derive.paired(records[a], records[b]) or "no query was asked of both"
+            differences[dataset] = derive.paired(records[a], records[b]) or "they have no query in common"
     return differences
 
 
@@ -85,7 +85,7 @@ def _accuracy(collected: Collected, a: str, b: str, differences: Mapping[str, Pa
         own = [
             estimated(records[name].measures[PRIMARY], measure)
             if name in records
-            else missing(f"{name} was not measured on it")
+            else missing(f"{name} was not measured on this dataset")
             for name in (a, b)
         ]
         if isinstance(at, str):
@@ -101,15 +101,15 @@ def _accuracy(collected: Collected, a: str, b: str, differences: Mapping[str, Pa
         rows.append(Row(dataset, [words(dataset), *own, *compared]))
     columns = [
         Column("dataset", "dataset", is_text=True),
-        Column("a", a, f"{PRIMARY}, over all its queries."),
-        Column("b", b, f"{PRIMARY}, over all its queries."),
+        Column("a", a, f"{PRIMARY} over all its queries."),
+        Column("b", b, f"{PRIMARY} over all its queries."),
         Column("difference", "difference", f"Mean of {a} minus {b}, query by query."),
-        Column("verdict", f"{a} is", "By whether the interval of the difference holds 0.", is_text=True),
-        Column("p", "p", "Two-sided randomisation test: how often chance alone would give as large a difference."),
-        Column("queries", "queries", "Asked of both."),
+        Column("verdict", f"{a} is", "Decided by whether the interval of the difference includes 0.", is_text=True),
+        Column("p", "p", "Two-sided randomisation test: the probability of so large a difference by chance."),
+        Column("queries", "queries", "Queries that both were given."),
         Column("better", "better", f"Queries on which {a} is higher."),
         Column("worse", "worse", f"Queries on which {a} is lower."),
-        Column("equal", "equal", "Queries on which both are the same."),
+        Column("equal", "equal", "Queries on which both are equal."),
     ]
     return Table("accuracy", f"{PRIMARY}, and the paired difference with its 95 % interval", columns, rows)
 
@@ -131,26 +131,26 @@ def _arena(collected: Collected, a: str, b: str) -> Table | None:
         Column("elo_a", f"{a}, Elo"),
         Column("elo_b", f"{b}, Elo"),
     ]
-    return Table("arena", "Meetings in the arena", columns, rows)
+    return Table("arena", "Matches in the arena", columns, rows)
 
 
 def _met(standings: Standings, a: str, b: str) -> list[Cell]:
     rating = {at.contestant: at.rating for at in standings.standings}
-    ratings = [estimated(rating.get(name), elo, f"{name} was not in it") for name in (a, b)]
+    ratings = [estimated(rating.get(name), elo, f"{name} did not take part") for name in (a, b)]
     for pair in standings.pairs:
         if (pair.a, pair.b) == (a, b):
             return [*(figure(count, whole) for count in (pair.wins_a, pair.wins_b, pair.ties)), *ratings]
         if (pair.a, pair.b) == (b, a):
             return [*(figure(count, whole) for count in (pair.wins_b, pair.wins_a, pair.ties)), *ratings]
-    return [missing("they did not meet there")] * 3 + ratings
+    return [missing("they did not play each other")] * 3 + ratings
 
 
 def _latencies(collected: Collected, a: str, b: str) -> tuple[Comparison | None, list[str]]:
-    """The comparison of their profiles, of one run where there are such, else the newest; and what to know of it."""
+    """Compare two profiles, preferably of one run, otherwise the newest; return the comparison and notes on it."""
     of_a, of_b = collected.profiles_of(a), collected.profiles_of(b)
     absent = [name for name, profiles in ((a, of_a), (b, of_b)) if not profiles]
     if absent:
-        return None, [f"Latency was not measured of {' and '.join(absent)}."]
+        return None, [f"The latency of {' and '.join(absent)} was not measured."]
     first, second = max(itertools.product(of_a, of_b), key=_together)
     comparison = compare(first.samples, second.samples)
     if comparison.differing:
@@ -166,12 +166,12 @@ def _together(pair: tuple[LatencyProfile, LatencyProfile]) -> tuple[bool, str]:
 
 
 def _ratios(comparison: Comparison | None, a: str, b: str) -> list[Table]:
-    """The headline's ratios, and the stages' apart from them."""
+    """Return the table of the headline ratios and, if there are any, that of the stage ratios."""
     if comparison is None:
         return []
     headline = [of for of in comparison.ratios if not of.stage]
     stages = [of for of in comparison.ratios if of.stage]
-    caption = f"Latency, {b} over {a}"
+    caption = f"Latency of {b} relative to {a}"
     tables = [_ratio_table("ratios", caption, headline, comparison, b)]
     return tables + ([_ratio_table("stages", f"{caption}: stages", stages, comparison, b)] if stages else [])
 
@@ -183,10 +183,14 @@ def _ratio_table(key: str, caption: str, ratios: Sequence[Ratio], comparison: Co
         rows.append(Row(f"{of.point}/{of.figure}", [*cells, words(of.verdict)]))
     columns = [
         Column("point", "point", is_text=True),
-        Column("figure", "figure", "Milliseconds; documents/s a second; stages after their name.", is_text=True),
+        Column("figure", "figure", "Latencies and stages in milliseconds; documents/s is a rate.", is_text=True),
         Column("a", comparison.a),
         Column("b", comparison.b),
-        Column("ratio", "ratio", "The second over the first; all intervals hold together in 95 of 100 repetitions."),
+        Column(
+            "ratio",
+            "ratio",
+            "Second divided by first; the intervals are simultaneous: all hold in 95 of 100 repetitions.",
+        ),
         Column("verdict", f"{b} is", is_text=True),
     ]
     return Table(key, caption, columns, rows)

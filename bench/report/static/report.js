@@ -1,6 +1,6 @@
 "use strict";
 
-/* Sorts a table by the column whose head is pressed; a second press turns the order. Missing figures stay below. */
+/* Sorts a table by the column whose heading is pressed; a second press reverses the order. Missing figures stay last. */
 
 const exact = (cell) => {
   if (cell.dataset.value !== undefined) return Number(cell.dataset.value);

@@ -108,7 +108,7 @@ def test_a_server_that_is_gone_is_left_alone(
     reranker.replies = [*[None] * 6, *[Reply(400, {"message": "out of credit"})] * 40]
     error = sentence_of(bench_run(*flags))
     assert f"rerank on {folder.name}: 10 queries in a row failed (status 400: out of credit), so 25 were not" in error
-    assert "the same command again goes on from here" in error
+    assert "run the same command again to resume" in error
     assert len(asked(reranker)) == 15
     assert not (folder / "r" / "accuracy" / folder.name / "rerank.json").exists()
     reranker.replies = []
@@ -131,7 +131,9 @@ def test_queries_that_fail_for_good_do_not_hold_up_the_rest(
 
     monkeypatch.setattr(reranker, "answer", answer)
     flags = ["--url", reranker.url, "--data", str(folder), "--results", str(folder / "r"), "--concurrency", "1"]
-    assert "10 queries in a row failed (status 422: too long), so 27 were not asked" in sentence_of(bench_run(*flags))
+    assert "10 queries in a row failed (status 422: too long), so 27 queries were not sent" in sentence_of(
+        bench_run(*flags)
+    )
     for _ in range(2):
         assert "12 of 40 queries failed" in sentence_of(bench_run(*flags))
         record = record_of(folder / "r", "rerank", folder.name)
@@ -159,11 +161,16 @@ def _nothing(_: Path) -> None:
     ("change", "flags", "info", "sentence"),
     [
         (_nothing, ["--depth", "9"], {}, "holds the top 10 of BM25 (k1=0.9 b=0.4), not the top 9;"),
-        (_changed_candidates, [], {}, "candidates.json was changed after it was frozen"),
-        (_other_candidates, ["--depth", "2"], {}, "rerank.jsonl holds rankings of other candidates (BM25"),
+        (_changed_candidates, [], {}, "candidates.json was modified after it was frozen"),
+        (_other_candidates, ["--depth", "2"], {}, "rerank.jsonl contains rankings of other candidates (BM25"),
         (_nothing, ["--candidates", "other.trec"], {}, "not the top 10 of the run other.trec (sha256 "),
-        (_nothing, [], {"model_id": "new"}, "rerank.jsonl holds rankings of model_id fake, and the server now has new"),
-        (_nothing, [], {"artefact_sha256": "b2"}, "holds rankings of artefact_sha256 a1, and the server now has b2"),
+        (
+            _nothing,
+            [],
+            {"model_id": "new"},
+            "rerank.jsonl contains rankings by model_id fake, but the server now has new",
+        ),
+        (_nothing, [], {"artefact_sha256": "b2"}, "contains rankings by artefact_sha256 a1, but the server now has b2"),
     ],
     ids=["depth", "changed", "other", "run file", "model", "artefact"],
 )
@@ -189,7 +196,7 @@ def test_a_folder_of_something_else_is_refused(
     reranker.info |= info
     error = sentence_of(bench_run(*usual, *flags))
     assert sentence in error
-    assert "give another --results folder" in error
+    assert "use another --results folder" in error
     assert len(error.strip().splitlines()) == 1
     assert asked(reranker) == []
     assert (results / "accuracy" / "sample" / "rerank.jsonl").read_bytes() == raw
@@ -201,7 +208,7 @@ def test_another_dataset_under_the_same_name_is_refused(reranker: FakeReranker, 
     flags = ["--url", reranker.url, "--data", str(folder), "--results", str(folder / "r")]
     assert bench_run(*flags).exit_code == 0
     beir(corpus='{"_id": "d1", "text": "one"}\n{"_id": "d2", "text": "two"}\n{"_id": "d3", "text": "three"}\n')
-    assert f"candidates.json is of another {folder.name} (test, sha256 " in sentence_of(bench_run(*flags))
+    assert f"candidates.json is for another {folder.name} (test, sha256 " in sentence_of(bench_run(*flags))
 
 
 def test_a_split_other_than_test_has_its_own_folder(reranker: FakeReranker, beir: WriteBeir) -> None:
@@ -218,5 +225,5 @@ def test_the_same_contestant_with_another_dialect_is_refused(reranker: FakeReran
     """A NAME that stood for one model must not come to stand for another."""
     usual = ["--data", "sample", "--results", str(tmp_path), "--contestant"]
     assert bench_run(*usual, f"x=rerank@{reranker.url}").exit_code == 0
-    assert "holds rankings of rerank with model None, not of bm25" in sentence_of(bench_run(*usual, "x=bm25"))
+    assert "contains rankings by rerank with model None, not by bm25" in sentence_of(bench_run(*usual, "x=bm25"))
     assert "not of rerank with model m" in sentence_of(bench_run(*usual, f"x=rerank:m@{reranker.url}"))

@@ -72,7 +72,7 @@ def test_a_missing_key_is_one_sentence_before_any_request(reranker: FakeReranker
     specs = ["--contestant", f"rerank@{reranker.url}", "--contestant", "cohere:rerank-v3.5"]
     environment = {"COHERE_API_KEY": ""}
     result = bench_run(*specs, "--data", "sample", "--results", str(tmp_path / "r"), environment=environment)
-    assert "'cohere:rerank-v3.5' needs a key: set COHERE_API_KEY in the environment" in sentence_of(result)
+    assert "'cohere:rerank-v3.5' needs an API key: set the environment variable COHERE_API_KEY" in sentence_of(result)
     assert reranker.seen == []
     assert not (tmp_path / "r").exists()
 
@@ -110,9 +110,9 @@ def test_cost_is_the_list_price_of_what_was_counted() -> None:
     approx: Callable[[float], Any] = pytest.approx
     samples = [Sample(f"q{n}", 2, 0, 0, 1, tokens=tokens, usd=0.001) for n, tokens in enumerate([1000, 3000, None])]
     usd, source = usd_per_1000_queries(samples, Price("2026-05", per_million_tokens=0.05))
-    assert (usd, source) == (approx(0.1), "list price of 2026-05")
+    assert (usd, source) == (approx(0.1), "list price as of 2026-05")
     usd, source = usd_per_1000_queries(samples, None)
-    assert (usd, source) == (approx(1.0), "told by the server")
+    assert (usd, source) == (approx(1.0), "reported by the server")
     units = [Sample("q", 2, 0, 0, 1, search_units=units) for units in (1, 2)]
     assert usd_per_1000_queries(units, Price("2026-04", per_search_unit=0.002))[0] == approx(3.0)
     assert usd_per_1000_queries(units, Price("2026-05", per_million_tokens=0.05)) == (None, None)
@@ -147,7 +147,7 @@ def test_rankings_hold_every_candidate_with_falling_scores(reranker: FakeReranke
 def test_further_measures_and_tokens_are_told(reranker: FakeReranker, tmp_path: Path) -> None:
     """Of rankings that are there already too; a name that is no measure's is refused before anybody is asked."""
     flags = ["--url", reranker.url, "--data", "sample", "--results", str(tmp_path), "--depth", "10"]
-    assert "no measure has the name 'nDGC'" in sentence_of(bench_run(*flags, "--measure", "nDGC"))
+    assert "unknown measure 'nDGC'" in sentence_of(bench_run(*flags, "--measure", "nDGC"))
     assert reranker.seen == []
     assert bench_run(*flags).exit_code == 0
     told = bench_run(*flags, "--measure", "AP", "--measure", "R@3").stdout

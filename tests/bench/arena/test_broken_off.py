@@ -24,7 +24,7 @@ def test_a_stopped_judge_leaves_its_ballots_and_their_ratings(toy: Path, chat: C
     """A key that stops being taken after eight presentations: one sentence, exit code 1, a record of four matches."""
     chat.replies = [*[None] * 8, (401, {"error": "expired"}, {})]
     result = arena(toy, *llm(chat.url, "--concurrency", "1"))
-    assert "will not answer: status 401" in sentence(result)
+    assert "refused the request: status 401" in sentence(result)
     record = read(toy, "llm-judge-1")
     assert record.pairings.judged - record.pairings.by_rule == 4
     assert record.pairings.pending > 0

@@ -74,7 +74,7 @@ def test_agreement_with_the_judge_before(toy: Path, chat: ChatServer) -> None:
     assert agreed.judge == "qrels"
     assert agreed.matches == record.pairings.judged - record.pairings.by_rule
     assert "agreement with qrels: the same on" in result.stdout
-    assert "position: the list shown first won 0.500" in result.stdout
+    assert "position bias: the list shown first won 0.500" in result.stdout
     assert record.position_bias is not None
     assert record.position_bias.contradictions == 0
 
@@ -115,7 +115,7 @@ def test_what_it_costs_is_told_before_and_after(toy: Path, chat: ChatServer) -> 
     result = arena(toy, *llm(chat.url, "--usd-per-m-in", "1", "--usd-per-m-out", "2", "--budget-usd", "1"))
     assert result.exit_code == 0, result.stderr
     assert "to judge: " in result.stderr
-    assert "spent before: $0.0000" in result.stderr
+    assert "already spent: $0.0000" in result.stderr
     record = read(toy, "llm-judge-1")
     assert record.cost.usd == pytest.approx(record.cost.calls * (100 * 1 + 5 * 2) / 1e6)
     assert f"cost: {record.cost.calls} calls" in result.stdout
@@ -125,7 +125,7 @@ def test_two_judges_of_one_file_name_are_told(toy: Path, chat: ChatServer) -> No
     """`a/b` and `a-b` would share their ballots' file; a damaged record is no obstacle, it is made again."""
     told = ["--judge", "llm", "--judge-url", chat.url, "--judge-model"]
     assert arena(toy, *told, "a/b").exit_code == 0
-    assert "is of the judge llm-a/b" in sentence(arena(toy, *told, "a-b"))
+    assert "belongs to the judge llm-a/b" in sentence(arena(toy, *told, "a-b"))
     (toy / "results" / "arena" / "llm-a-b.json").write_text("{")
     assert arena(toy, *told, "a/b").exit_code == 0
 
@@ -155,10 +155,10 @@ def test_a_sample_of_matches_is_stated(toy: Path) -> None:
     ("arguments", "told"),
     [
         (["--judge", "llm"], "needs --judge-url and --judge-model"),
-        (llm("nowhere"), "--judge-url 'nowhere' is no URL"),
+        (llm("nowhere"), "--judge-url 'nowhere' is not a valid URL"),
         (llm("http://127.0.0.1:9/v1", "--judge-fields", "[1]"), "must be a JSON object"),
-        (llm("http://127.0.0.1:9/v1", "--judge-fields", "{"), "is no JSON"),
-        (llm("http://127.0.0.1:9/v1", "--budget-usd", "1"), "a budget in USD needs --usd-per-m-in"),
+        (llm("http://127.0.0.1:9/v1", "--judge-fields", "{"), "is not valid JSON"),
+        (llm("http://127.0.0.1:9/v1", "--budget-usd", "1"), "--budget-usd needs --usd-per-m-in"),
         (llm("http://127.0.0.1:9/v1", "--budget-usd", "1", "--usd-per-m-in", "2"), "and --usd-per-m-out"),
         (["--dataset", "none"], "no dataset 'none'"),
     ],

@@ -160,7 +160,7 @@ def test_the_end_is_told_and_finish_ends_the_judging(screen: Screen, booth: Boot
     for number in range(len(booth.matches)):
         screen.at(number + 1)
         screen.page.keyboard.press("t")
-    expect(screen.page.locator("#progress")).to_have_text(re.compile("^All .* matches have a vote"))
+    expect(screen.page.locator("#progress")).to_have_text(re.compile("^You have voted on all .* matches"))
     expect(screen.page.locator("#finish")).to_be_focused()
     screen.page.keyboard.press("Enter")
     expect(screen.page.locator("main")).to_contain_text("Finished")

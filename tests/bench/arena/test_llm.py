@@ -123,7 +123,7 @@ def test_a_second_unreadable_answer_is_a_failure_that_stands(toy: Path, chat: Ch
     bout = Bout(toy, chat)
     found = bout.run()
     assert found.counts["failed"] == 1
-    assert dict(found.errors) == {"the answer names neither A nor B nor tie": 1}
+    assert dict(found.errors) == {"the answer does not name A, B or tie": 1}
     asked = len(chat.seen)
     assert bout.run() == found
     assert len(chat.seen) == asked
@@ -168,7 +168,7 @@ def test_an_endpoint_that_is_down_ends_the_judging(toy: Path, chat: ChatServer) 
     """After five presentations in a row without an answer; what was judged before is on file."""
     chat.replies = [None, None, *[(500, {}, {})] * 60]
     bout = Bout(toy, chat)
-    with pytest.raises(EndpointAway, match="did not answer, asked 3 times: status 500"):
+    with pytest.raises(EndpointAway, match="did not answer after 3 attempts: status 500"):
         bout.run()
     assert len(chat.seen) == 2 + 5 * 3
     assert [seen.unfinished for seen in read_ballots(bout.file)] == [False, False, *[True] * 5]
@@ -178,7 +178,7 @@ def test_an_endpoint_that_is_down_ends_the_judging(toy: Path, chat: ChatServer) 
 def test_a_wrong_key_or_model_ends_the_judging_at_once(toy: Path, chat: ChatServer, status: int) -> None:
     """One question, one sentence, and the key not in it."""
     chat.replies = [(status, {"error": "no: sk-secret"}, {})]
-    with pytest.raises(ServerError, match=rf"will not answer: status {status}") as caught:
+    with pytest.raises(ServerError, match=rf"refused the request: status {status}") as caught:
         Bout(toy, chat, key="sk-secret").run()
     assert "sk-secret" not in str(caught.value)
     assert len(chat.seen) == 1

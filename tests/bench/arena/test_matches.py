@@ -76,7 +76,7 @@ def test_contestants_of_other_candidates_are_refused(toy: Path) -> None:
 def test_contestants_of_another_version_of_the_dataset_are_refused(toy: Path) -> None:
     """The same candidates over texts or judgements that were changed in between."""
     write_run(toy / "results", toy / "toy", "worst", {"q0": good(0)}, dataset_sha256="e" * 64)
-    with pytest.raises(DataError, match=r"best\.jsonl and .*worst\.jsonl are of different versions of the dataset"):
+    with pytest.raises(DataError, match=r"best\.jsonl and .*worst\.jsonl have different dataset versions"):
         load_from(toy)
 
 
@@ -84,7 +84,7 @@ def test_texts_must_be_those_that_were_ranked(toy: Path) -> None:
     """A dataset that was changed since is refused."""
     corpus = toy / "toy" / "corpus.jsonl"
     corpus.write_text(corpus.read_text().replace("document 3", "document three"))
-    with pytest.raises(DataError, match="is not the one that"):
+    with pytest.raises(DataError, match="is not the one ranked in"):
         load_from(toy)
 
 
@@ -93,7 +93,7 @@ def test_texts_must_be_those_that_were_ranked(toy: Path) -> None:
     [
         ({"datasets": ["nowhere"]}, "no dataset 'nowhere'.*there are toy"),
         ({"contestants": ["nobody"]}, "no contestant 'nobody'.*there are best, half, worst"),
-        ({"contestants": ["best"]}, "no dataset that two contestants have ranked"),
+        ({"contestants": ["best"]}, "no dataset ranked by two contestants"),
     ],
     ids=["unknown dataset", "unknown contestant", "one alone"],
 )

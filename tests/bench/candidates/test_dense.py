@@ -69,10 +69,10 @@ def test_busy_and_broken_servers_are_waited_for(
     ("reply", "sentence"),
     [
         ((401, {"error": {"message": "wrong key"}}), "status 401: wrong key"),
-        ((200, b"<html>"), "answers with no embeddings"),
-        ((200, {"data": [{"index": 0, "embedding": [1.0]}]}), "answers with 1 vectors, where 2 texts were sent"),
-        ((200, {"data": [{"index": 1, "embedding": [1.0]}] * 2}), "answers with 2 vectors, where 2 texts were sent"),
-        ((200, {"data": [{"index": n, "embedding": [None]} for n in (0, 1)]}), "answers with no embeddings"),
+        ((200, b"<html>"), "did not return embeddings"),
+        ((200, {"data": [{"index": 0, "embedding": [1.0]}]}), "returned 1 vectors for 2 texts"),
+        ((200, {"data": [{"index": 1, "embedding": [1.0]}] * 2}), "returned 2 vectors for 2 texts"),
+        ((200, {"data": [{"index": n, "embedding": [None]} for n in (0, 1)]}), "did not return embeddings"),
         ((200, {"data": [{"index": n, "embedding": [1.0] * (n + 1)} for n in (0, 1)]}), "of 1 and 2 dimensions"),
     ],
 )  # fmt: skip

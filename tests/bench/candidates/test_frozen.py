@@ -61,7 +61,7 @@ def test_other_settings_are_refused(tmp_path: Path, embeddings_server: Embedding
         result = _type(tmp_path, *arguments)
         assert result.exit_code == 1
         assert sentence in result.stderr
-        assert "give another --results folder" in result.stderr
+        assert "use another --results folder" in result.stderr
     assert (tmp_path / PLACE).read_bytes() == content
     assert embeddings_server.seen == []
 
@@ -96,7 +96,7 @@ def test_flags_that_contradict_each_other(tmp_path: Path) -> None:
     run = tmp_path / "my.trec"
     run.write_text("", encoding="utf-8")
     two = _type(tmp_path, "--dense", "http://x", "--dense-model", "m", "--candidates", str(run))
-    assert "two sources of candidates" in two.stderr
+    assert "both choose the source of candidates" in two.stderr
 
 
 def test_one_bad_set_does_not_stop_the_others(tmp_path: Path, beir: WriteBeir) -> None:
@@ -143,11 +143,11 @@ def test_changed_file_and_changed_dataset_are_refused(tmp_path: Path, beir: Writ
     path = tmp_path / "out" / "candidates.json"
     content = path.read_text()
     path.write_text(content.replace('"tea-1"', '"tea-9"'), encoding="utf-8")
-    with pytest.raises(DataError, match="was changed after it was frozen"):
+    with pytest.raises(DataError, match="was modified after it was frozen"):
         load_or_freeze(SAMPLE, Choice(5), tmp_path / "out")
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(DataError, match="is of another sample"):
+    with pytest.raises(DataError, match="is for another sample"):
         load_or_freeze(datasets.load(beir()), Choice(5), tmp_path / "out")
     path.write_text("{}", encoding="utf-8")
-    with pytest.raises(DataError, match="is no file of frozen candidates"):
+    with pytest.raises(DataError, match="does not contain frozen candidates"):
         load_or_freeze(SAMPLE, Choice(5), tmp_path / "out")

@@ -133,12 +133,12 @@ def test_retries_end(reranker: FakeReranker) -> None:
         (Reply(422, {"error": "batch size 33"}), "status 422: batch size 33"),
         (Reply(404, b"<html>bad gateway</html>"), "status 404: <html>bad gateway</html>"),
         (Reply(403, b""), "status 403: (no text)"),
-        (Reply(200, b"{"), "the answer is no rerank result: Input data was truncated"),
-        (Reply(200, [{"index": 0, "score": 1.0}]), "the answer is no rerank result: Expected `object`, got `array`"),
-        (_results(0, 1), "the answer lacks 1 of 3 documents, the first is index 2"),
-        (_results(0, 1, 1), "the answer holds the index 1 twice"),
-        (_results(0, 1, 3), "the answer holds the index 3, where 3 documents were sent"),
-        (_results(0, 1, -1), "the answer holds the index -1, where 3 documents were sent"),
+        (Reply(200, b"{"), "the answer is not a rerank result: Input data was truncated"),
+        (Reply(200, [{"index": 0, "score": 1.0}]), "the answer is not a rerank result: Expected `object`, got `array`"),
+        (_results(0, 1), "the answer lacks 1 of 3 documents, first index 2"),
+        (_results(0, 1, 1), "the answer contains the index 1 twice"),
+        (_results(0, 1, 3), "the answer contains the index 3, but 3 documents were sent"),
+        (_results(0, 1, -1), "the answer contains the index -1, but 3 documents were sent"),
     ],
 )
 def test_bad_answer_is_a_failure_with_a_reason(reranker: FakeReranker, reply: Reply, error: str) -> None:
@@ -159,7 +159,7 @@ def test_no_server_and_late_server_are_failures_without_status(reranker: FakeRer
     assert (refused.status, late.status) == (None, None)
     assert refused.error is not None
     assert refused.error.startswith("ConnectError")
-    assert late.error == "ReadTimeout: no answer in time; --timeout gives it more"
+    assert late.error == "ReadTimeout: no answer in time; increase --timeout"
 
 
 def test_proxy_of_the_environment_is_not_used(reranker: FakeReranker, monkeypatch: pytest.MonkeyPatch) -> None:

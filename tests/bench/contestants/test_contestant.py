@@ -60,20 +60,20 @@ def test_references_need_no_server() -> None:
 @pytest.mark.parametrize(
     ("spec", "sentence"),
     [
-        ("nosuch@http://h", "'nosuch' is no dialect; there are bm25, oracle, rerank, "),
-        ("http://127.0.0.1:8000", "'http' is no dialect"),
-        ("", "'' is no dialect"),
-        ("a=b=c", "is no contestant: give"),
-        ("tei", "tei has no URL of its own; give one, tei@http://HOST:PORT"),
-        ("tei@localhost:80", "'localhost:80' is no URL; give http://HOST:PORT"),
-        ("tei@http://", "is no URL"),
-        ("tei@http://h:99999", "is no URL"),
-        ("tei@http://user:pass@h", "a URL must not hold a key; give it in RERANKER_API_KEY"),
+        ("nosuch@http://h", "unknown dialect 'nosuch'; choose from bm25, oracle, rerank, "),
+        ("http://127.0.0.1:8000", "unknown dialect 'http'"),
+        ("", "unknown dialect ''"),
+        ("a=b=c", "is not a valid contestant; the form is"),
+        ("tei", "tei has no default URL; give one, as in tei@http://HOST:PORT"),
+        ("tei@localhost:80", "'localhost:80' is not a valid URL; use http://HOST:PORT"),
+        ("tei@http://", "is not a valid URL"),
+        ("tei@http://h:99999", "is not a valid URL"),
+        ("tei@http://user:pass@h", "the URL must not contain a key; set RERANKER_API_KEY"),
         ("tei@http://h?key=x", "neither \\? nor #"),
-        ("voyage", "'voyage' needs a key: set VOYAGE_API_KEY in the environment"),
+        ("voyage", "'voyage' needs an API key: set the environment variable VOYAGE_API_KEY"),
         ("tei@http://h,per_minute=0", "per_minute must be a whole number of at least 1, not '0'"),
         ("tei@http://h,concurrency=many", "not 'many'"),
-        ("Candidates=bm25", "candidates is the name of the frozen candidates' own file"),
+        ("Candidates=bm25", "the name candidates is reserved for the frozen candidates"),
         ("bm25:m", "bm25 needs no server, so it takes no model"),
     ],
 )
@@ -115,7 +115,7 @@ def test_settings_take_every_api_key_of_the_environment() -> None:
 def test_two_contestants_with_one_name_are_an_error() -> None:
     """Results would go to one file: names that differ in case or in what a file name cannot hold clash too."""
     for specs in (["bm25", "bm25"], ["a/b=bm25", "a b=oracle"], ["X=bm25", "x=oracle"]):
-        with pytest.raises(ContestantError, match="would both be called"):
+        with pytest.raises(ContestantError, match="would both be named"):
             parse_all(specs, Settings())
     assert len(parse_all(["bm25", "oracle"], Settings())) == 2
 

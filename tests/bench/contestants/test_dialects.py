@@ -97,14 +97,14 @@ def _score(value: Any) -> Callable[[list[tuple[int, Any]]], Entries]:
     ("change", "error"),
     [
         (lambda entries: entries[:10], "the answer lacks 2 of 12 documents"),
-        (lambda _: [], "the answer lacks 12 of 12 documents, the first is index 0"),
-        (lambda entries: [*entries[:-1], (1, 0.5)], "the answer holds the index 1 twice"),
-        (lambda entries: [*entries[:-1], (12, 0.5)], "the answer holds the index 12, where 12 documents were sent"),
-        (lambda entries: [*entries[:-1], (-1, 0.5)], "the answer holds the index -1"),
-        (_score(None), "the answer is no rerank result: Expected `float`, got `null`"),
-        (_score(math.nan), "the answer is no rerank result: JSON is malformed"),
-        (_score(math.inf), "the answer is no rerank result: JSON is malformed"),
-        (_score("0.5"), "the answer is no rerank result: Expected `float`, got `str`"),
+        (lambda _: [], "the answer lacks 12 of 12 documents, first index 0"),
+        (lambda entries: [*entries[:-1], (1, 0.5)], "the answer contains the index 1 twice"),
+        (lambda entries: [*entries[:-1], (12, 0.5)], "the answer contains the index 12, but 12 documents were sent"),
+        (lambda entries: [*entries[:-1], (-1, 0.5)], "the answer contains the index -1"),
+        (_score(None), "the answer is not a rerank result: Expected `float`, got `null`"),
+        (_score(math.nan), "the answer is not a rerank result: JSON is malformed"),
+        (_score(math.inf), "the answer is not a rerank result: JSON is malformed"),
+        (_score("0.5"), "the answer is not a rerank result: Expected `float`, got `str`"),
     ],
     ids=["top_n", "empty", "twice", "beyond", "negative", "null", "NaN", "infinity", "text"],
 )
@@ -123,7 +123,7 @@ def test_another_body_is_a_failure(vendor: FakeVendor) -> None:
     """A page, half a body, another shape: a failure that says so, and no exception."""
     parse = DIALECTS[vendor.vendor.dialect].parse
     for body in (b"", b"{", b"null", b"<html>", b"[1]", b'{"results": {}}', b'{"data": null}', b"\xff"):
-        with pytest.raises(AnswerError, match="the answer is no rerank result: "):
+        with pytest.raises(AnswerError, match="the answer is not a rerank result: "):
             parse(body)
 
 

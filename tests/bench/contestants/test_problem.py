@@ -56,10 +56,13 @@ def test_a_good_answer_has_no_problem(dialect: str) -> None:
     ("body", "sentence"),
     [
         (answer("rerank", (1, 0.5), (0, 0.2)), "2 results where 3 were asked for"),
-        (answer("rerank", (1, 0.5), (0, 0.2), (1, 0.1)), "the answer holds the index 1 twice"),
-        (answer("rerank", (1, 0.5), (0, 0.2), (3, 0.1)), "the answer holds the index 3, where 3 documents were sent"),
-        (answer("rerank", (1, 0.5), (0, 0.2), (-1, 0.1)), "the answer holds the index -1, where 3 documents were sent"),
-        (answer("rerank", (1, 0.5), (0, 0.2), (2, 0.3)), "the results are not ordered by score"),
+        (answer("rerank", (1, 0.5), (0, 0.2), (1, 0.1)), "the answer contains the index 1 twice"),
+        (answer("rerank", (1, 0.5), (0, 0.2), (3, 0.1)), "the answer contains the index 3, but 3 documents were sent"),
+        (
+            answer("rerank", (1, 0.5), (0, 0.2), (-1, 0.1)),
+            "the answer contains the index -1, but 3 documents were sent",
+        ),
+        (answer("rerank", (1, 0.5), (0, 0.2), (2, 0.3)), "the results are not sorted by score"),
         (answer("rerank", (1, 0.5), (0, "0.2"), (2, 0.1)), "Expected `float`, got `str` - at `$.results[1].rel"),
         (answer("rerank", (1, 0.5), (0, None), (2, 0.1)), "Expected `float`, got `null`"),
         (answer("rerank", (1, 0.5), (0, math.nan), (2, 0.1)), "JSON is malformed"),
@@ -78,7 +81,7 @@ def test_what_is_wrong_is_said(body: bytes, sentence: str) -> None:
     """Each in a sentence; none raises."""
     problem = RERANK.problem(body, 3, None)
     assert problem is not None
-    assert problem == sentence or problem.startswith(f"the answer is no rerank result: {sentence}")
+    assert problem == sentence or problem.startswith(f"the answer is not a rerank result: {sentence}")
 
 
 def test_top_n_is_how_many_must_come() -> None:

@@ -28,20 +28,20 @@ def test_every_damage_is_counted(beir: WriteBeir) -> None:
     )
     result = _check(folder)
     assert result.exit_code == 1
-    assert "3 lines that cannot be read, the first: " in result.stdout
+    assert "3 lines that cannot be read, first: " in result.stdout
     assert "corpus.jsonl line 2: " in result.stdout
-    assert "2 ids that were there before, the first: " in result.stdout
-    assert "corpus.jsonl line 3: the id 'd1' was there before" in result.stdout
+    assert "2 duplicate ids, first: " in result.stdout
+    assert "corpus.jsonl line 3: the id the document 'd1' appears twice" in result.stdout
     assert "2 judged queries without text, the first: " in result.stdout
     assert "test.tsv line 3: the query 'q2' has no text" in result.stdout
     assert "1 judgements that contradict an earlier one" in result.stdout
-    assert "cannot be used: 3 lines that cannot be read, 2 ids that were there before" in result.stderr
+    assert "cannot be used: 3 lines that cannot be read, 2 duplicate ids" in result.stderr
 
 
 def test_loading_names_the_first_damage_and_how_many_follow(beir: WriteBeir) -> None:
     """The sentence of a failed load sends the user to the check for the rest."""
     folder = beir(corpus='{"_id": "d1", "text": "x"}\nno\nno\nno\n')
-    with pytest.raises(DataError, match=r"line 2: .* \(2 more such findings: `rerank-bench data check "):
+    with pytest.raises(DataError, match=r"line 2: .* \(2 more: `rerank-bench data check "):
         datasets.load(folder)
 
 
@@ -56,7 +56,7 @@ def test_doubts_are_counted_and_the_set_is_usable(beir: WriteBeir) -> None:
     for doubt in (
         "2 judged documents are not in the corpus, 1 of them among the 2 relevant ones",
         "1 judgements with a negative grade: they count as not relevant",
-        "1 judged queries without a relevant document: they count 0 whatever the ranking",
+        "1 judged queries without a relevant document: they score 0 whatever the ranking",
         "1 documents without text: no reranker can judge them",
     ):
         assert f"  doubt: {doubt}\n" in result.stdout
@@ -67,13 +67,13 @@ def test_doubts_are_counted_and_the_set_is_usable(beir: WriteBeir) -> None:
 def test_qrels_of_another_set_are_suspected(beir: WriteBeir) -> None:
     """Most relevant documents absent is a doubt that every result carries; all absent is an error."""
     folder = beir(qrels="q1\td1\t1\nq1\tz1\t1\nq2\tz2\t1\n")
-    assert "most relevant documents (2 of 3) are not in the corpus: these may be qrels of another set" in (
+    assert "most relevant documents (2 of 3) are not in the corpus: these may be another dataset's qrels" in (
         datasets.load(folder).note().doubts
     )
     _, findings = datasets.examine(beir(qrels="q1\tz1\t1\nq2\tz2\t1\n"))
     assert findings.count(Kind.OTHER_SET) == 1
     _, findings = datasets.examine(beir(qrels="q1\td1\t0\n"))
-    assert "it holds no relevant document" in findings.fatal[0].first
+    assert "it has no relevant document" in findings.fatal[0].first
 
 
 def test_half_of_the_relevant_absent_is_no_other_set(beir: WriteBeir) -> None:
@@ -87,7 +87,7 @@ def test_clean_set_says_so(beir: WriteBeir) -> None:
     result = _check(beir())
     assert result.exit_code == 0
     assert "2 documents, 2 judged queries, 2 judgements" in result.stdout
-    assert "nothing odd was found" in result.stdout
+    assert "no problems found" in result.stdout
 
 
 def test_catalogue_facts_reach_every_result(tmp_path: Path, beir: WriteBeir) -> None:
@@ -110,7 +110,7 @@ def test_catalogue_facts_reach_every_result(tmp_path: Path, beir: WriteBeir) -> 
 def test_check_names_the_absent_part(beir: WriteBeir) -> None:
     """A folder without queries and a split that is not there are told."""
     folder = beir()
-    assert "splits that are there: test" in _check(folder, "--split", "dev").stderr
+    assert "available splits: test" in _check(folder, "--split", "dev").stderr
     (folder / "queries.jsonl").unlink()
     assert "holds neither queries.jsonl nor queries.parquet" in _check(folder).stderr
 

@@ -73,7 +73,10 @@ def test_relevance_level_follows_the_scale(beir: WriteBeir, highest: int, level:
         ({"corpus": '{"_id": "d1", "text": "one"}\n{"_id": "d2", "te'}, r"corpus\.jsonl line 2: .*truncated"),
         ({"corpus": '{"_id": "d1", "title": "no text"}'}, r"corpus\.jsonl line 1: .*required field `text`"),
         ({"corpus": '{"_id": "d1", "text": null}'}, r"corpus\.jsonl line 1: .*null"),
-        ({"corpus": '{"_id": "d1", "text": ""}\n{"_id": "d1", "text": ""}'}, r"line 2: the id 'd1' was there before"),
+        (
+            {"corpus": '{"_id": "d1", "text": ""}\n{"_id": "d1", "text": ""}'},
+            r"line 2: the id the document 'd1' appears twice",
+        ),
         ({"corpus": "\n"}, r"corpus\.jsonl is empty"),
         ({"queries": '{"_id": "q1", "text": "x"}'}, r"test\.tsv line 3: the query 'q2' has no text"),
         ({"queries": '{"_id": "q1", "text": " "}'}, r"test\.tsv line 2: the query 'q1' has no text"),
@@ -81,9 +84,9 @@ def test_relevance_level_follows_the_scale(beir: WriteBeir, highest: int, level:
         ({"qrels": "q1\td1\t1\nq2\td2\n"}, r"test\.tsv line 2: 2 columns"),
         ({"qrels": "q1\td1\t1\nq2\td2\t1.5\n"}, r"test\.tsv line 2: the grade '1.5' is not a whole number"),
         ({"qrels": "q1\td1\t1\nq1\td1\t0\n"}, r"test\.tsv line 2: 'd1' is judged twice"),
-        ({"qrels": "query-id\tcorpus-id\tscore\n"}, r"test\.tsv holds no judgement"),
+        ({"qrels": "query-id\tcorpus-id\tscore\n"}, r"test\.tsv contains no judgements"),
         ({"qrels": "q1\telsewhere\t1\n"}, r"test\.tsv: none of its 1 relevant documents is in the corpus"),
-        ({"split": "dev"}, r"test\.tsv does not exist; splits that are there: dev"),
+        ({"split": "dev"}, r"test\.tsv does not exist; available splits: dev"),
     ],
 )
 def test_damage_is_one_sentence_with_its_place(beir: WriteBeir, damage: dict[str, str], sentence: str) -> None:
@@ -97,7 +100,7 @@ def test_bytes_that_are_not_utf8_are_named(beir: WriteBeir) -> None:
     """A Latin-1 byte is a DataError with its line, not a UnicodeDecodeError."""
     folder = beir()
     (folder / "queries.jsonl").write_bytes(b'{"_id": "q1", "text": "x"}\n{"_id": "q2", "text": "caf\xe9"}\n')
-    with pytest.raises(DataError, match=r"queries\.jsonl line 2: not UTF-8 at byte"):
+    with pytest.raises(DataError, match=r"queries\.jsonl line 2: invalid UTF-8 at byte"):
         datasets.load(folder)
 
 
@@ -111,7 +114,7 @@ def test_name_leads_to_path_root_or_its_beir_folder(beir: WriteBeir, tmp_path: P
     assert datasets.find(folder.name, tmp_path / "root") == tmp_path / "root" / "beir" / folder.name
     with pytest.raises(DataError, match=r"no dataset 'nosuch': .*root.*beir"):
         datasets.find("nosuch", tmp_path / "root")
-    with pytest.raises(DataError, match="RERANK_DATA names no folder"):
+    with pytest.raises(DataError, match="RERANK_DATA is not a folder"):
         datasets.find("nosuch", None)
 
 

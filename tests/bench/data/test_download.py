@@ -27,7 +27,7 @@ def test_interrupted_download_goes_on_where_it_broke(file_server: FileServer, tm
     """A connection that ends in the middle is an error that keeps its bytes; the next call asks for the rest only."""
     file_server.files["/a.zip"] = BODY
     file_server.break_after = [1_200_000]
-    with pytest.raises(DataError, match="1200000 bytes are kept, the same command goes on from there"):
+    with pytest.raises(DataError, match="1200000 bytes are kept, run the same command again to resume"):
         _get(file_server, tmp_path)
     assert _get(file_server, tmp_path).read_bytes() == BODY
     assert file_server.seen == [("/a.zip", None), ("/a.zip", "bytes=1200000-")]
@@ -80,7 +80,7 @@ def test_file_that_became_shorter_is_begun_anew(file_server: FileServer, tmp_pat
 
 def test_absent_file_is_told_at_once(file_server: FileServer, tmp_path: Path) -> None:
     """A 404 is not tried again, and the sentence names the mirror."""
-    with pytest.raises(DataError, match=r"a\.zip answers with status 404; a mirror can be given with --mirror"):
+    with pytest.raises(DataError, match=r"a\.zip returned status 404; use --mirror to download from a mirror"):
         _get(file_server, tmp_path, attempts=3)
     assert len(file_server.seen) == 1
 

@@ -52,7 +52,7 @@ def test_fetched_archive_is_a_dataset(file_server: FileServer, tmp_path: Path) -
     assert datasets.load(folder).qrels == datasets.load(datasets.SAMPLE).qrels
     assert "CC BY-NC 2.0" in (folder / "SOURCE.txt").read_text()
     assert sorted(path.name for path in folder.iterdir()) == ["SOURCE.txt", "corpus.jsonl", "qrels", "queries.jsonl"]
-    assert said == ["scifact.zip: equals the MD5 that its publisher prints"]
+    assert said == ["scifact.zip: matches the MD5 stated by its publisher"]
     asked = len(file_server.seen)
     assert fetch(known, tmp_path / "sets", file_server.url) == folder
     assert len(file_server.seen) == asked
@@ -75,7 +75,7 @@ def test_unpublished_hash_is_pinned_and_held(file_server: FileServer, tmp_path: 
     body = _serve(file_server, SAMPLE)
     said: list[str] = []
     fetch(_known(), tmp_path / "one", file_server.url, say=said.append)
-    assert "no hash of it is published: its SHA-256" in said[0]
+    assert "has no published hash; its SHA-256" in said[0]
     pin = lock.read(tmp_path / "one")["http://nowhere.invalid/scifact.zip"]
     assert (pin.sha256, pin.bytes, pin.known_by) == (hashlib.sha256(body).hexdigest(), len(body), "first fetch")
     (tmp_path / "two").mkdir()
@@ -196,14 +196,14 @@ def test_commands_as_typed(file_server: FileServer, tmp_path: Path, monkeypatch:
         file_server.files[f"/agentset-dbpedia/{path}"] = SAMPLE[f"scifact/{path}"]
     fetched = CliRunner().invoke(main, ["data", "fetch", "agentset-dbpedia"])
     assert fetched.exit_code == 0, fetched.stderr
-    assert "corpus.jsonl: no hash of it is published" in fetched.stderr
+    assert "corpus.jsonl: has no published hash" in fetched.stderr
     listed = CliRunner().invoke(main, ["data", "list"]).stdout
     assert f"there: {tmp_path / 'agentset-dbpedia'}" in listed
     assert "`rerank-bench data fetch fiqa`, about 18 MB" in listed
     for arguments, sentence in [
-        (["fetch", "nosuch"], "no known dataset 'nosuch'"),
+        (["fetch", "nosuch"], "unknown dataset 'nosuch'"),
         (["fetch", "pg-silver"], "pg-silver cannot be fetched: the leaderboard's own qrels are empty"),
-        (["fetch", "scifact", "--to", "/proc/no"], "scifact cannot be put into /proc/no"),
+        (["fetch", "scifact", "--to", "/proc/no"], "scifact cannot be stored in /proc/no"),
     ]:
         result = CliRunner().invoke(main, ["data", *arguments])
         assert (result.exit_code, sentence in result.stderr) == (1, True), result.stderr

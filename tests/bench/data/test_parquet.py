@@ -71,7 +71,7 @@ def test_shards_are_read_in_order_and_other_splits_left_out(tmp_path: Path) -> N
     _write(tmp_path, "corpus/dev-00000-of-00001", [{"_id": "of-dev", "title": "", "text": "x"}])
     _write(tmp_path, "qrels/dev-00000-of-00001", _judged()[:1])
     assert list(datasets.load(tmp_path).documents) == [line["_id"] for line in corpus]
-    with pytest.raises(DataError, match="splits that are there: dev, test"):
+    with pytest.raises(DataError, match="available splits: dev, test"):
         datasets.load(tmp_path, "train")
 
 
@@ -130,7 +130,7 @@ def _cut_short(folder: Path) -> None:
         (_no_parquet, r"corpus-00000-of-00001\.parquet cannot be read as Parquet"),
         (_cut_short, r"queries-00000-of-00001\.parquet cannot be read as Parquet"),
         (_no_text, r"has no column text; its columns are _id, body"),
-        (_null_text, r"corpus-00000-of-00001\.parquet row 2: the text is no string"),
+        (_null_text, r"corpus-00000-of-00001\.parquet row 2: the text is not a string"),
         (_half_grade, r"test\.parquet row 1: the grade 0\.5 is not a whole number"),
         (_endless_grade, r"test\.parquet row 1: the grade inf is not a whole number"),
     ],

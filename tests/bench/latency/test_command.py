@@ -46,7 +46,7 @@ def test_open_loops_are_named_with_their_rate(reranker: FakeReranker, tmp_path: 
     assert "open loop, 20 requests/s constant" in result.stdout
     assert "open loop, 40 requests/s constant" in result.stdout
     assert "closed loop" not in result.stdout
-    assert "sent late by P50" in result.stdout
+    assert "sending delay P50" in result.stdout
 
 
 def test_latency_without_success_gives_no_figures(reranker: FakeReranker, tmp_path: Path) -> None:
@@ -63,14 +63,14 @@ def test_failures_of_one_kind_are_counted_together(reranker: FakeReranker, tmp_p
     reranker.replies = [None] * 6 + [Reply(500, {"message": f"{n} tokens wait"}) for n in range(5)]
     result = _type(reranker, tmp_path, "--requests", "8", "--documents", "4")
     assert "5 times: status 500: 0 tokens wait" in result.stdout
-    assert "the percentiles are of 3 answers only" in result.stdout
+    assert "the percentiles are of only 3 answers" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [
         (["--documents", "1,0"], 2, "'--documents'"),
-        (["--documents", ","], 2, "holds no value"),
+        (["--documents", ","], 2, "contains no value"),
         (["--rate", "fast"], 2, "'--rate'"),
         (["--length", "medium"], 1, "the length 'medium' is none"),
         (["--requests", "2", "--rounds", "3"], 1, "cannot be sent in 3 rounds"),

@@ -138,9 +138,7 @@ def test_the_gate_fails_where_a_build_is_shown_to_be_slower(results: Path) -> No
     assert failed.exit_code == 1
     assert "slow against before: slower in" in failed.stdout
     sentence = failed.stderr.strip().splitlines()[-1]
-    assert sentence.startswith(
-        "Error: the gate of 1.1 is not passed: slow, sample: 50 documents a request, closed loop"
-    )
+    assert sentence.startswith("Error: --fail-over 1.1 failed: slow, sample: 50 documents a request, closed loop")
     assert "P50 is 1.2" in sentence
     for arguments in (("before", "same", "--fail-over", "1.10"), ("before", "slow", "--fail-over", "1.30")):
         passed = _compare(results, *arguments)
@@ -156,7 +154,7 @@ def test_the_gate_fails_where_it_cannot_judge_or_requests_fail() -> None:
     a = profile("a", [(PLAN, _rounds("a 1")), (other, _rounds("a 2"))])
     assert failures(compare(a, a), 1.1) == []
     gone = failures(compare(a, profile("b", [(PLAN, _rounds("b 1"))])), 1.1)
-    assert gone == [f"{other.point}: b has no such point"]
+    assert gone == [f"{other.point}: b did not measure it"]
     late = [[sample(s.planned_s, 100, late_ms=50) for s in of_round] for of_round in _rounds("b 2")]
     [refused] = failures(compare(a, profile("b", [(PLAN, _rounds("b 1")), (other, late)])), 1.1)
     assert "could not keep its plan" in refused
@@ -179,7 +177,7 @@ def test_what_differs_is_named_and_refused_unless_forced(results: Path) -> None:
     forced = _compare(results, "before", "gpu", "--force")
     assert forced.exit_code == 0, forced.stderr
     assert "DIFFERS: device: cpu and cuda" in forced.stdout
-    assert "note: measured in two runs" in forced.stdout
+    assert "note: measured in two separate runs" in forced.stdout
 
 
 def test_another_model_and_other_settings_are_noted() -> None:

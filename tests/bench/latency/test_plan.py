@@ -53,7 +53,7 @@ def test_a_length_bounds_every_document(dataset: Dataset, frozen: Candidates, na
 
 def test_a_length_that_is_none_or_that_no_document_has_is_one_sentence(dataset: Dataset, frozen: Candidates) -> None:
     """What may be given, or the bounds that nothing fits."""
-    with pytest.raises(BenchError, match="'medium' is none: give any, short"):
+    with pytest.raises(BenchError, match="invalid --length 'medium': give any, short"):
         lengths("medium", dataset)
     with pytest.raises(DataError, match="no document of 5000 to 6000 characters"):
         workload(dataset, frozen, 8, lengths("5000-6000", dataset))
@@ -113,7 +113,7 @@ def test_a_sweep_is_every_combination(dataset: Dataset, frozen: Candidates) -> N
 
 def test_rounds_without_requests_and_sweeps_without_load_are_refused() -> None:
     """One sentence each."""
-    with pytest.raises(BenchError, match="3 requests a point cannot be sent in 5 rounds"):
+    with pytest.raises(BenchError, match="3 requests per point cannot be divided into 5 rounds"):
         Sweep(requests=3, rounds=5)
     with pytest.raises(BenchError, match="give --concurrency"):
         Sweep(concurrency=())

@@ -67,10 +67,10 @@ def test_a_file_that_is_no_profile_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"p\.parquet does not exist"):
         samples.read(tmp_path / "p.parquet")
     (tmp_path / "p.parquet").write_bytes(b"PAR1 no")
-    with pytest.raises(DataError, match="holds no latency profile"):
+    with pytest.raises(DataError, match="does not contain a latency profile"):
         samples.read(tmp_path / "p.parquet")
     pq.write_table(samples.SCHEMA.empty_table(), tmp_path / "p.parquet")
-    with pytest.raises(DataError, match="holds no latency profile"):
+    with pytest.raises(DataError, match="does not contain a latency profile"):
         samples.read(tmp_path / "p.parquet")
     (tmp_path / "p.json").write_text('{"record": "latency", "format": 1}', encoding="utf-8")
     with pytest.raises(DataError, match="holds no latency figures of format 2"):

@@ -133,7 +133,7 @@ def test_a_server_that_goes_away_ends_the_sweep_and_keeps_what_was_done(
     """It dies in the second point: one sentence, no round of failures, and the first point's figures are written."""
     with (
         known_server(die_at=8) as url,  # a check, four requests of the first point, two of the second
-        pytest.raises(ServerError, match=r"no server answers at .* the same command goes on with the rest"),
+        pytest.raises(ServerError, match=r"no server answers at .* run the same command again to resume"),
     ):
         _measure([_contestant("a", url)], Sweep(documents=(2, 3), requests=4, rounds=2, warm_up=0), tmp_path)
     kept = samples.read(tmp_path / "latency" / "a.parquet")

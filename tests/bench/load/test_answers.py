@@ -43,5 +43,7 @@ def test_a_good_status_is_not_enough() -> None:
 def test_an_unknown_tag_is_refused() -> None:
     """With those that exist: locust alone would run nothing and say little."""
     check_tags(["rerank", "nim", "vllm-score"])
-    with pytest.raises(BenchError, match=r"no dialect 'tie': the tags are rerank, tei, infinity, vllm, vllm-score, "):
+    with pytest.raises(
+        BenchError, match=r"unknown dialect 'tie'; the dialects are rerank, tei, infinity, vllm, vllm-score, "
+    ):
         check_tags(["rerank", "tie"])

@@ -103,13 +103,13 @@ def test_a_wrong_answer_is_a_failure_with_a_sentence(reranker: FakeReranker, tmp
     found = swarm(tmp_path, reranker.url, "-u", "1", "-t", "2", "--documents", "3")
     assert [at.sample.error for at in found.samples[:5]] == [
         "2 results where 3 were asked for",
-        "the results are not ordered by score",
-        "the answer holds the index 3, where 3 documents were sent",
+        "the results are not sorted by score",
+        "the answer contains the index 3, but 3 documents were sent",
         "status 500: broken",
         None,
     ]
     assert found.code == 1
-    assert "the results are not ordered by score" in found.log
+    assert "the results are not sorted by score" in found.log
     assert re.search(r"^all +\d+ +4 ", found.out, re.MULTILINE)
 
 
@@ -117,7 +117,7 @@ def test_a_flag_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     """Before anything is sent, without a trace."""
     found = swarm(tmp_path, "http://127.0.0.1:9", "-t", "1", "--pause", "sometimes")
     assert found.code == 1
-    assert "'sometimes' is no pause between requests: give none, constant:SECONDS" in found.log
+    assert "invalid --pause 'sometimes': give none, constant:SECONDS" in found.log
     assert "Traceback" not in found.log
 
 

@@ -26,7 +26,7 @@ def test_pauses_are_read(text: str, read: Pause) -> None:
 )
 def test_what_is_no_pause_is_refused(text: str) -> None:
     """With what would be one; a rate of 0 would wait for ever."""
-    with pytest.raises(BenchError, match="is no pause between requests: give none"):
+    with pytest.raises(BenchError, match=": give none"):
         pause(text)
 
 

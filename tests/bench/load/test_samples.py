@@ -90,7 +90,7 @@ def test_a_line_that_was_cut_off_is_left_out(tmp_path: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
     assert len(read(file)[1]) == 2
     file.write_text("{}\n")
-    with pytest.raises(DataError, match="is no file of a load test's samples"):
+    with pytest.raises(DataError, match="does not contain samples of a load test"):
         read(file)
 
 
@@ -102,7 +102,7 @@ def test_samples_are_not_overwritten(tmp_path: Path) -> None:
         sample_log.start(header(), 0)
     sample_log.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["samples-2.jsonl", "samples-3.jsonl", "samples.jsonl"]
-    with pytest.raises(BenchError, match="exists, and samples are not overwritten: give another name"):
+    with pytest.raises(BenchError, match="already exists: give --samples another file name"):
         SampleLog(file)
 
 
@@ -111,7 +111,7 @@ def test_a_difference_to_locusts_count_is_said() -> None:
     sample_log = SampleLog(None)
     sample_log.add([LoadSample("rerank", 0, sample(0, 1))])
     assert sample_log.report(1, 2.5).endswith("locust itself counted 1 requests, 2.50 a second")
-    assert sample_log.report(3, 2.5).endswith("3 requests, 2.50 a second; 1 samples came in")
+    assert sample_log.report(3, 2.5).endswith("3 requests, 2.50 per second; 1 samples were received")
 
 
 def test_draws_are_seeded_and_differ_between_users() -> None:
@@ -128,5 +128,5 @@ def test_draws_are_seeded_and_differ_between_users() -> None:
 def test_sizes_that_cannot_be(text: str) -> None:
     """Named, with what would be right."""
     assert sizes("8,32, 100") == [8, 32, 100]
-    with pytest.raises(BenchError, match="is no list of documents per request: give whole numbers from 1"):
+    with pytest.raises(BenchError, match="give whole numbers of at least 1"):
         sizes(text)

@@ -81,14 +81,14 @@ def test_what_was_written_is_read_again_and_a_source_replaced(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.json", "[{]", "holds no published figures"),
-        ("a.json", '{"name": "x"}', "holds no published figures"),
-        ("a.json", json.dumps(LEADERBOARD), "does not say where its figures are from"),
+        ("a.json", "[{]", "contains no published figures"),
+        ("a.json", '{"name": "x"}', "contains no published figures"),
+        ("a.json", json.dumps(LEADERBOARD), "does not name the source of its figures"),
         ("a.csv", "name,elo\nx,1\n", "the first line must be contestant,dataset,figure,value"),
         ("a.csv", "contestant,dataset,figure,value\nx,,elo,high\n", "line 2: four columns with a number"),
         ("a.csv", "contestant,dataset,figure,value\nx,,elo\n", "line 2: four columns"),
         ("a.csv", "contestant,dataset,figure,value\n,,elo,1\n", "must not be empty"),
-        ("a.csv", "contestant,dataset,figure,value\n", "holds no figure"),
+        ("a.csv", "contestant,dataset,figure,value\n", "contains no figures"),
     ],
     ids=["no JSON", "other JSON", "no source", "other columns", "no number", "short", "no name", "empty"],
 )

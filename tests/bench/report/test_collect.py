@@ -27,5 +27,5 @@ def test_rankings_without_a_record_are_a_run_that_did_not_end(copy: Path) -> Non
     """A page of a part would be taken for the whole."""
     record = next(copy.glob("accuracy/*/bm25.json"))
     record.unlink()
-    with pytest.raises(DataError, match=r"bm25.jsonl has no record beside it: the run did not end"):
+    with pytest.raises(DataError, match=r"bm25.jsonl has no .json record: the run did not finish"):
         collect(copy)

@@ -175,10 +175,10 @@ def test_what_is_missing_says_why(site: Path) -> None:
     dashes = {where: cell for where, cell in cells.items() if cell.text == "–" and cell.letter}
     assert all(cell.value is None and cell.reason for cell in dashes.values())
     assert cells["index.html leaderboard only ndcg10"].reason == "its accuracy was not measured"
-    assert cells["index.html leaderboard oracle elo"].reason == "it was in no match of the arena"
+    assert cells["index.html leaderboard oracle elo"].reason == "it played no match in the arena"
     assert cells["index.html leaderboard bm25 p50"].reason == "its latency was not measured"
     assert cells["index.html leaderboard only p50"].reason.startswith("not measured at sample: 5 documents")
-    assert cells["index.html leaderboard good usd"].reason == "no price is known for it"
+    assert cells["index.html leaderboard good usd"].reason == "its price is not known"
     reasons = {(page.name, why) for page in site.rglob("*.html") for why in _notes(page)}
     assert ("index.html", "its accuracy was not measured") in reasons
 

@@ -215,7 +215,7 @@ def test_any_part_of_the_results_makes_a_site(results: Path, tmp_path: Path, par
     assert _report(tmp_path / "results", tmp_path / "site").exit_code == 0
     page = (tmp_path / "site" / "index.html").read_text()
     assert reason in page
-    assert "no arena was held" in page
+    assert "there are no arena results" in page
     assert {cell.group for cell in tables(tmp_path / "site" / "index.html")["leaderboard"]["good"].values()} & {
         "0 datasets" if part == "latency" else "1 dataset"
     }
@@ -237,7 +237,7 @@ def test_a_folder_of_something_else_is_refused(results: Path, tmp_path: Path) ->
     (tmp_path / "other" / "thesis.txt").write_text("mine")
     refused = _report(results, tmp_path / "other")
     assert refused.exit_code == 1
-    assert "holds something else than a report: give another folder" in refused.stderr
+    assert "contains files that are not a report: give --out another" in refused.stderr
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.txt"]
 
 
@@ -258,9 +258,9 @@ def _unfinish(folder: Path) -> None:
     ("spoil", "sentence"),
     [
         (shutil.rmtree, "there is no results folder"),
-        (_empty, "holds no accuracy, arena"),
-        (_damage, "is not a record of the bench"),
-        (_unfinish, "has no record beside it"),
+        (_empty, "contains no accuracy, arena"),
+        (_damage, "is not a bench record"),
+        (_unfinish, "has no .json record"),
     ],
     ids=["no folder", "nothing in it", "a damaged record", "an unfinished run"],
 )

@@ -1,15 +1,15 @@
 "use strict";
-// Shows one match at a time and sends the vote. Texts are set as text, never as markup.
+// Shows one match at a time and sends the vote. Texts are inserted as text, never as markup.
 
 const at = (id) => document.getElementById(id);
 const KEYS = { a: "A", b: "B", t: "tie", s: "skip" };
 let shown = null;
 let busy = false;
 
-async function ask(path, told) {
-  const sent = told === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(told) };
-  const answer = await fetch(path, sent);
-  if (!answer.ok) throw new Error(`The bench answered ${answer.status}.`);
+async function request(path, body) {
+  const options = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(path, options);
+  if (!answer.ok) throw new Error(`The bench answered with status ${answer.status}.`);
   return answer.json();
 }
 
@@ -26,7 +26,7 @@ function show(match) {
   const done = match.number === null;
   at("match").hidden = done;
   at("progress").textContent = done
-    ? `All ${match.matches} matches have a vote. Finish makes the ratings.`
+    ? `You have voted on all ${match.matches} matches. Press Finish to compute the ratings.`
     : `Match ${match.number + 1} of ${match.matches}, ${match.voted} voted`;
   if (done) return at("finish").focus();
   at("query").textContent = match.query;
@@ -54,8 +54,8 @@ async function doing(work) {
   }
 }
 
-const vote = (vote) => doing(() => ask("vote", { number: shown.number, vote }));
-const back = () => doing(() => ask(`match?number=${shown.number - 1}`));
+const vote = (vote) => doing(() => request("vote", { number: shown.number, vote }));
+const back = () => doing(() => request(`match?number=${shown.number - 1}`));
 
 for (const button of document.querySelectorAll("[data-vote]")) {
   button.addEventListener("click", () => vote(button.dataset.vote));
@@ -63,8 +63,8 @@ for (const button of document.querySelectorAll("[data-vote]")) {
 at("back").addEventListener("click", back);
 at("finish").addEventListener("click", async () => {
   try {
-    await ask("finish", {});
-    document.querySelector("main").replaceChildren("Finished. You can close this page; the ratings are in the terminal.");
+    await request("finish", {});
+    document.querySelector("main").replaceChildren("Finished. The ratings are in the terminal; you can close this page.");
   } catch (error) {
     at("error").hidden = false;
     at("error").textContent = error.message;
@@ -76,4 +76,4 @@ document.addEventListener("keydown", (event) => {
   if (key in KEYS) vote(KEYS[key]);
   else if (key === "z" && shown.number > 0) back();
 });
-doing(() => ask("match"));
+doing(() => request("match"));
