@@ -1,6 +1,6 @@
-"""The bench: how good and how fast is a reranker, known only by its URL.
+"""The bench measures the accuracy and the latency of a reranker behind a URL.
 
-Owns datasets, candidates, measures, latency and the records of every run. Imports nothing of `service` or
-`models`, so that the same figures can be taken of any other reranker. It promises that raw results are kept
-and that every printed figure can be computed from them again.
+Owns datasets, candidates, measures, latency and the records of every run. It imports nothing from `service` or
+`models`, so that any other reranker can be measured in the same way. It promises that raw results are kept and that
+every printed figure can be computed from them again.
 """

@@ -1,7 +1,7 @@
-"""Bootstrap intervals: how far a figure would move with other queries or other requests.
+"""Bootstrap intervals: how much a figure would vary with other queries or other requests.
 
-One function, seeded, so that the same data gives the same interval on every machine. Percentile bootstrap with
-replacement (Efron, 1979), as Sakai recommends for retrieval measures (SIGIR 2006).
+Percentile bootstrap with replacement (Efron, 1979), as Sakai recommends for retrieval measures (SIGIR 2006). It is
+seeded, so that the same data gives the same interval on every machine.
 """
 
 from collections.abc import Callable
@@ -18,12 +18,12 @@ Rows = NDArray[np.float64]
 
 
 def estimate(values: NDArray[np.float64], statistic: Callable[[Rows], NDArray[np.float64]], seed: int = 0) -> Estimate:
-    """`statistic` of `values` with its 95 % interval.
+    """Return the `statistic` of `values` with its 95 % interval.
 
     Args:
         values: the observations, [n] or [n, columns]; n ≥ 1.
-        statistic: takes resamples [rows, n, ...] and gives one figure a row, [rows].
-        seed: of the resampling.
+        statistic: maps resamples [rows, n, ...] to one figure per row, [rows].
+        seed: random seed of the resampling.
     """
     draw = np.random.default_rng(seed)
     resampled = np.concatenate(
@@ -34,5 +34,5 @@ def estimate(values: NDArray[np.float64], statistic: Callable[[Rows], NDArray[np
 
 
 def mean(rows: Rows) -> NDArray[np.float64]:
-    """The mean of every resample."""
+    """Return the mean of every resample."""
     return np.asarray(rows.mean(axis=1), dtype=np.float64)

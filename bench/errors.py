@@ -1,25 +1,25 @@
-"""What can go wrong for the bench's user, each with one sentence that says what to do.
+"""The bench's errors, each with a message that tells the user what is wrong and what to do.
 
-    BenchError              the command ends with this sentence and exit code 1
-    ├── DataError           a dataset or run file is absent or damaged; names the file and the line
-    ├── ContestantError     a contestant's spec cannot be read, its key is not set, or it is of no use for the command
-    ├── ServerError         no reranker answers at the URL, or the server that the bench started died
-    └── AnswerError         one answer breaks the contract (an index twice, a score absent): a failed request
+    BenchError              the command ends with this message and exit code 1
+    ├── DataError           a dataset or run file is missing or damaged; the message names the file and the line
+    ├── ContestantError     a contestant's spec is invalid, its key is not set, or the command cannot measure it
+    ├── ServerError         no reranker answers at the URL, or the server that the bench started exited
+    └── AnswerError         one answer is invalid (a duplicate index, a missing score): a failed request
 
-The command lines catch BenchError in one place; anything else is a bug and shows its trace.
+The command lines catch BenchError in one place; anything else is a bug and shows its traceback.
 """
 
 
 class BenchError(Exception):
-    """The root: `str(error)` is the sentence for the user."""
+    """The base class: `str(error)` is the message for the user."""
 
 
 class DataError(BenchError):
-    """A dataset or run file is absent or damaged."""
+    """A dataset or run file is missing or damaged."""
 
 
 class ContestantError(BenchError):
-    """A contestant that cannot be measured as asked."""
+    """A contestant that cannot be measured as requested."""
 
 
 class ServerError(BenchError):
@@ -27,4 +27,4 @@ class ServerError(BenchError):
 
 
 class AnswerError(BenchError):
-    """A reranker's answer that does not hold what the request asked for."""
+    """A reranker's answer that does not match its request."""

@@ -1,8 +1,8 @@
-"""A server for the length of one measurement: started from a command line, waited for, and always stopped.
+"""Starts a server from a command line for one measurement, waits until it is ready, and always stops it.
 
-Knows it only as a command that takes `--port`, a URL that answers GET /ready (or another route) with 200, and a
-process that SIGTERM ends. It promises that nothing is left running, whatever ends the block: an error, Ctrl-C, or
-SIGTERM and SIGHUP to the bench itself, which are turned into SystemExit so that the block unwinds.
+The server is any command that takes `--port`, answers GET /ready (or another route) with 200 and exits on SIGTERM. No
+process is left running, whatever ends the block: an error, Ctrl-C, or SIGTERM and SIGHUP to the bench itself, which are
+turned into SystemExit so that the block unwinds.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ POLL_S = 0.1
 
 @contextlib.contextmanager
 def local_server(command: str, start_timeout_s: float, ready: str = "/ready") -> Iterator[str]:
-    """The URL of a server started by `command --port <a free one>`, ready; stopped when the block ends."""
+    """Yield the URL of a ready server started with `command --port <free port>`; it is stopped when the block ends."""
     with _signals_unwind(), tempfile.TemporaryDirectory(prefix="rerank-bench-") as folder:
         log = Path(folder) / "server.log"
         port = _free_port()
@@ -92,7 +92,7 @@ def _last_words(log: Path) -> str:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM and half a minute to finish; then SIGKILL for whatever is left of its session."""
+    """Send SIGTERM and wait half a minute; then SIGKILL whatever is left of its session."""
     try:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,7 +1,7 @@
-"""Provenance: what a reader must know of a record's making to believe it or to repeat it.
+"""Provenance: what a reader must know about a record to trust or to reproduce it.
 
-Gathers the bench's commit, the client machine, the versions that shape the figures and the settings of the run; what
-the server says of itself is handed in. Facts that cannot be had are None: they are never guessed.
+Gathers the bench's commit, the client machine, the versions that affect the figures and the settings of the run; the
+caller passes the server's own information. Unknown facts are None, never guessed.
 """
 
 import os
@@ -29,7 +29,7 @@ PACKAGES = (
 
 
 def gather(url: str | None, server: dict[str, Any] | None, settings: dict[str, Any]) -> Provenance:
-    """The provenance of a record made now, of the reranker at `url`, with `settings`."""
+    """Return the provenance of a record made now for the reranker at `url` with `settings`."""
     return Provenance(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         commit=_commit(Path(__file__).resolve()),
@@ -52,7 +52,7 @@ def _version(package: str) -> str | None:
 
 
 def _commit(source: Path) -> str | None:
-    """The commit of the checkout that tracks `source`; None where none does (an installed copy)."""
+    """Return the commit of the checkout that tracks `source`; None for an installed copy."""
     if _git(source.parent, "ls-files", "--error-unmatch", source.name) is None:
         return None
     head = _git(source.parent, "rev-parse", "HEAD")

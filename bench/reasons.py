@@ -1,4 +1,4 @@
-"""Why requests failed, in few lines: the most frequent kinds of reason, each with how often it was."""
+"""Summarises why requests failed: the most frequent kinds of error with their counts."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ NUMBER = re.compile(r"\d+")
 
 
 def reasons(errors: Sequence[str]) -> list[str]:
-    """The three most frequent kinds of reason; texts that differ in their numbers only are of one kind."""
+    """Return the three most frequent kinds of error; messages that differ only in numbers are of one kind."""
     kinds: dict[str, list[str]] = {}
     for error in sorted(errors):
         status, _, text = error.partition(": ")

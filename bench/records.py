@@ -1,14 +1,14 @@
-"""The records: one struct for every file that the bench writes, and how it is read.
+"""The records: one struct for every kind of file that the bench writes, and the functions that read them.
 
-A record's raw results lie in it or beside it, so that every figure can be computed again, and it holds its provenance,
-so that it can be judged. The field `record` names the kind. Raw rankings are lines instead
-(`bench/accuracy/rankings.py`), each with its kind in the field `line`. `bench/storage.py` writes them.
+A record's raw results are in it or beside it, so that every figure can be computed again, and it contains its
+provenance. The field `record` names its kind. Raw rankings are JSON lines instead (`bench/accuracy/rankings.py`), each
+with its kind in the field `line`. `bench/storage.py` writes them.
 
-What a release wrote, the next one reads. A new field has a default and needs no new number. A field that changes its
-name or its meaning raises `format`, and a reader of the older number stays: it decodes the old struct and gives the new
-one, so that nothing behind it knows of two. What a server says of itself (`Provenance.server`) and what a command was
-given (`Provenance.settings`) are kept as they came: whoever reads a key there must do without it. The kept results in
-`tests/kept/results` hold all this.
+Each release reads what earlier ones wrote. A new field has a default and needs no new format number. A field whose name
+or meaning changes raises `format`, and the reader of the older format stays: it decodes the old struct and returns the
+new one, so that no other code handles two formats. The server's own information (`Provenance.server`) and the command's
+settings (`Provenance.settings`) are kept unchanged, so a reader must not rely on any key in them. The results in
+`tests/kept/results` test this.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 class Provenance(msgspec.Struct, frozen=True):
-    """Where, when, with what and of what a record was taken."""
+    """When, where and how a record was made: commit, command, settings, machine, versions and server."""
 
     created_utc: str
     commit: str | None
@@ -40,13 +40,13 @@ class Provenance(msgspec.Struct, frozen=True):
     client_system: str
     versions: dict[str, str]
     url: str | None
-    """None where no server was asked."""
+    """None if no server was involved."""
     server: dict[str, Any] | None
-    """The answer of the reranker's GET /info (model, device, settings); None where it has none."""
+    """The reranker's answer to GET /info (model, device, settings); None if it has no such route."""
 
 
 class DatasetNote(msgspec.Struct, frozen=True):
-    """Which dataset was used and what is odd about it."""
+    """The dataset that was used, and its known problems."""
 
     name: str
     split: str
@@ -55,19 +55,19 @@ class DatasetNote(msgspec.Struct, frozen=True):
     empty_documents: int
     judgements_outside_corpus: int
     relevance_level: int
-    """The grade from which a document counts as relevant in binary measures."""
+    """The lowest grade that counts as relevant in binary measures."""
     sha256: str
-    """Over the files of the corpus, of the queries and of the split's qrels, in this order."""
+    """Hash of the files of the corpus, of the queries and of the split's qrels, in this order."""
     labels: str | None = None
-    """What the labels are, where the catalogue knows the set."""
+    """A description of the labels, if the dataset is in the catalogue."""
     human_labels: bool | None = None
-    """False where a model or a script made them; None where the catalogue does not know the set."""
+    """False if a model or a script made the labels; None if the dataset is not in the catalogue."""
     doubts: list[str] = []
-    """Why figures on this set are to be doubted, one sentence each; a table prints them all."""
+    """Reasons to doubt figures on this dataset, one sentence each; tables print them all."""
 
 
 class CandidatesNote(msgspec.Struct, frozen=True):
-    """Which first-stage list every contestant was given."""
+    """The first-stage candidates that every contestant reranked."""
 
     source: str
     depth: int
@@ -76,7 +76,7 @@ class CandidatesNote(msgspec.Struct, frozen=True):
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One request as it went. Times are seconds on one monotonic clock that starts with the run."""
+    """One request and its outcome. Times are seconds on one monotonic clock that starts with the run."""
 
     query_id: str
     documents: int
@@ -85,31 +85,31 @@ class Sample(msgspec.Struct, frozen=True):
     done_s: float
     first_byte_s: float | None = None
     status: int | None = None
-    """The last HTTP status; None where no answer came."""
+    """The last HTTP status; None if no answer came."""
     attempts: int = 1
     tokens: int | None = None
     search_units: int | None = None
-    """Cohere's unit of billing, where the server tells it."""
+    """Cohere's billing unit, if the server reports it."""
     usd: float | None = None
-    """What the server itself says that the request cost."""
+    """The cost of the request as reported by the server."""
     server_timing_ms: dict[str, float] = {}
     error: str | None = None
-    """Why the request failed; None is success."""
+    """The reason for a failure; None for a success."""
 
 
 class ContestantNote(msgspec.Struct, frozen=True):
-    """Who was asked; never with a key."""
+    """The contestant that was measured, without its API key."""
 
     name: str
     dialect: str
-    """Of the wire; `bm25` or `oracle` where no server was asked."""
+    """The wire dialect; `bm25` or `oracle` for a contestant without a server."""
     model: str | None
-    """The name that was sent; None where none was."""
+    """The model name that was sent; None if none was."""
     url: str | None
 
 
 class RankingsHeader(msgspec.Struct, frozen=True, tag_field="line", tag="header"):
-    """The first line of a file of raw rankings, and again the first of every later session that added to it."""
+    """The first line of a file of raw rankings, and of every later session that added to it."""
 
     provenance: Provenance
     contestant: ContestantNote
@@ -119,49 +119,49 @@ class RankingsHeader(msgspec.Struct, frozen=True, tag_field="line", tag="header"
 
 
 class Ranking(msgspec.Struct, frozen=True, tag_field="line", tag="ranking"):
-    """One query's candidates in their new order, and the request that gave it."""
+    """One query's candidates in their new order, and the request that returned it."""
 
     query_id: str
     document_ids: list[str]
     scores: list[float]
     sample: Sample | None
-    """None where nobody was asked."""
+    """None for a contestant without a server."""
 
 
 class Failure(msgspec.Struct, frozen=True, tag_field="line", tag="failure"):
-    """One query without a ranking, and the request that failed: `sample.error` says why."""
+    """One query without a ranking, and the failed request; `sample.error` is the reason."""
 
     query_id: str
     sample: Sample
 
 
 class AccuracyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="accuracy"):
-    """What `rerank-bench run` computes from one contestant's raw rankings on one dataset."""
+    """The figures that `rerank-bench run` computes from one contestant's raw rankings on one dataset."""
 
     provenance: Provenance
-    """Of the computation; `url` and `server` are those of the last session that asked."""
+    """Provenance of the computation; `url` and `server` are those of the last session that sent requests."""
     sessions: list[Provenance]
-    """Of everyone that asked, in order: more than one where a run was resumed."""
+    """Provenance of the sessions that sent requests, in order; more than one if the run was resumed."""
     contestant: ContestantNote
     dataset: DatasetNote
     candidates: CandidatesNote
     queries: int
-    """Judged queries in this run: all of the split, or the sample that `--limit` drew."""
+    """Judged queries in this run: all of the split, or the sample drawn for `--limit`."""
     measures: dict[str, Estimate]
     first_stage: dict[str, Estimate]
     per_query: dict[str, dict[str, float]]
-    """Measure to query id to value; a query without an answer holds 0."""
+    """Measure to query id to value; a query without an answer has 0."""
     first_stage_per_query: dict[str, dict[str, float]]
     failures: list[Sample]
     tokens: int | None
-    """Of the answered queries, where the server told; None where it never did."""
+    """Total of the answered queries; None if the server never reported tokens."""
     search_units: int | None
     usd_per_1000_queries: float | None
-    """None where it is not known."""
+    """None if unknown."""
     cost_source: str | None
-    """The month of the list price, or that the server told it."""
+    """The list price with its month, or the server."""
     tokens_per_1000_queries: float | None = None
-    """By the answered queries whose tokens the server told."""
+    """Based on the answered queries for which the server reported tokens."""
     format: int = 2
 
 
@@ -169,13 +169,13 @@ Record = AccuracyRecord
 
 
 def read(path: Path) -> Record:
-    """Read a record back; DataError where the file is none."""
+    """Read a record; DataError if the file is not one."""
     record: Record = read_as(path, Record)
     return record
 
 
 def read_as(path: Path, kind: Any) -> Any:
-    """Read a record of a stage's own kind back; DataError where the file is none."""
+    """Read a record of type `kind`; DataError if the file is not one."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except OSError as error:

@@ -1,9 +1,9 @@
-"""Files that stay whole whatever ends the process: the atomic write, and the append-only log of JSON lines.
+"""Files that survive a crash: atomic writes, and append-only logs of JSON lines.
 
-A file written by `replacing` or `write_json` is complete or absent: it is written beside its path, as `<name>.partial`,
-and then moved there. A `JsonLog` only ever grows, by whole lines and by one process at a time: a kill at any moment
-leaves at most one line without its end, which `read_lines` passes over and the next writer cuts off. What cannot be
-written (no permission, a full disk) is a BenchError that names the file.
+A file written by `replacing` or `write_json` is complete or absent: it is written as `<name>.partial` and then renamed.
+A `JsonLog` only grows, by whole lines and by one process at a time: a kill leaves at most one incomplete line, which
+`read_lines` skips and the next writer removes. A file that cannot be written (no permission, a full disk) is a
+BenchError that names it.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ Line = TypeVar("Line")
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """The path of a file beside `path`, which takes the place of `path` when the block ends without an error.
+    """Yield the path of a temporary file that replaces `path` when the block ends without an error.
 
     Raises:
-        BenchError: an OSError in the block or in the move; `path` is as it was.
+        BenchError: an OSError occurred in the block or in the renaming; `path` is unchanged.
     """
     partial = path.with_name(path.name + ".partial")
     try:
@@ -46,7 +46,7 @@ def write_json(value: Any, path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise BenchError now, not after an hour of measuring, where `path` cannot be written."""
+    """Raise BenchError if `path` cannot be written: before an hour of measuring, not after it."""
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,19 +57,19 @@ def check_writable(path: Path) -> None:
 
 
 class JsonLog(Generic[Line]):
-    """A file of JSON lines that is open for appending and locked. Use with `with`, or call `open` and `close`."""
+    """A file of JSON lines, opened for appending and locked. Use with `with`, or call `open` and `close`."""
 
     def __init__(self, path: Path, if_locked: str) -> None:
-        """Open nothing yet; `if_locked` is the sentence of the error where another process has the file."""
+        """Do not open the file yet; `if_locked` is the error message if another process holds the lock."""
         self._path = path
         self._if_locked = if_locked
         self._file: FileIO
 
     def open(self) -> Self:
-        """Open the file, lock it, and cut off what a kill left of a last line; the lock ends with the process.
+        """Open and lock the file, and remove an incomplete last line; the lock ends with the process.
 
         Raises:
-            BenchError: the file cannot be written, or another process has it.
+            BenchError: the file cannot be written, or another process holds the lock.
         """
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ class JsonLog(Generic[Line]):
         return self
 
     def close(self) -> None:
-        """Close the file and with it the lock."""
+        """Close the file and release the lock."""
         self._file.close()
 
     def __enter__(self) -> Self:
@@ -100,10 +100,10 @@ class JsonLog(Generic[Line]):
         self.close()
 
     def append(self, line: Line) -> None:
-        """Append a line; it is with the operating system when this returns.
+        """Append a line; it has been handed to the operating system when this returns.
 
         Raises:
-            BenchError: the file takes no more; it ends with the last line that was written whole.
+            BenchError: the line cannot be written; the file ends with the last complete line.
         """
         end = self._file.seek(0, 2)
         try:
@@ -117,10 +117,10 @@ class JsonLog(Generic[Line]):
 
 
 def read_lines(path: Path, kind: Any, name: str) -> list[Any]:
-    """The whole lines of a file, each decoded as `kind`; none where the file does not exist.
+    """Return the complete lines of a file, each decoded as `kind`; an empty list if the file does not exist.
 
     Raises:
-        DataError: the file cannot be read, or a line of it is not a `name`; with the number of the line.
+        DataError: the file cannot be read, or a line is not a valid `name`; the message has the line number.
     """
     decoder = msgspec.json.Decoder(kind)
     try:

@@ -1,7 +1,6 @@
-"""Text tables: rows in columns, how a figure is printed, and the lines that a table of figures needs above it.
+"""Text tables: the layout, the format of figures, and the heading lines of every command's tables.
 
-Every command's table is set by `text_table`. Nothing is computed here. A figure stands beside its interval, and what
-could not be measured is a dash.
+Nothing is computed here. A figure is printed with its interval; a missing one is a dash.
 """
 
 from collections.abc import Sequence
@@ -12,19 +11,19 @@ ABSENT = "-"
 
 
 def text_table(rows: Sequence[Sequence[str]], *, indent: int = 2) -> list[str]:
-    """The rows as lines, each column as wide as its widest cell; all rows are of one length."""
+    """Return the rows as lines, each column as wide as its widest cell; all rows have the same length."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     padded = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     return [" " * indent + "  ".join(row).rstrip() for row in padded]
 
 
 def measure_cell(estimate: Estimate) -> str:
-    """A measure with its interval, as the literature prints it."""
+    """Format a measure with its interval, as the literature prints it."""
     return cell(estimate, 4)
 
 
 def cell(estimate: Estimate | None, digits: int) -> str:
-    """A figure with its interval; a dash where there is none."""
+    """Format a figure with its interval; a dash if there is none."""
     if estimate is None:
         return ABSENT
     value, low, high = (figure(part, digits) for part in (estimate.value, estimate.low, estimate.high))
@@ -32,20 +31,20 @@ def cell(estimate: Estimate | None, digits: int) -> str:
 
 
 def figure(value: float, digits: int) -> str:
-    """A bare figure: .5058, as the literature prints measures, where it has four digits."""
+    """Format a figure; with four digits as the literature prints measures: .5058."""
     text = f"{value:.{digits}f}"
     return text[1:] if digits == 4 and text.startswith("0.") else text
 
 
 def server_line(provenance: Provenance) -> str:
-    """What the server says of itself."""
+    """Describe the server from its own information."""
     server = provenance.server or {}
     facts = [f"{key} {server[key]}" for key in ("model_id", "model_dtype", "device", "version") if key in server]
     return f"{', '.join(facts) or 'no server information'}, at {provenance.url}"
 
 
 def dataset_lines(note: DatasetNote) -> list[str]:
-    """What a reader of any figure on this dataset must know of it."""
+    """Describe the dataset: size, labels and known problems."""
     lines = [f"dataset: {note.name} ({note.split}), {note.judged_queries} judged queries, {note.documents} documents"]
     if note.labels:
         lines.append(f"  labels: {note.labels}{'' if note.human_labels else ' (NOT human)'}")
@@ -53,6 +52,6 @@ def dataset_lines(note: DatasetNote) -> list[str]:
 
 
 def candidates_line(note: CandidatesNote) -> str:
-    """Which lists every contestant was given."""
+    """Describe the candidates that every contestant reranked."""
     without = f", none for {note.queries_without_candidates} queries" if note.queries_without_candidates else ""
     return f"  candidates   top {note.depth} of {note.source} (sha256 {note.sha256[:12]}){without}"

@@ -1,1 +1,1 @@
-"""Accuracy: every judged query's candidates through a contestant, and what the measures say of its rankings."""
+"""Accuracy: reranks every judged query's candidates with a contestant, and measures the rankings."""

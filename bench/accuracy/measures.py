@@ -1,9 +1,9 @@
 """Measures of a ranking by trec_eval's definitions, computed by ir_measures.
 
-nDCG has linear gain and its ideal over all judgements; recall divides by all relevant documents; a judged query
-without an answer counts 0; an unjudged document is not relevant. Equal scores keep candidate order: ties are broken
-here, before ranks go to the library, which would order them by id. A measure's key is its name in the literature as
-ir_measures prints it, such as `nDCG@10` or, for a graded set, `R(rel=2)@10`.
+nDCG has linear gain and the ideal ranking over all judgements; recall divides by all relevant documents; a judged query
+without an answer scores 0; an unjudged document is not relevant. Equal scores keep candidate order: ties are broken
+here, because the library would break them by id. A measure's key is its name as ir_measures prints it, such as
+`nDCG@10` or, for graded judgements, `R(rel=2)@10`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,16 @@ from bench.errors import BenchError
 from bench.records import Estimate
 
 STANDARD = (nDCG @ 5, nDCG @ 10, R @ 5, R @ 10, RR @ 10)
-"""What every run measures, in the order of the tables. To add a measure, add it here: docs/extending.md."""
+"""The measures of every run, in the order of the tables. To add a measure, add it here: docs/extending.md."""
 PRIMARY = str(nDCG @ 10)
-"""The measure by which contestants are ordered, compared in pairs and judged in the arena."""
+"""The measure by which contestants are sorted, compared pairwise and judged in the arena."""
 
 PerQuery = dict[str, dict[str, float]]
 """Measure to query id to value."""
 
 
 def order_by_score(document_ids: Sequence[str], scores: Sequence[float]) -> list[int]:
-    """Indices of the candidates, best score first; equal scores keep the order given."""
+    """Return the indices of the candidates, best score first; equal scores keep the given order."""
     if len(document_ids) != len(scores):
         raise ValueError(f"{len(scores)} scores for {len(document_ids)} documents")
     return sorted(range(len(scores)), key=lambda index: -scores[index])
@@ -39,16 +39,16 @@ def per_query(
     relevance_level: int,
     further: Sequence[str] = (),
 ) -> PerQuery:
-    """Every measure of every judged query.
+    """Return every measure of every judged query.
 
     Args:
         qrels: query id to document id to grade.
-        rankings: query id to document ids, best first, without ties; queries that are absent count 0.
-        relevance_level: the grade from which a document is relevant in binary measures.
-        further: more measures, by their names in the literature, such as `AP` or `R@100`.
+        rankings: query id to document ids, best first, without ties; missing queries score 0.
+        relevance_level: the lowest grade that counts as relevant in binary measures.
+        further: names of additional measures, such as `AP` or `R@100`.
 
     Raises:
-        BenchError: there is no measure of such a name.
+        BenchError: a name is not that of a measure.
     """
     measures = list(dict.fromkeys([*STANDARD, *(_named(name) for name in further)]))
     measures = [_counting_from(relevance_level, measure) for measure in measures]
@@ -62,7 +62,7 @@ def per_query(
 
 
 def means(values: PerQuery, seed: int = 0) -> dict[str, Estimate]:
-    """The mean of every measure over its queries, with a bootstrap interval over queries."""
+    """Return the mean of every measure over the queries, with a bootstrap interval over queries."""
     return {
         name: estimate(np.array(list(by_query.values()), dtype=np.float64), mean, seed)
         for name, by_query in values.items()
@@ -70,7 +70,7 @@ def means(values: PerQuery, seed: int = 0) -> dict[str, Estimate]:
 
 
 def check(names: Sequence[str]) -> None:
-    """Raise BenchError where one of `names` is no measure's, or one's that cannot be computed here."""
+    """Raise BenchError if one of `names` is not a measure or cannot be computed here."""
     for name in names:
         _named(name)
 
@@ -82,7 +82,7 @@ def _named(name: str) -> Any:
         raise BenchError(f"unknown measure {name!r}: use a name such as AP, P@5 or R@100") from error
     try:
         computable = ir_measures.DefaultPipeline.supports(measure)
-    except AssertionError:  # how the library says that a parameter is absent
+    except AssertionError:  # raised by the library if a parameter is missing
         computable = False
     if not computable:
         raise BenchError(f"the measure {name!r} needs a parameter or a library that is missing; an example is P@5")
@@ -90,7 +90,7 @@ def _named(name: str) -> Any:
 
 
 def _counting_from(relevance_level: int, measure: Any) -> Any:
-    """The measure with its relevance level in its name, where it has one and it is not 1."""
+    """Return the measure with its relevance level, unless it has none or the level is the default of 1."""
     return measure(rel=relevance_level) if relevance_level != 1 and "rel" in measure.SUPPORTED_PARAMS else measure
 
 

@@ -1,10 +1,10 @@
-"""Paired comparison of two contestants on the same queries: how large, how sure, for how many.
+"""Paired comparison of two contestants on the same queries: the size of the difference and its significance.
 
-The difference is taken query by query, because queries differ far more than rerankers do. Its mean has a bootstrap
-interval over queries; the p-value is of the two-sided randomisation test that flips signs (Fisher; for retrieval
+The difference is computed query by query, because queries differ far more than rerankers do. Its mean has a bootstrap
+interval over queries; the p-value is that of the two-sided randomisation test that flips signs (Fisher; for retrieval
 Smucker, Allan and Carterette, CIKM 2007), exact where few queries differ, else from seeded draws. The effect size is
 the mean over the standard deviation of the differences (Cohen's d for pairs; Sakai, SIGIR Forum 2014). Runs of
-unequal queries, candidates or datasets are refused: their difference would be of the queries, not of the contestants.
+unequal queries, candidates or datasets are refused, because the difference would not be one between contestants.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ from bench.errors import BenchError
 from bench.records import AccuracyRecord, Estimate
 
 EXACT_UP_TO = 14
-"""Differing queries up to which all sign patterns are gone through."""
+"""Up to this many differing queries, all sign patterns are enumerated."""
 DRAWS = 10_000
 CHUNK = 500  # sign patterns held in memory at a time
 EQUAL = 1e-9
-"""Differences below are the arithmetic's: the query is a tie."""
+"""Smaller differences are rounding errors: the query is a tie."""
 
 
 class Paired(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ class Paired(msgspec.Struct, frozen=True):
 
 
 def compare(first: AccuracyRecord, second: AccuracyRecord, measure: str, seed: int = 0) -> Paired:
-    """The comparison of two records by one measure; BenchError where they are of different things."""
+    """Compare two records by one measure; BenchError if their datasets or candidates differ."""
     names = first.contestant.name, second.contestant.name
     for what, one, other in (
         ("datasets", first.dataset.sha256, second.dataset.sha256),
@@ -62,17 +62,17 @@ def compare(first: AccuracyRecord, second: AccuracyRecord, measure: str, seed: i
 def compare_values(
     names: tuple[str, str], measure: str, first: Mapping[str, float], second: Mapping[str, float], seed: int = 0
 ) -> Paired:
-    """The comparison by one measure.
+    """Compare the values of one measure query by query.
 
     Args:
-        names: of the two contestants.
-        measure: its name, such as `nDCG@10`.
-        first: query id to value; a query without an answer holds 0.
-        second: the same queries' values.
-        seed: of the bootstrap and of the sign flips.
+        names: names of the two contestants.
+        measure: name of the measure, such as `nDCG@10`.
+        first: query id to value; a query without an answer has 0.
+        second: the same queries' values of the second contestant.
+        seed: random seed of the bootstrap and the sign flips.
 
     Raises:
-        BenchError: the two hold different queries, or none.
+        BenchError: the queries differ, or there are none.
     """
     if first.keys() != second.keys() or not first:
         unpaired = sorted(first.keys() ^ second.keys())
@@ -98,10 +98,10 @@ def compare_values(
 
 
 def sign_flip_p(differences: NDArray[np.float64], seed: int = 0) -> float:
-    """The two-sided p-value of the mean of `differences` [n] under random signs.
+    """Return the two-sided p-value of the mean of `differences` [n] under random signs.
 
-    All 2^n patterns of the n differences that are not 0, or, where they are many, `DRAWS` seeded ones with the observed
-    one among them, so that no p-value is 0.
+    Uses all 2^n sign patterns of the n differences that are not 0 or, if there are too many, `DRAWS` random ones, with
+    the observed pattern included so that no p-value is 0.
     """
     nonzero = differences[differences != 0]
     if not len(nonzero):

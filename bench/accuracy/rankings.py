@@ -1,7 +1,7 @@
-"""Raw rankings on disk: `<contestant>.jsonl`, one line a query, only ever appended to (`bench.storage.JsonLog`).
+"""Raw rankings on disk: `<contestant>.jsonl`, one line per query, append-only (`bench.storage.JsonLog`).
 
-A header opens the file and every later session that adds to it. A query has at most one ranking: one that failed is
-reranked again, and its ranking then stands for it.
+The file, and every later session that adds to it, starts with a header. A query has at most one ranking: a failed query
+is reranked again, and its ranking then replaces the failure.
 """
 
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ Line = RankingsHeader | Ranking | Failure
 
 @dataclass(frozen=True)
 class Rankings:
-    """What a file holds."""
+    """The contents of a file of raw rankings."""
 
     headers: list[RankingsHeader]
-    """One a session, the first first; never empty."""
+    """One per session, in order; never empty."""
     rankings: dict[str, Ranking]
     """By query id, in the order of the file."""
     failures: dict[str, Failure]
-    """The last failure of every query that has no ranking, the latest last."""
+    """The last failure of every query without a ranking, the latest last."""
 
 
 def read(path: Path) -> Rankings:
-    """Read a file of raw rankings; DataError with the line where it is none."""
+    """Read a file of raw rankings; DataError with the line number if it is not one."""
     rankings = read_if_there(path)
     if rankings is None:
         raise DataError(f"{path} contains no rankings; create them with `rerank-bench run`")
@@ -35,7 +35,7 @@ def read(path: Path) -> Rankings:
 
 
 def read_if_there(path: Path) -> Rankings | None:
-    """Read a file of raw rankings; None where there is none, or nothing but a first line that a kill cut off."""
+    """Read a file of raw rankings; None if it does not exist or has no complete line."""
     contents = Rankings([], {}, {})
     for number, line in enumerate(read_lines(path, Line, "raw ranking"), start=1):
         if isinstance(line, RankingsHeader):
@@ -55,7 +55,7 @@ def read_if_there(path: Path) -> Rankings | None:
 
 
 def open_log(path: Path) -> JsonLog[Line]:
-    """The file as a log to append to; BenchError where another run has it."""
+    """Return the file as a log to append to; opening it raises BenchError if another run has it."""
     return JsonLog(
         path, if_locked=f"another run is writing to {path}: wait for it to end, or give the contestant another NAME"
     )

@@ -1,7 +1,7 @@
-"""The record of an accuracy run, computed from raw rankings alone: measures, first stage, failures, cost.
+"""Computes the record of an accuracy run from raw rankings alone: measures, first stage, failures, cost.
 
-Pure: nothing is asked, read or written here. A failed query counts 0 in every measure, as does one without candidates,
-and the candidates' own order is measured beside, as the first stage.
+Pure functions without input or output. A failed query scores 0 in every measure, as does one without candidates. The
+candidates' own order is measured as well, as the first stage.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,16 +24,16 @@ def compute_record(
     seed: int,
     further: Sequence[str] = (),
 ) -> AccuracyRecord:
-    """The measures of raw rankings over the selected queries.
+    """Compute the record of raw rankings over the selected queries.
 
     Args:
-        rankings: the contestant's, of at least these queries unless they failed.
-        selection: the queries that count.
-        candidates: that the rankings are of.
-        provenance: of this computation.
-        price: the contestant's list price; None where it has none.
-        seed: of the bootstrap.
-        further: names of further measures, as `per_query` takes them.
+        rankings: the contestant's rankings; a selected query without one has failed.
+        selection: the queries to measure.
+        candidates: the candidates that were ranked.
+        provenance: provenance of this computation.
+        price: the contestant's list price; None if it has none.
+        seed: random seed of the bootstrap.
+        further: names of additional measures, as in `per_query`.
     """
     ranked = [rankings.rankings[query_id] for query_id in selection.query_ids if query_id in rankings.rankings]
     document_ids = {ranking.query_id: ranking.document_ids for ranking in ranked}
@@ -63,19 +63,19 @@ def compute_record(
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
-    """The sum of the counts that are known; None where none is."""
+    """Return the sum of the known counts; None if none is known."""
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
 
 
 def tokens_per_1000_queries(samples: Sequence[Sample]) -> float | None:
-    """A thousand times the mean tokens of the answered queries whose tokens are known; None where none are."""
+    """Return a thousand times the mean tokens of the answered queries with known tokens; None if there are none."""
     tokens = [sample.tokens for sample in samples if sample.tokens is not None]
     return 1000 * sum(tokens) / len(tokens) if tokens else None
 
 
 def usd_per_1000_queries(samples: Sequence[Sample], price: Price | None) -> tuple[float | None, str | None]:
-    """A thousand times the mean cost of the answered queries whose cost is known, and where the cost comes from."""
+    """Return a thousand times the mean cost of the answered queries with known cost, and the source of the cost."""
     costs = [usd for s in samples if price and (usd := price.usd(s.tokens, s.search_units)) is not None]
     source = f"list price as of {price.as_of}" if price else None
     if not costs:

@@ -1,8 +1,7 @@
-"""The requests of an accuracy run: queries through a reranker, at most so many at a time, every outcome logged.
+"""Sends the requests of an accuracy run, with limited concurrency, and logs every outcome.
 
-One client, a progress bar on stderr, a line in the log for every answer as it comes. It promises a ranking or a
-recorded failure for every query that it is given, and drops none. Where one query after the other fails it stops, and
-the rest is for the next run.
+One client, a progress bar on stderr, and a line in the log for every answer as it arrives. Every query gets a ranking
+or a recorded failure. If too many queries in a row fail, the run stops and the next run continues with the rest.
 """
 
 import asyncio
@@ -22,7 +21,7 @@ from bench.storage import JsonLog
 
 RETRIES = 8
 STOP_AFTER = 10
-"""Failed queries in a row after which a server is taken to be gone."""
+"""After this many failed queries in a row, the server counts as gone."""
 
 
 async def rerank(
@@ -37,17 +36,17 @@ async def rerank(
     """Rerank the candidates of some queries and log every outcome.
 
     Args:
-        client: of the reranker.
-        dataset: its texts are sent.
-        candidates: of every query.
-        query_ids: which queries, in this order.
-        log: gets a line for each.
-        concurrency: requests at a time.
-        failed_before: the queries of which a failure is on record.
+        client: client of the reranker.
+        dataset: the dataset whose texts are sent.
+        candidates: candidates of every query.
+        query_ids: the queries to send, in this order.
+        log: receives one line per query.
+        concurrency: maximum number of concurrent requests.
+        failed_before: queries with a recorded failure.
 
     Raises:
-        ServerError: STOP_AFTER queries in a row failed, and one of those that were then not sent has no failure on
-            record yet. Where all have, the failures on record stand.
+        ServerError: STOP_AFTER queries in a row failed, and one of the remaining queries has no recorded failure yet.
+            If all have one, the recorded failures stand.
     """
     failed_in_a_row = 0
     error: str | None = None
@@ -79,7 +78,7 @@ async def rerank(
 
 
 def _check_all_sent(remaining: Iterator[str], failed_before: Container[str], why: str) -> None:
-    """ServerError where one of the remaining queries was never sent, in this run or in an earlier one."""
+    """Raise ServerError if one of the remaining queries was never sent, in this run or an earlier one."""
     never_sent = [query_id for query_id in remaining if query_id not in failed_before]
     if never_sent:
         raise ServerError(f"{why}, so {len(never_sent)} queries were not sent; run the same command again to resume")
@@ -88,7 +87,7 @@ def _check_all_sent(remaining: Iterator[str], failed_before: Container[str], why
 def rank_by_reference(
     reference: Reference, dataset: Dataset, candidates: Candidates, query_ids: Sequence[str], log: JsonLog[Line]
 ) -> None:
-    """Log the rankings of a reference, for which no server is asked."""
+    """Log the rankings of a reference, which needs no server."""
     for query_id in query_ids:
         document_ids = candidates.lists[query_id]
         scores = reference.scores(document_ids, dataset.qrels[query_id])

@@ -1,8 +1,7 @@
-"""Resuming: which queries have no ranking yet, and whether new rankings may be added to the file.
+"""Resuming a run: which queries have no ranking yet, and whether new rankings may be added to the file.
 
-Only like is added to like. The dataset, the candidates, the dialect, the model asked for and the model that the server
-names must be those of the first session; otherwise one sentence says what differs. The URL may differ, since a server
-may come back elsewhere.
+The dataset, the candidates, the dialect, the requested model and the model that the server reports must be those of the
+first session; otherwise the error names the difference. The URL may differ, since a server may have moved.
 """
 
 from pathlib import Path
@@ -16,14 +15,14 @@ from bench.errors import ContestantError, DataError
 from bench.records import ContestantNote
 
 SAME_MODEL = ("model_id", "model_sha", "model_dtype", "artefact_sha256")
-"""Fields of GET /info that say which model it is."""
+"""Fields of GET /info that identify the model."""
 ELSEWHERE = "use another --results folder, or give this contestant another NAME"
 
 
 def missing(selection: Selection, candidates: Candidates, rankings: Rankings | None) -> list[str]:
-    """The queries that have candidates and no ranking: first those never sent, then those that failed, oldest first.
+    """Return the queries with candidates but no ranking: first those never sent, then failed ones, oldest first.
 
-    In this order a run gets on with every repetition, however many queries fail for good.
+    In this order every repetition of a run makes progress, however many queries keep failing.
     """
     ranked = rankings.rankings if rankings else {}
     failed = {query_id: index for index, query_id in enumerate(rankings.failures if rankings else ())}
@@ -34,7 +33,7 @@ def missing(selection: Selection, candidates: Candidates, rankings: Rankings | N
 def check_same_run(
     path: Path, rankings: Rankings | None, contestant: ContestantNote, dataset: Dataset, candidates: Candidates
 ) -> None:
-    """Raise DataError or ContestantError where the rankings in `path` are of something else."""
+    """Raise DataError or ContestantError if the rankings in `path` belong to another run."""
     if rankings is None:
         return
     header = rankings.headers[0]
@@ -54,7 +53,7 @@ def check_same_run(
 
 
 def check_same_server(path: Path, rankings: Rankings | None, server: dict[str, Any] | None) -> None:
-    """Raise ContestantError where the server now names another model than the one whose rankings are in `path`."""
+    """Raise ContestantError if the server reports another model than the one whose rankings are in `path`."""
     before = rankings.headers[0].provenance.server if rankings else None
     for key in SAME_MODEL:
         old, new = (before or {}).get(key), (server or {}).get(key)

@@ -1,7 +1,7 @@
-"""Selection: the judged queries that a run is about, all of a split's or a seeded draw from them.
+"""Selection: the judged queries of a run, all of a split's or a seeded sample of them.
 
-The whole dataset goes along, because it is what the figures of a draw stand on too: its documents, its hash, and the
-grade from which a document is relevant, which a draw may by chance not hold.
+It keeps the whole dataset, because the figures of a sample depend on it too: its documents, its hash, and the relevance
+level, which follows from the highest grade of the whole split.
 """
 
 import random
@@ -24,12 +24,12 @@ class Selection:
 
     @property
     def relevance_level(self) -> int:
-        """The grade from which a document is relevant in binary measures: the whole split's."""
+        """The lowest grade that counts as relevant in binary measures, by the whole split."""
         return self.dataset.relevance_level
 
 
 def select(dataset: Dataset, limit: int | None = None, seed: int = 0) -> Selection:
-    """At most `limit` of the judged queries: all of them, or a draw by `seed`."""
+    """Select all judged queries, or a sample of at most `limit` drawn with `seed`."""
     query_ids = tuple(dataset.queries)
     if limit is not None and limit < len(query_ids):
         drawn = set(random.Random(seed).sample(query_ids, limit))  # a sample, not a secret

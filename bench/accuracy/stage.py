@@ -1,10 +1,10 @@
-"""The accuracy stage: one contestant's rankings of one dataset, from what is missing to the record.
+"""The accuracy stage: obtains one contestant's missing rankings of one dataset and computes the record.
 
     dataset ─ select ─▶ Selection ─ missing ─▶ rerank ─▶ <contestant>.jsonl ─ compute_record ─▶ <contestant>.json
 
-Shared by `rerank-bench run` and `bench.quickstart`, so that both measure the same way. The stage makes sure that a
-reranker answers at the URL before it sends the first measured request. It asks only for what the results folder lacks:
-with nothing missing it computes the record again and asks nobody.
+Shared by `rerank-bench run` and `bench.quickstart`, so that both measure in the same way. The stage checks that a
+reranker answers at the URL before it sends the first measured request. It requests only the rankings that are missing
+in the results folder; if none are, it computes the record again without a server.
 """
 
 import asyncio
@@ -35,11 +35,11 @@ class AccuracySettings:
     seed: int = 0
     timeout_s: float = 120.0
     measures: tuple[str, ...] = ()
-    """Further measures, by their names in the literature."""
+    """Names of additional measures."""
 
 
 def accuracy_folder(results: Path, dataset: Dataset) -> Path:
-    """Where a dataset's candidates, rankings and accuracy records lie; a split other than `test` has its own."""
+    """Return the folder of a dataset's candidates, rankings and accuracy records, one per split."""
     name = dataset.name if dataset.split == "test" else f"{dataset.name}-{dataset.split}"
     return results / "accuracy" / file_name(name)
 
@@ -51,17 +51,17 @@ def measure_accuracy(
     folder: Path,
     settings: AccuracySettings,
 ) -> AccuracyRecord:
-    """Rank the judged queries' candidates where `folder` lacks them, and measure what it then holds.
+    """Obtain the rankings that `folder` lacks, and compute the record of all of them.
 
     Args:
-        contestant: who ranks.
-        dataset: the whole split; `settings.limit` draws from it.
-        candidates: the ones frozen in `folder`.
-        folder: of the dataset's results; gets `<contestant>.jsonl` and `<contestant>.json`.
-        settings: of this run.
+        contestant: the contestant to measure.
+        dataset: the whole split, from which `settings.limit` samples.
+        candidates: the candidates frozen in `folder`.
+        folder: the dataset's results folder; `<contestant>.jsonl` and `<contestant>.json` are written to it.
+        settings: the settings of this run.
 
     Raises:
-        BenchError: the folder holds something else, cannot be written, or no reranker answers.
+        BenchError: the folder has results of another run, cannot be written, or no reranker answers.
     """
     rankings_path, record_path = (folder / f"{contestant.name}{ending}" for ending in (".jsonl", ".json"))
     check_writable(record_path)
@@ -91,13 +91,13 @@ def measure_accuracy(
 async def _add_missing(
     contestant: Contestant, selection: Selection, candidates: Candidates, path: Path, settings: AccuracySettings
 ) -> None:
-    """Have the server rank what the file lacks; a server that cannot be asked leaves no trace in it."""
+    """Request the missing rankings from the server; if it cannot be reached, nothing is written to the file."""
     concurrency = contestant.concurrency or settings.concurrency
     async with Client(contestant, timeout_s=settings.timeout_s, connections=concurrency) as client:
         await client.check()
         server = await client.info()
         with open_log(path) as log:
-            rankings = read_if_there(path)  # once more: nobody else can add to it from here on
+            rankings = read_if_there(path)  # read again: the file is locked from here on
             check_same_server(path, rankings, server)
             used = asdict(settings) | {"concurrency": concurrency, "per_minute": contestant.per_minute}
             session = provenance.gather(client.url, server, used)

@@ -1,7 +1,6 @@
-"""The text tables of accuracy: measures beside their intervals, contestants in pairs, never a bare figure.
+"""The text tables of accuracy: measures with their intervals, and paired comparisons of contestants.
 
-Reads records and makes text; computes nothing. Every oddity that a reader must know of (failed queries, where the
-cost comes from) has its line.
+Formats records and computes nothing. Everything a reader must know (failed queries, the source of the cost) has a line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,9 @@ from bench.tables import ABSENT, candidates_line, dataset_lines, measure_cell, s
 
 
 def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
-    """The measures of all contestants on one dataset, best nDCG@10 first; the candidates' own order among them.
+    """Format the measures of all contestants on one dataset, best nDCG@10 first, including the candidates' own order.
 
-    The records are of the same queries of the same dataset with the same candidates.
+    All records must have the same dataset, queries and candidates.
     """
     first = records[0]
     best_first = sorted(records, key=lambda record: -record.measures[PRIMARY].value)
@@ -37,7 +36,7 @@ def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
 
 
 def paired_line(pair: Paired) -> str:
-    """Two contestants on the same queries: the mean difference with its interval, and how sure it is."""
+    """Format the paired comparison of two contestants: the mean difference, its interval and significance."""
     sign = "+" if pair.difference.value >= 0 else ""
     effect = ABSENT if pair.effect_size is None else f"{pair.effect_size:.2f}"
     return (
@@ -48,7 +47,7 @@ def paired_line(pair: Paired) -> str:
 
 
 def accuracy_heading(records: Sequence[AccuracyRecord]) -> str:
-    """Who was measured on what: the lines that an accuracy table needs above it."""
+    """Format the lines above an accuracy table: dataset, candidates and contestants."""
     return "\n".join(
         [*(line for record in records for line in _contestant_lines(record)), *dataset_lines(records[0].dataset)]
     )
@@ -64,7 +63,7 @@ def _cost_cells(record: AccuracyRecord) -> tuple[str, str]:
 
 
 def _failure_lines(record: AccuracyRecord) -> list[str]:
-    """How many queries failed, and why."""
+    """Format the number of failed queries and the reasons."""
     if not record.failures:
         return []
     count = f"{len(record.failures)} of {record.queries} queries failed and score 0"
@@ -73,7 +72,7 @@ def _failure_lines(record: AccuracyRecord) -> list[str]:
 
 
 def _contestant_lines(record: AccuracyRecord) -> list[str]:
-    """What the server says of itself, and where the cost comes from."""
+    """Format the server's own information and the source of the cost."""
     name = record.contestant.name
     lines = [f"{name}: {server_line(record.provenance)}"] if record.provenance.url else []
     if record.cost_source:

@@ -1,9 +1,9 @@
-"""Candidates: the first-stage list that every contestant is given for every judged query, frozen and hashed.
+"""Candidates: the first-stage lists that every contestant reranks, one per judged query, frozen and hashed.
 
-From a TREC run file (the dataset's own runs/BM25.trec by default), from embeddings, or else from BM25 over the
+They come from a TREC run file (by default the dataset's own runs/BM25.trec), from embeddings, or from BM25 over the
 corpus. The same dataset, source and depth give the same lists and the same hash everywhere; the source names the
-libraries' versions, because a new release of the stemmer moves single ranks. ArguAna's rule holds for all sets: a
-candidate whose id is the query's own is dropped, because there the query's own text lies in the corpus.
+libraries' versions, because a new release of the stemmer changes single ranks. As in ArguAna, whose corpus contains the
+queries' own texts, a candidate with the query's own id is dropped in every dataset.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ K1, B = 0.9, 0.4
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidate document ids of every judged query, best first."""
+    """The candidate document ids of every judged query, best first."""
 
     source: str
     depth: int
@@ -41,22 +41,22 @@ class Candidates:
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     def note(self) -> CandidatesNote:
-        """What a record tells of these candidates."""
+        """The description of these candidates in a record."""
         without = sum(not documents for documents in self.lists.values())
         return CandidatesNote(self.source, self.depth, self.sha256, without)
 
 
 @dataclass(frozen=True)
 class Dense:
-    """Candidates by embeddings."""
+    """The source of dense candidates: an embeddings model and the cache of its vectors."""
 
     model: EmbeddingsModel
     cache: Path
-    """The SQLite file that keeps the vectors."""
+    """The SQLite file that stores the vectors."""
 
 
 def freeze(dataset: Dataset, depth: int, run_file: Path | None = None, dense: Dense | None = None) -> Candidates:
-    """The top `depth` candidates: of `dense` or `run_file` where given, else of runs/BM25.trec, else of BM25."""
+    """Return the top `depth` candidates from `dense` or `run_file` if given, else from runs/BM25.trec or BM25."""
     if dense:
         lists = rank(dataset, depth, lambda texts: embed(dense.model, texts, dense.cache))
         return Candidates(f"dense {dense.model.model} (exact inner product)", depth, lists)
@@ -69,13 +69,13 @@ def freeze(dataset: Dataset, depth: int, run_file: Path | None = None, dense: De
 
 
 def shipped_run(dataset: Dataset) -> Path | None:
-    """The dataset's own runs/BM25.trec, where it has one."""
+    """Return the dataset's own runs/BM25.trec; None if it has none."""
     file = dataset.folder / SHIPPED_RUN
     return file if file.is_file() else None
 
 
 def _from_run(file: Path, dataset: Dataset, depth: int) -> dict[str, list[str]]:
-    """The run's best `depth` a query, by score as trec_eval reads it; equal scores by the run's rank."""
+    """Return the run's best `depth` documents per query, sorted by score as in trec_eval, then by the run's rank."""
     scored: dict[str, dict[str, tuple[float, int, str]]] = {query_id: {} for query_id in dataset.queries}
     for location, line in numbered_lines(file):
         query_id, document_id, rank, score = _run_line(location, line)
@@ -106,7 +106,7 @@ def _run_line(location: str, line: str) -> tuple[str, str, int, float]:
 
 
 def _from_bm25(dataset: Dataset, depth: int) -> dict[str, list[str]]:
-    """Lucene's BM25 as bm25s computes it; only documents that share a term, equal scores in corpus order."""
+    """Rank by Lucene's BM25 as bm25s computes it: only documents that share a term, equal scores in corpus order."""
     ids = list(dataset.documents)
     stemmer = Stemmer.Stemmer("english")
     index = bm25s.BM25(k1=K1, b=B)
@@ -115,7 +115,7 @@ def _from_bm25(dataset: Dataset, depth: int) -> dict[str, list[str]]:
     index.index(tokens[: len(ids)], show_progress=False)
     lists: dict[str, list[str]] = {}
     for query_id, terms in zip(dataset.queries, tokens[len(ids) :], strict=True):
-        # Scored whole and sorted stably: the library's own top-k leaves equal scores in no fixed order.
+        # All scores, sorted stably: the library's own top-k returns equal scores in no fixed order.
         scores = index.get_scores(terms) if terms else np.zeros(len(ids))
         best = [ids[i] for i in np.argsort(-scores, kind="stable")[: depth + 1] if scores[i] > 0]
         lists[query_id] = [i for i in best if i != query_id][:depth]

@@ -1,9 +1,9 @@
-"""Dense candidates: the documents whose embeddings have the largest inner product with the query's, exactly.
+"""Dense candidates: the documents whose embeddings have the largest inner product with the query's (exact search).
 
-No index and no approximation: every query meets every document. Vectors are taken as the server gives them, so that
-a model made for the inner product is ranked by it (OpenAI's and most others have length 1, where it is the cosine).
-Documents without text are never candidates. Products that agree to six decimals count as equal and keep corpus order:
-what lies below is the arithmetic's noise, not the model's word.
+There is no index and no approximation: every query is compared with every document. Vectors are used as the server
+returns them; those of OpenAI and most others have length 1, so that the inner product is the cosine. Documents without
+text are never candidates. Products that agree to six decimals count as equal and keep corpus order, because smaller
+differences are rounding errors.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ Embed = Callable[[Sequence[str]], Vectors]
 
 
 def rank(dataset: Dataset, depth: int, embed: Embed) -> dict[str, list[str]]:
-    """The best `depth` documents of every judged query, best first, without the query's own."""
+    """Return the best `depth` documents of every judged query, best first, without the query's own document."""
     ids = [document_id for document_id, text in dataset.documents.items() if text]
     vectors = embed([dataset.documents[i] for i in ids] + list(dataset.queries.values()))
     documents, queries = vectors[: len(ids)], vectors[len(ids) :]

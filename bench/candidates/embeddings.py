@@ -1,9 +1,9 @@
-"""Embeddings from any server that speaks OpenAI's /v1/embeddings, kept on disk so that a repeat asks nothing.
+"""Embeddings from any server with OpenAI's /v1/embeddings, cached on disk so that no text is requested twice.
 
-Texts go out in batches; every answered batch is on disk before the next is sent, so that a kill loses at most one.
-A busy or broken server is waited for as `bench.client.retry` says. It promises vectors in the order of the texts, all
-of one length and finite, or a sentence; the key goes into one header and nowhere else. No proxy and no other
-environment is honoured, so that a loopback server is reached directly.
+Texts are sent in batches; every answered batch is on disk before the next is sent, so that a kill loses at most one. A
+busy or broken server is retried as in `bench.client.retry`. The vectors have the order of the texts, one length and
+finite values; anything else is an error. The key is sent in one header and stored nowhere. Proxy settings in the
+environment are ignored, so that a loopback server is reached directly.
 """
 
 import hashlib
@@ -33,16 +33,16 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class EmbeddingsModel:
-    """Which model at which server."""
+    """An embeddings model and its server."""
 
     url: str
-    """Base URL such as https://host/v1, or the whole address that ends in /embeddings."""
+    """Base URL such as https://host/v1, or the full address ending in /embeddings."""
     model: str
     key: str | None = field(default=None, repr=False)
 
     @property
     def address(self) -> str:
-        """Where the texts are posted: `/v1/embeddings` of a bare host, `/embeddings` below a path."""
+        """The address for POST: `/v1/embeddings` on a bare host, `/embeddings` below a path."""
         url = self.url.rstrip("/")
         if url.endswith("/embeddings"):
             return url
@@ -59,16 +59,16 @@ class _Answer(msgspec.Struct):
 
 
 def embed(model: EmbeddingsModel, texts: Sequence[str], cache: Path, *, timeout_s: float = 120.0) -> Vectors:
-    """The vectors of `texts`, [len(texts), dimensions]: from `cache`, and what is not there from the server.
+    """Return the vectors of `texts`, [len(texts), dimensions], from `cache` or else from the server.
 
     Args:
-        model: who is asked.
-        texts: what is embedded; equal texts are asked for once. None may be empty: servers refuse that.
-        cache: an SQLite file, made where it is absent; it may serve several models.
-        timeout_s: for one batch.
+        model: the embeddings model.
+        texts: the texts, none of them empty, which servers refuse; equal texts are requested once.
+        cache: an SQLite file, created if missing; several models may share it.
+        timeout_s: timeout of one batch in seconds.
 
     Raises:
-        ServerError: the server cannot be reached, refuses, or does not answer with vectors.
+        ServerError: the server cannot be reached, refuses, or does not return vectors.
         DataError: the cache cannot be read or written.
     """
     keys = {text: _key(model, text) for text in texts}
@@ -100,7 +100,7 @@ def _stored(store: sqlite3.Connection, key: bytes) -> Vectors:
 def _fill(
     model: EmbeddingsModel, texts: list[str], keys: dict[str, bytes], store: sqlite3.Connection, timeout_s: float
 ) -> None:
-    """Ask for `texts` batch by batch; every batch is committed when it is there."""
+    """Request `texts` batch by batch; every batch is committed when it arrives."""
     if not texts:
         return
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {model.key}"} if model.key else {})
@@ -139,7 +139,7 @@ def _ask(http: httpx.Client, model: EmbeddingsModel, batch: list[str]) -> list[V
 
 
 def _read(body: bytes, count: int, model: EmbeddingsModel) -> list[Vectors]:
-    """The vectors by index; ServerError where they are not whole."""
+    """Return the vectors in order of their index; ServerError if they are incomplete."""
     try:
         answer = msgspec.json.decode(body, type=_Answer)
     except (msgspec.MsgspecError, UnicodeError) as error:

@@ -1,7 +1,7 @@
-"""Frozen candidates: `candidates.json` in a dataset's results folder, the list that every contestant there was given.
+"""Frozen candidates: `candidates.json` in a dataset's results folder, the lists that every contestant reranks.
 
-Made once, by `rerank-bench candidates` or by the first run that needs it; every later run takes it from there, or is
-refused where its dataset, its depth or its source are others: figures of different lists must not meet in one table.
+The file is written once, by `rerank-bench candidates` or by the first run that needs it. Every later run uses it, and
+is refused if it requests another dataset, depth or source: figures of different lists must not share a table.
 """
 
 import hashlib
@@ -21,19 +21,19 @@ from bench.storage import write_json
 
 FILE = "candidates.json"
 DEPTH = 50
-"""Candidates a query where none are asked for, as the public leaderboard has them."""
+"""Default number of candidates per query, as on the public leaderboard."""
 SOURCES = {"dense", "run_sha256", "bm25"}
-"""The settings that name a source; a file has one of them."""
+"""The settings that name a source; a file has exactly one of them."""
 
 
 class FrozenCandidates(msgspec.Struct, frozen=True, tag_field="record", tag="candidates"):
-    """What the file holds."""
+    """The contents of `candidates.json`."""
 
     provenance: Provenance
     dataset: DatasetNote
     candidates: CandidatesNote
     settings: dict[str, Any]
-    """What was asked for: the source and what it depends on, the depth."""
+    """The requested settings: the source and its parameters, and the depth."""
     lists: dict[str, list[str]]
     """Query id to document ids, best first; a query without candidates has an empty list."""
     format: int = 1
@@ -41,14 +41,14 @@ class FrozenCandidates(msgspec.Struct, frozen=True, tag_field="record", tag="can
 
 @dataclass(frozen=True)
 class Choice:
-    """Which candidates are wanted. What is None is left open."""
+    """The requested candidates. None leaves a setting open."""
 
     depth: int | None = None
     run_file: Path | None = None
     dense: Dense | None = None
 
     def settings(self) -> dict[str, Any]:
-        """What the choice fixes, as the file records it."""
+        """The settings that are not left open, in the form in which the file records them."""
         depth = {"depth": self.depth} if self.depth else {}
         if self.dense:
             return {"dense": self.dense.model.model, "url": self.dense.model.address, **depth}
@@ -57,23 +57,23 @@ class Choice:
         return depth
 
     def complete(self, dataset: Dataset) -> "Choice":
-        """The choice with nothing left open but BM25: `DEPTH` deep, from the dataset's own run where it has one."""
+        """Return the choice with defaults filled in: depth `DEPTH`, and the dataset's own run if it has one."""
         run_file = self.run_file if self.dense else self.run_file or candidates.shipped_run(dataset)
         return Choice(self.depth or DEPTH, run_file, self.dense)
 
 
 def load_or_freeze(dataset: Dataset, choice: Choice, folder: Path, *, exact: bool = False) -> Candidates:
-    """The candidates that are frozen in `folder`; where none are, those of `choice`, frozen there now.
+    """Return the candidates frozen in `folder`; if there are none, freeze those of `choice`.
 
     Args:
-        dataset: whose they must be.
-        choice: what they must be like. What it leaves open is as it was frozen, and for new ones `DEPTH` and the
-            dataset's own run or else BM25.
-        folder: of the dataset's results.
-        exact: whether frozen ones must be as new ones would be in what the choice leaves open too.
+        dataset: the dataset of the candidates.
+        choice: the requested settings. Open ones are taken from the frozen candidates; new candidates have depth
+            `DEPTH` and come from the dataset's own run or else from BM25.
+        folder: the dataset's results folder.
+        exact: whether open settings must equal the defaults too.
 
     Raises:
-        DataError: the folder holds those of another dataset, depth or source.
+        DataError: the folder has candidates of another dataset, depth or source.
     """
     path = folder / FILE
     if not path.exists():
@@ -93,7 +93,7 @@ def _freeze(dataset: Dataset, choice: Choice, path: Path) -> Candidates:
 
 
 def _all_settings(choice: Choice) -> dict[str, Any]:
-    """The settings of a complete choice: everything that the lists depend on but the dataset and the libraries."""
+    """Return the settings of a complete choice: all that the lists depend on except the dataset and the libraries."""
     bm25 = {} if choice.dense or choice.run_file else {"bm25": {"k1": K1, "b": B}}
     return {**bm25, **choice.settings()}
 
@@ -103,7 +103,7 @@ def _candidates(record: FrozenCandidates) -> Candidates:
 
 
 def _check_same(path: Path, frozen: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """DataError where a wanted setting is not what the file was made with, or another source's is."""
+    """Raise DataError if a requested setting or the source differs from the file's."""
     source = SOURCES & wanted.keys()
     differing = [name for name in wanted if frozen.get(name) != wanted[name] and name != "run"]
     if differing or (source and source != SOURCES & frozen.keys()):
@@ -111,7 +111,7 @@ def _check_same(path: Path, frozen: dict[str, Any], wanted: dict[str, Any]) -> N
 
 
 def _in_words(settings: dict[str, Any]) -> str:
-    """Settings in words, as far as they say anything."""
+    """Describe the settings in words."""
     words = [f"the top {settings['depth']}"] if "depth" in settings else []
     if "dense" in settings:
         words.append(f"the model {settings['dense']} at {settings['url']}")

@@ -1,1 +1,1 @@
-"""The HTTP client: how one rerank request is sent, timed, retried and read."""
+"""The HTTP client: sends, times and retries rerank requests, and reads the answers."""

@@ -1,9 +1,9 @@
-"""The HTTP client: how one rerank request is sent, timed, retried and checked.
+"""The HTTP client: sends, times, retries and checks one rerank request at a time.
 
-When to send is the caller's (`bench.accuracy.run`, `bench.latency`) within the contestant's rate limit; what the bodies
-mean is the contestant's dialect's. It promises that `rerank` never raises for a bad answer: a failure is an Answer
-without scores whose sample says why, and no sample holds the key. No proxy and no other environment is honoured, so
-that a loopback server is reached directly.
+The caller (`bench.accuracy`, `bench.latency`) decides when to send, within the contestant's rate limit; the
+contestant's dialect defines the bodies. `rerank` never raises for a bad answer: a failure is an Answer without scores
+whose sample has the reason, and no sample contains the key. Proxy settings in the environment are ignored, so that a
+loopback server is reached directly.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from bench.records import Sample
 
 @dataclass(frozen=True)
 class Answer:
-    """One request's outcome: scores in input order, or None where `sample.error` says why there are none."""
+    """One request's outcome: scores in input order, or None with the reason in `sample.error`."""
 
     scores: list[float] | None
     sample: Sample
@@ -40,7 +40,7 @@ class _HttpReply:
 
 
 class Client:
-    """A contestant's connection. Use with `async with`; one client serves any number of concurrent requests."""
+    """A client of one contestant for any number of concurrent requests. Use with `async with`."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Client:
         self._http = httpx.AsyncClient(timeout=timeout_s, limits=limits, trust_env=False)
 
     async def __aenter__(self) -> "Client":
-        """Give the client itself."""
+        """Return the client itself."""
         return self
 
     async def __aexit__(
@@ -76,8 +76,10 @@ class Client:
     async def rerank(
         self, query_id: str, query: str, documents: list[str], *, retries: int = 0, planned_s: float | None = None
     ) -> Answer:
-        """Rerank once, planned for now unless told for when. Where it was retried, the sample's other times are the
-        last attempt's.
+        """Send one request and return its outcome.
+
+        The planned time is now unless `planned_s` is given. If the request was retried, the other times of the sample
+        are those of the last attempt.
         """
         planned_s = self.now_s() if planned_s is None else planned_s
         body = self.contestant.dialect.request_body(query, documents, self.contestant.model)
@@ -94,7 +96,7 @@ class Client:
             attempt += 1
 
     async def info(self) -> dict[str, Any] | None:
-        """What the server tells of itself at GET /info; None where it has no such page."""
+        """Return the server's answer to GET /info; None if it has no such route."""
         try:
             answer = (await self._http.get(f"{self.url}/info", headers=self._headers)).json()
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
@@ -102,11 +104,11 @@ class Client:
         return answer if isinstance(answer, dict) else None
 
     async def text(self, route: str) -> str:
-        """What stands at a route, such as /metrics; raises httpx.HTTPError."""
+        """Return the text at a route such as /metrics; raises httpx.HTTPError."""
         return (await self._http.get(self.url + route, headers=self._headers)).raise_for_status().text
 
     async def check(self) -> None:
-        """ServerError with one sentence unless a reranker answers a small request."""
+        """Raise ServerError unless a reranker answers a small request."""
         small = ("check", "What is a panda?", ["A bear.", "A bicycle."])
         sample = (await self.rerank(*small)).sample
         if sample.status in BUSY:

@@ -1,6 +1,6 @@
-"""What a reply holds beside its ranking: stage times and counts in its headers, the reason for a refusal in its body.
+"""Reads what a reply contains besides its ranking: stage times and counts in headers, the error message in the body.
 
-Read leniently, because none of it is needed for a ranking: what cannot be read is left out.
+Parsing is lenient, because none of this is needed for a ranking: unreadable values are left out.
 """
 
 import json
@@ -11,7 +11,7 @@ REASON_LENGTH = 200
 
 
 def stage_times_ms(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, float]:
-    """Stage to milliseconds: of Server-Timing, else of the dialect's `own` headers (header to stage)."""
+    """Return milliseconds by stage from Server-Timing, or else from the dialect's `own` headers (header to stage)."""
     texts = {stage: headers.get(header, "") for header, stage in own.items()}
     return server_timing_ms(headers.get("Server-Timing", "")) or {
         stage: float(text) for stage, text in texts.items() if text.replace(".", "", 1).isdecimal()
@@ -19,7 +19,7 @@ def stage_times_ms(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[s
 
 
 def server_timing_ms(header: str) -> dict[str, float]:
-    """Stage durations of a Server-Timing header (`name;dur=1.5, …`); stages without a readable one are left out."""
+    """Return the durations in a Server-Timing header (`name;dur=1.5, …`); unreadable ones are left out."""
     stages: dict[str, float] = {}
     for stage in header.split(","):
         name, *parameters = (part.strip() for part in stage.split(";"))
@@ -31,18 +31,18 @@ def server_timing_ms(header: str) -> dict[str, float]:
 
 
 def count(headers: Mapping[str, str], header: str | None) -> int | None:
-    """The whole number in `header`; None where there is none."""
+    """Return the whole number in `header`; None if there is none."""
     text = headers.get(header, "") if header else ""
     return int(text) if text.isdecimal() else None
 
 
 def refusal(status: int, body: bytes, key: str | None) -> str:
-    """What is wrong where the status is not 200, without the key, which some servers repeat as they refuse it."""
+    """Describe an answer whose status is not 200, without the key, which some servers repeat in their message."""
     return f"status {status}: {reason(body.replace(key.encode(), b'(the key)') if key else body)}"
 
 
 def reason(body: bytes) -> str:
-    """The server's own words: `message`, `detail` or `error` of a JSON body, else its text, cut short."""
+    """Return the server's message: `message`, `detail` or `error` of a JSON body, else its text, shortened."""
     text = body.decode(errors="replace").strip()
     try:
         answer = json.loads(text)
@@ -54,7 +54,7 @@ def reason(body: bytes) -> str:
 
 
 def _words(message: Any) -> str:
-    """A message may be an object with a `message` (OpenAI) or a list of errors, each with a `msg` (FastAPI)."""
+    """Return the text of a message, which may be an object with `message` (OpenAI) or a list with `msg` (FastAPI)."""
     if isinstance(message, dict):
         return str(message.get("message") or message)
     if isinstance(message, list) and message and all(isinstance(entry, dict) and "msg" in entry for entry in message):

@@ -1,8 +1,8 @@
-"""When a request is sent again, how long to wait before, and when a rate limit lets it go.
+"""Decides whether a request is retried, how long to wait before, and when a rate limit allows the next one.
 
-A server that is busy (429, 503) is waited for as long as the caller has retries; one that is broken (other 5xx, a
-connection that fails) a few times only, since that more often stays. What the client did wrong (4xx) and an answer that
-did not come in time are not asked for again: the one would fail again, the other would double a load that is too high.
+A busy server (429, 503) is retried as often as the caller allows; a broken one (other 5xx, connection errors) only a
+few times, since such errors usually last. Client errors (4xx) and timeouts are not retried: the former would fail
+again, the latter would increase an overload.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ LONGEST_WAIT_S = 60.0
 
 
 class RateLimiter:
-    """Lets requests go evenly spaced, so many a minute at most."""
+    """Spaces requests evenly, at most `per_minute` per minute."""
 
     def __init__(self, per_minute: int | None) -> None:
         self._gap_s = 60.0 / per_minute if per_minute else 0.0
         self._next_s = 0.0
 
     async def turn(self, now_s: float) -> None:
-        """Wait for the next free moment and take it."""
+        """Wait for the next free slot and take it."""
         at_s = max(now_s, self._next_s)
         self._next_s = at_s + self._gap_s
         if at_s > now_s:
@@ -35,7 +35,7 @@ class RateLimiter:
 
 
 def may_help(outcome: int | Exception, attempt: int) -> bool:
-    """Whether to send again after attempt number `attempt` (from 1) ended with this status or error."""
+    """Tell whether to retry after attempt number `attempt` (from 1) ended with this status or error."""
     if isinstance(outcome, int):
         return outcome in BUSY or (outcome >= 500 and attempt <= BROKEN_RETRIES)
     passing = isinstance(outcome, httpx.NetworkError | httpx.RemoteProtocolError | httpx.ConnectTimeout)
@@ -43,13 +43,14 @@ def may_help(outcome: int | Exception, attempt: int) -> bool:
 
 
 def wait_s(headers: Mapping[str, str], attempt: int) -> float:
-    """Seconds to wait before attempt `attempt + 1`: what the server asks for or somewhat longer."""
+    """Return the seconds to wait before attempt `attempt + 1`: what the server requests or somewhat longer."""
     return spread_s(asked_s(headers, attempt), attempt)
 
 
 def asked_s(headers: Mapping[str, str], attempt: int) -> float:
-    """Seconds that the server asks for, in `retry-after-ms` or in Retry-After (a number or an HTTP date); without one
-    0.5, 1, 2 … At most a minute.
+    """Return the seconds requested in `retry-after-ms` or Retry-After (a number or an HTTP date), at most a minute.
+
+    Without such a header they are 0.5, 1, 2 and so on.
     """
     wait_s = 0.5 * 2.0 ** (attempt - 1)
     milliseconds, retry_after = headers.get("retry-after-ms", ""), headers.get("Retry-After", "").strip()
@@ -64,9 +65,9 @@ def asked_s(headers: Mapping[str, str], attempt: int) -> float:
 
 
 def spread_s(asked_s: float, attempt: int) -> float:
-    """Seconds to wait when asked for `asked_s`: more with each attempt, and not the same for all.
+    """Return the seconds to wait when the server requested `asked_s`: longer with each attempt, with random jitter.
 
-    Clients that were refused together and came back together would be refused again.
+    Without jitter, clients that were refused together would return together and be refused again.
     """
     grown_s = min(0.25 * 2.0 ** (attempt - 1), LONGEST_WAIT_S)
     return max(asked_s, grown_s) * random.uniform(1.0, 1.5)

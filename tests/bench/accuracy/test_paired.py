@@ -144,7 +144,7 @@ def test_records_are_compared_by_every_measure(tmp_path: Path) -> None:
     expected = oracle.measures["nDCG@10"].value - bm25.measures["nDCG@10"].value
     assert results[1].difference.value == pytest.approx(expected)
     line = tables.paired_line(results[1])
-    assert line.startswith("  in pairs: oracle - bm25: nDCG@10 +")
+    assert line.startswith("  paired: oracle - bm25: nDCG@10 +")
     assert line.endswith(
         f"p = {results[1].p_value:.4f}, effect size {results[1].effect_size:.2f}, "
         f"better on {results[1].wins}, worse on 0, equal on {4 - results[1].wins} of 4 queries"

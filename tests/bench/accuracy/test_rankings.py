@@ -81,9 +81,9 @@ def test_a_second_writer_is_refused(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda lines: [lines[0], b"{}", *lines[1:]], "line 2 is no raw ranking"),
-        (lambda lines: [*lines[:2], lines[2][:40], *lines[3:]], "line 3 is no raw ranking"),
-        (lambda lines: [*lines[:2], b"\xff", *lines[2:]], "line 3 is no raw ranking"),
+        (lambda lines: [lines[0], b"{}", *lines[1:]], "line 2 is not a valid raw ranking"),
+        (lambda lines: [*lines[:2], lines[2][:40], *lines[3:]], "line 3 is not a valid raw ranking"),
+        (lambda lines: [*lines[:2], b"\xff", *lines[2:]], "line 3 is not a valid raw ranking"),
         (lambda lines: lines[1:], "line 1: expected the header, found a ranking"),
         (lambda lines: [*lines[:2], lines[1], *lines[2:]], "line 3: the query 'q1' already has a ranking"),
         (lambda _: [b""], "contains no rankings; create them with `rerank-bench run`"),

@@ -107,7 +107,10 @@ def test_a_server_that_is_gone_is_left_alone(
     flags = ["--url", reranker.url, "--data", str(folder), "--results", str(folder / "r"), "--concurrency", "1"]
     reranker.replies = [*[None] * 6, *[Reply(400, {"message": "out of credit"})] * 40]
     error = sentence_of(bench_run(*flags))
-    assert f"rerank on {folder.name}: 10 queries in a row failed (status 400: out of credit), so 25 were not" in error
+    assert (
+        f"rerank on {folder.name}: 10 queries in a row failed (status 400: out of credit), so 25 queries were not"
+        in error
+    )
     assert "run the same command again to resume" in error
     assert len(asked(reranker)) == 15
     assert not (folder / "r" / "accuracy" / folder.name / "rerank.json").exists()
@@ -160,7 +163,7 @@ def _nothing(_: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "flags", "info", "sentence"),
     [
-        (_nothing, ["--depth", "9"], {}, "holds the top 10 of BM25 (k1=0.9 b=0.4), not the top 9;"),
+        (_nothing, ["--depth", "9"], {}, "contains the top 10 of BM25 (k1=0.9 b=0.4), not the top 9;"),
         (_changed_candidates, [], {}, "candidates.json was modified after it was frozen"),
         (_other_candidates, ["--depth", "2"], {}, "rerank.jsonl contains rankings of other candidates (BM25"),
         (_nothing, ["--candidates", "other.trec"], {}, "not the top 10 of the run other.trec (sha256 "),
@@ -226,4 +229,4 @@ def test_the_same_contestant_with_another_dialect_is_refused(reranker: FakeReran
     usual = ["--data", "sample", "--results", str(tmp_path), "--contestant"]
     assert bench_run(*usual, f"x=rerank@{reranker.url}").exit_code == 0
     assert "contains rankings by rerank with model None, not by bm25" in sentence_of(bench_run(*usual, "x=bm25"))
-    assert "not of rerank with model m" in sentence_of(bench_run(*usual, f"x=rerank:m@{reranker.url}"))
+    assert "not by rerank with model m" in sentence_of(bench_run(*usual, f"x=rerank:m@{reranker.url}"))

@@ -167,7 +167,7 @@ def test_the_seed_reaches_the_comparison_too(reranker: FakeReranker, beir: Write
     reranker.score = lambda query, document: float(zlib.crc32((query + document).encode()))
     flags = ["--contestant", "bm25", "--url", reranker.url, "--data", str(folder), "--results", str(folder / "r")]
     lines = [
-        next(line for line in bench_run(*flags, "--seed", seed).stdout.splitlines() if "in pairs" in line)
+        next(line for line in bench_run(*flags, "--seed", seed).stdout.splitlines() if "paired: " in line)
         for seed in ("0", "0", "1")
     ]
     assert lines[0] == lines[1]

@@ -71,7 +71,7 @@ def test_own_id_is_dropped_before_the_cut(beir: WriteBeir) -> None:
         ("q1 Q0 d1 1 1.0 x\nq1 Q0 d2 second 1.0 x\n", r"BM25\.trec line 2: rank and score must be numbers"),
         ("q1 Q0 d1 1 1.0 x\nq1 Q0 d1 2 0.9 x\n", r"BM25\.trec line 2: the document 'd1' appears twice"),
         ("q1 Q0 d1 1 1.0 x\nq1 Q0 zz 2 0.9 x\n", r"BM25\.trec line 2: the document 'zz' is not in the corpus"),
-        ("q9 Q0 d1 1 1.0 x\n", r"holds none of the judged queries"),
+        ("q9 Q0 d1 1 1.0 x\n", r"contains none of the judged queries"),
     ],
 )
 def test_damaged_run_is_one_sentence_with_its_place(beir: WriteBeir, lines: str, sentence: str) -> None:

@@ -54,7 +54,7 @@ def test_other_settings_are_refused(tmp_path: Path, embeddings_server: Embedding
     run.write_text("q1 Q0 tea-1 1 1.0 x\n", encoding="utf-8")
     dense = ["--dense", embeddings_server.url, "--dense-model", "letters"]
     for arguments, sentence in [
-        (["--depth", "8"], "holds the top 7 of BM25 (k1=0.9 b=0.4), not the top 8 of BM25 (k1=0.9 b=0.4)"),
+        (["--depth", "8"], "contains the top 7 of BM25 (k1=0.9 b=0.4), not the top 8 of BM25 (k1=0.9 b=0.4)"),
         (["--depth", "7", "--candidates", str(run)], "not the top 7 of the run my.trec (sha256 "),
         (["--depth", "7", *dense], f"not the top 7 of the model letters at {embeddings_server.url}/v1/embeddings"),
     ]:
@@ -87,12 +87,12 @@ def test_dense_candidates_by_the_command(
         "depth": 4,
     }
     assert "sk-secret" not in (tmp_path / PLACE).read_text()
-    assert "holds the top 4 of the model letters at" in _type(tmp_path, "--depth", "4").stderr
+    assert "contains the top 4 of the model letters at" in _type(tmp_path, "--depth", "4").stderr
 
 
 def test_flags_that_contradict_each_other(tmp_path: Path) -> None:
     """A URL without a model, and two sources."""
-    assert "belong together" in _type(tmp_path, "--dense", "http://x").stderr
+    assert "must be given together" in _type(tmp_path, "--dense", "http://x").stderr
     run = tmp_path / "my.trec"
     run.write_text("", encoding="utf-8")
     two = _type(tmp_path, "--dense", "http://x", "--dense-model", "m", "--candidates", str(run))
@@ -116,7 +116,7 @@ def test_who_asks_for_nothing_gets_what_is_there(tmp_path: Path, embeddings_serv
     folder = (tmp_path / PLACE).parent
     assert load_or_freeze(SAMPLE, Choice(), folder).source == "dense letters (exact inner product)"
     assert load_or_freeze(SAMPLE, Choice(4), folder).depth == 4
-    with pytest.raises(DataError, match=r"holds the top 4 of the model letters at .*, not the top 50;"):
+    with pytest.raises(DataError, match=r"contains the top 4 of the model letters at .*, not the top 50;"):
         load_or_freeze(SAMPLE, Choice(50), folder)
     run = tmp_path / "my.trec"
     run.write_text("q1 Q0 tea-1 1 1.0 x\n", encoding="utf-8")
@@ -133,7 +133,7 @@ def test_run_file_is_known_by_its_content(tmp_path: Path) -> None:
     assert load_or_freeze(SAMPLE, Choice(5, moved), tmp_path / "out", exact=True) == made
     assert load_or_freeze(SAMPLE, Choice(5, moved), tmp_path / "out") == made
     run.write_text("q1 Q0 tea-2 1 1.0 x\n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"holds the top 5 of the run my\.trec"):
+    with pytest.raises(DataError, match=r"contains the top 5 of the run my\.trec"):
         load_or_freeze(SAMPLE, Choice(5, run), tmp_path / "out", exact=True)
 
 

@@ -66,5 +66,5 @@ def test_every_dialect_that_the_server_speaks_gives_the_same_scores(server: Serv
 
 def test_a_dialect_that_the_server_does_not_speak_is_a_sentence(server: Server) -> None:
     """Mixedbread's route is not there: the failure says which route failed and how."""
-    with pytest.raises(Exception, match=r"is no usable reranker: POST /v1/reranking failed with status 404"):
+    with pytest.raises(Exception, match=r"no usable reranker at .*: POST /v1/reranking failed with status 404"):
         _ask(f"mixedbread@{server.url}")

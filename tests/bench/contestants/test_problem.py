@@ -55,7 +55,7 @@ def test_a_good_answer_has_no_problem(dialect: str) -> None:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (answer("rerank", (1, 0.5), (0, 0.2)), "2 results where 3 were asked for"),
+        (answer("rerank", (1, 0.5), (0, 0.2)), "the answer has 2 results, but 3 were requested"),
         (answer("rerank", (1, 0.5), (0, 0.2), (1, 0.1)), "the answer contains the index 1 twice"),
         (answer("rerank", (1, 0.5), (0, 0.2), (3, 0.1)), "the answer contains the index 3, but 3 documents were sent"),
         (
@@ -87,7 +87,9 @@ def test_what_is_wrong_is_said(body: bytes, sentence: str) -> None:
 def test_top_n_is_how_many_must_come() -> None:
     """At most as many as documents; a dialect without top_n answers for all."""
     assert RERANK.problem(answer("rerank", (1, 0.5)), 3, 1) is None
-    assert RERANK.problem(answer("rerank", (1, 0.5), (0, 0.2)), 3, 1) == "2 results where 1 were asked for"
+    assert (
+        RERANK.problem(answer("rerank", (1, 0.5), (0, 0.2)), 3, 1) == "the answer has 2 results, but 1 were requested"
+    )
     assert RERANK.problem(answer("rerank", (1, 0.5), (0, 0.2)), 2, 9) is None
     assert TEI.problem(answer("tei", (1, 0.5)), 2, 1) == "1 results where 2 were asked for"
 

@@ -31,7 +31,7 @@ def test_every_damage_is_counted(beir: WriteBeir) -> None:
     assert "3 lines that cannot be read, first: " in result.stdout
     assert "corpus.jsonl line 2: " in result.stdout
     assert "2 duplicate ids, first: " in result.stdout
-    assert "corpus.jsonl line 3: the id the document 'd1' appears twice" in result.stdout
+    assert "corpus.jsonl line 3: duplicate id 'd1'" in result.stdout
     assert "2 judged queries without text, the first: " in result.stdout
     assert "test.tsv line 3: the query 'q2' has no text" in result.stdout
     assert "1 judgements that contradict an earlier one" in result.stdout
@@ -112,7 +112,7 @@ def test_check_names_the_absent_part(beir: WriteBeir) -> None:
     folder = beir()
     assert "available splits: test" in _check(folder, "--split", "dev").stderr
     (folder / "queries.jsonl").unlink()
-    assert "holds neither queries.jsonl nor queries.parquet" in _check(folder).stderr
+    assert "contains no queries.jsonl, queries.parquet" in _check(folder).stderr
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_relevance_level_follows_the_scale(beir: WriteBeir, highest: int, level:
         ({"corpus": '{"_id": "d1", "text": null}'}, r"corpus\.jsonl line 1: .*null"),
         (
             {"corpus": '{"_id": "d1", "text": ""}\n{"_id": "d1", "text": ""}'},
-            r"line 2: the id the document 'd1' appears twice",
+            r"line 2: duplicate id 'd1'",
         ),
         ({"corpus": "\n"}, r"corpus\.jsonl is empty"),
         ({"queries": '{"_id": "q1", "text": "x"}'}, r"test\.tsv line 3: the query 'q2' has no text"),
@@ -83,7 +83,7 @@ def test_relevance_level_follows_the_scale(beir: WriteBeir, highest: int, level:
         ({"qrels": "q1\td1\n"}, r"test\.tsv line 1: 2 columns|no judgement"),
         ({"qrels": "q1\td1\t1\nq2\td2\n"}, r"test\.tsv line 2: 2 columns"),
         ({"qrels": "q1\td1\t1\nq2\td2\t1.5\n"}, r"test\.tsv line 2: the grade '1.5' is not a whole number"),
-        ({"qrels": "q1\td1\t1\nq1\td1\t0\n"}, r"test\.tsv line 2: 'd1' is judged twice"),
+        ({"qrels": "q1\td1\t1\nq1\td1\t0\n"}, r"test\.tsv line 2: 'd1' has two different judgements"),
         ({"qrels": "query-id\tcorpus-id\tscore\n"}, r"test\.tsv contains no judgements"),
         ({"qrels": "q1\telsewhere\t1\n"}, r"test\.tsv: none of its 1 relevant documents is in the corpus"),
         ({"split": "dev"}, r"test\.tsv does not exist; available splits: dev"),
@@ -114,7 +114,7 @@ def test_name_leads_to_path_root_or_its_beir_folder(beir: WriteBeir, tmp_path: P
     assert datasets.find(folder.name, tmp_path / "root") == tmp_path / "root" / "beir" / folder.name
     with pytest.raises(DataError, match=r"no dataset 'nosuch': .*root.*beir"):
         datasets.find("nosuch", tmp_path / "root")
-    with pytest.raises(DataError, match="RERANK_DATA is not a folder"):
+    with pytest.raises(DataError, match="RERANK_DATA is not set"):
         datasets.find("nosuch", None)
 
 

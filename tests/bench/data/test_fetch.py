@@ -62,7 +62,7 @@ def test_wrong_md5_is_refused_and_removed(file_server: FileServer, tmp_path: Pat
     """Bytes that are not the publisher's make no dataset; the next fetch begins anew and succeeds."""
     right = _serve(file_server, SAMPLE)
     file_server.files["/scifact/scifact.zip"] = right[:-1] + b"x"
-    with pytest.raises(DataError, match=r"its MD5 is .*, where its publisher prints .*; it was removed"):
+    with pytest.raises(DataError, match=r"its MD5 is .*, but its publisher states .*; it was removed"):
         fetch(_known(right), tmp_path, file_server.url, say=lambda _: None)
     assert not (tmp_path / "scifact").exists()
     assert lock.read(tmp_path) == {}
@@ -81,7 +81,7 @@ def test_unpublished_hash_is_pinned_and_held(file_server: FileServer, tmp_path: 
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / lock.NAME).write_bytes((tmp_path / "one" / lock.NAME).read_bytes())
     _serve(file_server, SAMPLE | {"scifact/corpus.jsonl": b'{"_id": "d", "text": "other"}'})
-    with pytest.raises(DataError, match=rf"its SHA-256 is .*, where {lock.NAME} holds {pin.sha256}"):
+    with pytest.raises(DataError, match=rf"its SHA-256 is .*, but {lock.NAME} has {pin.sha256}"):
         fetch(_known(), tmp_path / "two", file_server.url)
 
 
@@ -191,7 +191,7 @@ def test_commands_as_typed(file_server: FileServer, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("BENCH_MIRROR", file_server.url)
     wrong = CliRunner().invoke(main, ["data", "fetch", "scifact"])
     assert wrong.exit_code == 1
-    assert "where its publisher prints 5f7d1de60b170fc8027bb7898e2efca1" in wrong.stderr
+    assert "but its publisher states 5f7d1de60b170fc8027bb7898e2efca1" in wrong.stderr
     for path in ("corpus.jsonl", "queries.jsonl", "qrels/test.tsv"):
         file_server.files[f"/agentset-dbpedia/{path}"] = SAMPLE[f"scifact/{path}"]
     fetched = CliRunner().invoke(main, ["data", "fetch", "agentset-dbpedia"])

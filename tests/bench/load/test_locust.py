@@ -102,7 +102,7 @@ def test_a_wrong_answer_is_a_failure_with_a_sentence(reranker: FakeReranker, tmp
     ]
     found = swarm(tmp_path, reranker.url, "-u", "1", "-t", "2", "--documents", "3")
     assert [at.sample.error for at in found.samples[:5]] == [
-        "2 results where 3 were asked for",
+        "the answer has 2 results, but 3 were requested",
         "the results are not sorted by score",
         "the answer contains the index 3, but 3 documents were sent",
         "status 500: broken",
