@@ -136,7 +136,7 @@ def record(
 def _pairings(matches: Sequence[Match], possible: int, tallied: Tally) -> Pairings:
     drawn = "all" if len(matches) == possible else "a seeded sample that takes from every pair and dataset in turn"
     return Pairings(
-        rule=f"all pairs of contestants on every query that both were given: {drawn}",
+        rule=f"all pairs of contestants over every query that both were asked: {drawn}",
         possible=possible,
         drawn=len(matches),
         judged=len(tallied.outcomes),

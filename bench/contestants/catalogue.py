@@ -1,4 +1,4 @@
-"""The dialects that the bench speaks, by name."""
+"""The bench's dialects by name."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,6 +1,6 @@
-"""Cohere: POST /v2/rerank; billed in search units, which the answer tells.
+"""Cohere: POST /v2/rerank; billed in search units, which the answer reports.
 
-The answer's `meta.tokens` is there on some deployments only. Errors are `{"message"}`; 429 past 10 requests a minute
+The answer has `meta.tokens` on some deployments only. Errors are `{"message"}`; 429 past 10 requests a minute
 with a trial key and 1,000 with a production key (docs.cohere.com/docs/rate-limits).
 """
 
@@ -32,12 +32,12 @@ class _Response(msgspec.Struct):
 
 
 def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
-    """The JSON body; it always says how many results it wants."""
+    """Return the JSON body, which always sets `top_n`."""
     return encode({"model": model, "query": query, "documents": documents, "top_n": top_n or len(documents)})
 
 
 def parse(body: bytes) -> ParsedAnswer:
-    """Read the results and what was billed."""
+    """Parse the results and the billed units."""
     answer = decode(body, _Response)
     meta = answer.meta or _Meta()
     tokens = meta.tokens.input_tokens if meta.tokens else None

@@ -1,11 +1,10 @@
-"""A contestant: a reranker by its name in tables and files, and the command-line spec that it is read from.
+"""A contestant: a reranker with its name in tables and files, and the command-line spec that defines it.
 
     [NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]     ours=rerank@http://127.0.0.1:8000
     bm25, oracle                                                    need no server
 
-A URL is a base to which the dialect's route is added, or the whole endpoint where it ends in rerank, reranking,
-ranking or score. A vendor's key goes to that vendor's own host only; to any other URL goes RERANKER_API_KEY, where it
-is set.
+A URL is a base URL to which the dialect's route is added, or the full endpoint if it ends in rerank, reranking, ranking
+or score. A vendor's key is sent only to that vendor's own host; RERANKER_API_KEY, if set, is sent to any other URL.
 """
 
 import re
@@ -39,41 +38,41 @@ class Contestant:
     name: str
     dialect: Dialect
     url: str
-    """The base, without a slash at its end."""
+    """The base URL, without a trailing slash."""
     route: str
     model: str | None = None
     key: str | None = field(default=None, repr=False)
     per_minute: int | None = None
-    """Requests a minute at most, evenly spaced; None is no limit of our own."""
+    """Maximum number of requests per minute, evenly spaced; None for no limit."""
     concurrency: int | None = None
-    """Requests at a time; None leaves it to the command."""
+    """Maximum number of concurrent requests; None leaves it to the command."""
 
     @property
     def price(self) -> Price | None:
-        """The published price, where the vendor itself serves a model that has one."""
+        """The published price, if the vendor itself serves the model and the price is known."""
         return self.dialect.prices.get(self.model or "") if _is_vendors(self.dialect, self.url) else None
 
     def note(self) -> ContestantNote:
-        """What a record tells of this contestant: never the key."""
+        """The description of this contestant in a record, without the key."""
         return ContestantNote(self.name, self.dialect.name, self.model, self.url + self.route)
 
 
 def rerank_at(url: str, model: str | None = None, route: str = rerank.DIALECT.route) -> Contestant:
-    """The contestant `rerank` at `url`, without a key: what `--url` is short for."""
+    """Return the contestant `rerank` at `url`, without a key, as `--url` defines it."""
     return Contestant(rerank.DIALECT.name, rerank.DIALECT, url.rstrip("/"), route, model)
 
 
 def file_name(name: str) -> str:
-    """`name` as a file or folder is called: a run of characters other than `A-Za-z0-9._-` is one `-`."""
+    """Return `name` as a file name: each run of characters other than `A-Za-z0-9._-` becomes one `-`."""
     return FILE_NAME.sub("-", name).lstrip(".-") or "-"
 
 
 def parse_all(specs: Sequence[str], settings: Settings) -> list[Contestant | Reference]:
-    """Every contestant; ContestantError where two would share a name, which is where their results go."""
+    """Parse all specs; ContestantError if two share a name, because results are stored by name."""
     contestants = [parse(spec, settings) for spec in specs]
     by_name: dict[str, str] = {}
     for spec, contestant in zip(specs, contestants, strict=True):
-        other = by_name.get(contestant.name.lower())  # some file systems do not tell case apart
+        other = by_name.get(contestant.name.lower())  # some file systems ignore case
         if other is not None:
             raise ContestantError(
                 f"{other!r} and {spec!r} would both be named {contestant.name}: name one of them, as in NAME={spec}"
@@ -83,7 +82,7 @@ def parse_all(specs: Sequence[str], settings: Settings) -> list[Contestant | Ref
 
 
 def parse(spec: str, settings: Settings) -> Contestant | Reference:
-    """Read a spec; ContestantError where it is none, or where a vendor's key is not set."""
+    """Parse a spec; ContestantError if it is invalid or the vendor's key is not set."""
     match = SPEC.fullmatch(spec.strip())
     if match is None:
         raise ContestantError(f"{spec!r} is not a valid contestant; the form is {FORM}")
@@ -114,7 +113,7 @@ def parse(spec: str, settings: Settings) -> Contestant | Reference:
 
 
 def _address(spec: str, dialect: Dialect, given: str | None) -> tuple[str, str]:
-    """Base URL and route."""
+    """Return the base URL and the route."""
     url = given or dialect.base_url
     if url is None:
         raise ContestantError(
@@ -142,7 +141,7 @@ def _split(spec: str, url: str) -> SplitResult:
 
 
 def _is_vendors(dialect: Dialect, url: str) -> bool:
-    """Whether `url` leads to the vendor's own host, over TLS as the vendor has it."""
+    """Tell whether `url` has the scheme, host and port of the vendor."""
     if dialect.base_url is None:
         return False
     own, given = urlsplit(dialect.base_url), urlsplit(url)

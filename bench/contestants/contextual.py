@@ -1,7 +1,7 @@
 """Contextual AI: POST /v1/rerank; results by index and nothing else, so tokens and cost are not known.
 
-It is billed by the token (docs.contextual.ai/user-guides/billing) but tells no count. A request may hold 400,000
-tokens. Errors are `{"detail"}`, a list of places and messages where the body was wrong.
+It is billed by the token (docs.contextual.ai/user-guides/billing) but reports no count. A request may have 400,000
+tokens. Errors are `{"detail"}`, with a list of locations and messages if the body was invalid.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from bench.contestants.results import encode, parse_results
 
 
 def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
-    """The JSON body, without an instruction: the others have none either."""
+    """Return the JSON body, without an instruction, because the other dialects have none either."""
     return encode({"model": model, "query": query, "documents": documents, "top_n": top_n})
 
 

@@ -1,4 +1,4 @@
-"""Jina: POST /v1/rerank; results by index, billed by the tokens that `usage` tells. Errors are `{"detail"}`.
+"""Jina: POST /v1/rerank; results by index, billed by the tokens in `usage`. Errors are `{"detail"}`.
 
 Limits: 100 requests a minute with a free key, 500 with a paid one (jina.ai/api-dashboard/pricing).
 """
@@ -11,13 +11,13 @@ from bench.contestants.results import encode, parse_results
 
 
 def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
-    """The JSON body; it always says how many results it wants."""
+    """Return the JSON body, which always sets `top_n`."""
     fields = {"query": query, "documents": documents, "top_n": top_n or len(documents), "return_documents": False}
     return encode({"model": model, **fields})
 
 
 _PRICE = Price("2026-05", per_million_tokens=0.05)
-"""jina-reranker-m0 at getmaxim.ai/bifrost; a Jina key has one balance of tokens, which pays for every model alike."""
+"""jina-reranker-m0 at getmaxim.ai/bifrost; a Jina key has one token balance for all models."""
 
 DIALECT = Dialect(
     "jina",

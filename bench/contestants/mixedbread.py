@@ -1,4 +1,4 @@
-"""Mixedbread: POST /v1/reranking with `input` and `top_k`; `data` by `score`, billed by the tokens that `usage` tells.
+"""Mixedbread: POST /v1/reranking with `input` and `top_k`; `data` by `score`, billed by the tokens in `usage`.
 
 Errors are `{"detail"}`.
 """
@@ -18,13 +18,13 @@ class _Response(msgspec.Struct):
 
 
 def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
-    """The JSON body; without `top_k` ten results would come back."""
+    """Return the JSON body; without `top_k` the server would return ten results."""
     fields = {"query": query, "input": documents, "top_k": top_n or len(documents), "return_input": False}
     return encode({"model": model, **fields})
 
 
 def parse(body: bytes) -> ParsedAnswer:
-    """Read the data."""
+    """Parse `data`."""
     answer = decode(body, _Response)
     return ParsedAnswer(by_score(answer.data), tokens=answer.usage.total_tokens if answer.usage else None)
 

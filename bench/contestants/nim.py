@@ -1,6 +1,6 @@
 """NVIDIA NeMo Retriever NIM: POST /v1/ranking with `query.text` and `passages`; logits by index.
 
-The hosted form has an endpoint for every model; the default is one of them, others are given as the whole URL, such as
+The hosted service has one endpoint per model; the default is one of them, others are given as the full URL, such as
 `nim:MODEL@https://ai.api.nvidia.com/v1/retrieval/nvidia/…/reranking`. No price: it is billed by credits.
 """
 
@@ -23,13 +23,13 @@ class _Response(msgspec.Struct):
 
 
 def request_body(query: str, passages: Sequence[str], model: str | None = None, _top_n: int | None = None) -> bytes:
-    """The JSON body; the end of a long passage is cut off."""
+    """Return the JSON body; a long passage is truncated at its end."""
     texts = [{"text": passage} for passage in passages]
     return encode({"model": model, "query": {"text": query}, "passages": texts, "truncate": "END"})
 
 
 def parse(body: bytes) -> ParsedAnswer:
-    """Read the logits, which order as scores do."""
+    """Parse the logits, which sort like scores."""
     answer = decode(body, _Response)
     results = [IndexedScore(ranking.index, ranking.logit) for ranking in answer.rankings]
     return ParsedAnswer(results, tokens=answer.usage.total_tokens if answer.usage else None)

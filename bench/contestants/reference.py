@@ -1,7 +1,7 @@
-"""References: contestants that need no server, between which every reranker stands.
+"""References: contestants without a server, as lower and upper reference for every reranker.
 
-`bm25` keeps the candidates' own order, whatever made them; `oracle` orders them by the judgements, the best that any
-reranker could do with these candidates. Equal scores keep candidate order, as everywhere.
+`bm25` keeps the candidates' own order, whatever their source; `oracle` sorts them by the judgements, the best result
+possible with these candidates. Equal scores keep candidate order, as everywhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,18 @@ REFERENCES = (BM25, ORACLE)
 
 @dataclass(frozen=True)
 class Reference:
-    """A contestant that is computed."""
+    """A contestant whose rankings are computed without a server."""
 
     name: str
     kind: str
     """`bm25` or `oracle`."""
 
     def note(self) -> ContestantNote:
-        """What a record tells of this contestant."""
+        """The description of this contestant in a record."""
         return ContestantNote(self.name, self.kind, None, None)
 
     def scores(self, document_ids: Sequence[str], grades: Mapping[str, int]) -> list[float]:
-        """One score a candidate, in the order given; `grades` are the query's judgements, unjudged is 0."""
+        """Return one score per candidate in the given order; `grades` are the query's judgements, unjudged is 0."""
         if self.kind == ORACLE:
             return [float(grades.get(document_id, 0)) for document_id in document_ids]
         return [float(-rank) for rank in range(len(document_ids))]

@@ -1,6 +1,6 @@
 """This project's own dialect: POST /v1/rerank with query and documents, results by index.
 
-The union of Jina's, Cohere's and vLLM's shapes, so that other servers which speak it can be measured too.
+The common form of Jina's, Cohere's and vLLM's APIs, so that other servers with such an API can be measured too.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from bench.contestants.results import encode, parse_results
 
 
 def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
-    """The JSON body."""
+    """Return the JSON body."""
     return encode({"model": model, "query": query, "documents": documents, "top_n": top_n})
 
 

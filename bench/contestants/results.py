@@ -1,8 +1,8 @@
-"""Results by index, as every dialect answers them under its own names: read strictly, put back into input order.
+"""Results by index, which every dialect has under its own field names: parsed strictly and put back into input order.
 
 Every document must come back exactly once with a finite score: a ranking with a gap would be measured as if the
-reranker had chosen it, and NaN has no place in an order. Where only the best were asked for, as a load test may, that
-many must come, of documents that were sent and none twice.
+reranker had chosen it, and NaN cannot be sorted. If only the best results were requested, as a load test may do, that
+many must come back, each for a document that was sent and none twice.
 """
 
 import itertools
@@ -28,18 +28,18 @@ class IndexedScore:
 
 @dataclass(frozen=True)
 class ParsedAnswer:
-    """What an answer holds. Only `results` is needed; the counts are None where the dialect has no field for them."""
+    """The contents of an answer. Only `results` is required; counts are None if the dialect has no field for them."""
 
     results: Sequence[IndexedScore]
-    """In the order of the answer, as they came: neither whole nor checked."""
+    """In the order of the answer, not checked yet."""
     tokens: int | None = None
     search_units: int | None = None
-    """Cohere's unit of billing: a query with up to 100 documents of up to 500 tokens."""
+    """Cohere's billing unit: a query with up to 100 documents of up to 500 tokens."""
     usd: float | None = None
-    """What the server itself says that the request cost."""
+    """The cost of the request as reported by the server."""
 
     def scores(self, documents: int) -> list[float]:
-        """One score a document, in the order in which they were sent; AnswerError unless each of them is there once."""
+        """Return one score per document in the order sent; AnswerError unless each document occurs exactly once."""
         by_index = _by_index(self.results, documents)
         absent = [index for index in range(documents) if index not in by_index]
         if absent:
@@ -48,7 +48,7 @@ class ParsedAnswer:
 
 
 def check_results(results: Sequence[IndexedScore], documents: int, expected: int, *, best_first: bool) -> None:
-    """AnswerError unless `expected` of so many documents came back, each once, and in order where `best_first`."""
+    """Raise AnswerError unless `expected` results came back, each document once, and sorted if `best_first`."""
     if len(results) != expected:
         raise AnswerError(f"the answer has {len(results)} results, but {expected} were requested")
     _by_index(results, documents)
@@ -57,7 +57,7 @@ def check_results(results: Sequence[IndexedScore], documents: int, expected: int
 
 
 def _by_index(results: Iterable[IndexedScore], documents: int) -> dict[int, float]:
-    """Scores by index; AnswerError for an index that was not sent or that comes twice, and a score that is none."""
+    """Return scores by index; AnswerError for an unknown or duplicate index, or a score that is not finite."""
     scores: dict[int, float] = {}
     for result in results:
         index, score = result.index, result.score
@@ -72,14 +72,14 @@ def _by_index(results: Iterable[IndexedScore], documents: int) -> dict[int, floa
 
 
 class RelevanceResult(msgspec.Struct):
-    """A result as Cohere, Jina, Infinity, vLLM, Voyage and others have it."""
+    """A result of Cohere, Jina, Infinity, vLLM, Voyage and others."""
 
     index: int
     relevance_score: float
 
 
 class ScoreResult(msgspec.Struct):
-    """A result as text-embeddings-inference, Mixedbread and vLLM's score route have it."""
+    """A result of text-embeddings-inference, Mixedbread and vLLM's score route."""
 
     index: int
     score: float
@@ -93,14 +93,14 @@ class Usage(msgspec.Struct):
 
 
 class ResultsResponse(msgspec.Struct):
-    """The most common body: `results` by relevance, and perhaps `usage`."""
+    """The most common body: `results` by relevance, and optionally `usage`."""
 
     results: list[RelevanceResult]
     usage: Usage | None = None
 
 
 def decode(body: bytes, shape: type[Shape]) -> Shape:
-    """The body as `shape`; AnswerError where it is not. NaN, infinity and null are no scores in JSON."""
+    """Decode the body as `shape`; AnswerError if it does not match. NaN, infinity and null are not valid scores."""
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -108,22 +108,22 @@ def decode(body: bytes, shape: type[Shape]) -> Shape:
 
 
 def encode(fields: dict[str, Any]) -> bytes:
-    """A JSON body of the fields that are not None."""
+    """Encode the fields that are not None as a JSON body."""
     return msgspec.json.encode({name: value for name, value in fields.items() if value is not None})
 
 
 def by_relevance(results: Iterable[RelevanceResult]) -> list[IndexedScore]:
-    """Results with `relevance_score`."""
+    """Convert results with `relevance_score`."""
     return [IndexedScore(result.index, result.relevance_score) for result in results]
 
 
 def by_score(results: Iterable[ScoreResult]) -> list[IndexedScore]:
-    """Results with `score`."""
+    """Convert results with `score`."""
     return [IndexedScore(result.index, result.score) for result in results]
 
 
 def parse_results(body: bytes) -> ParsedAnswer:
-    """Read the most common body."""
+    """Parse the most common body."""
     answer = decode(body, ResultsResponse)
     usage = answer.usage or Usage()
     return ParsedAnswer(by_relevance(answer.results), tokens=usage.total_tokens, usd=usage.cost_usd)

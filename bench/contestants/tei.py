@@ -1,6 +1,6 @@
-"""text-embeddings-inference: POST /rerank with `texts`, a bare list back, counts and stage times in headers.
+"""text-embeddings-inference: POST /rerank with `texts`, answered by a bare list, counts and stage times in headers.
 
-Its `--max-client-batch-size` is 32 unless set higher: start it with as many as the documents of a request.
+Its default `--max-client-batch-size` is 32: start it with at least the number of documents per request.
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,12 @@ from bench.contestants.results import ParsedAnswer, ScoreResult, by_score, decod
 
 
 def request_body(query: str, texts: Sequence[str], _model: str | None = None, _top_n: int | None = None) -> bytes:
-    """The JSON body; a server has one model and no field for it, nor for `top_n`. Long texts are cut, not refused."""
+    """Return the JSON body, which has no fields for the model and `top_n`; long texts are truncated, not refused."""
     return encode({"query": query, "texts": texts, "truncate": True})
 
 
 def parse(body: bytes) -> ParsedAnswer:
-    """Read the list."""
+    """Parse the list."""
     return ParsedAnswer(by_score(decode(body, list[ScoreResult])))
 
 

@@ -1,4 +1,4 @@
-"""vLLM: POST /v1/rerank in Jina's shape; it sends the documents back unasked, which are passed over.
+"""vLLM: POST /v1/rerank in Jina's form; the documents in the answer are ignored.
 
 vLLM's other route, /v1/score, is `vllm_score.py`.
 """
@@ -10,7 +10,7 @@ from bench.contestants.results import encode, parse_results
 
 
 def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
-    """The JSON body."""
+    """Return the JSON body."""
     return encode({"model": model, "query": query, "documents": documents, "top_n": top_n})
 
 

@@ -1,6 +1,6 @@
 """vLLM's score route: POST /v1/score with one text against many, `data` by `score` in the order of the request.
 
-A route of its own beside `vllm.py`, because the answer is framed and ordered otherwise. It always scores every text.
+A dialect separate from `vllm.py`, because the form and the order of the answer differ. It always scores every text.
 """
 
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ class _Response(msgspec.Struct):
 
 
 def request_body(query: str, documents: Sequence[str], model: str | None = None, _top_n: int | None = None) -> bytes:
-    """The JSON body: the query is the first text of every pair."""
+    """Return the JSON body: the query is the first text of every pair."""
     return encode({"model": model, "text_1": query, "text_2": documents})
 
 
 def parse(body: bytes) -> ParsedAnswer:
-    """Read the data."""
+    """Parse `data`."""
     answer = decode(body, _Response)
     return ParsedAnswer(by_score(answer.data), tokens=answer.usage.total_tokens if answer.usage else None)
 

@@ -1,4 +1,4 @@
-"""Voyage: POST /v1/rerank; `data` instead of results, billed by the tokens that `usage` tells.
+"""Voyage: POST /v1/rerank; `data` instead of results, billed by the tokens in `usage`.
 
 Errors are `{"detail"}`; 429 past 2,000 requests or 2 to 4 million tokens a minute (docs.voyageai.com/docs/rate-limits).
 """
@@ -18,12 +18,12 @@ class _Response(msgspec.Struct):
 
 
 def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
-    """The JSON body; long documents are cut, not refused."""
+    """Return the JSON body; long documents are truncated, not refused."""
     return encode({"model": model, "query": query, "documents": documents, "top_k": top_n, "truncation": True})
 
 
 def parse(body: bytes) -> ParsedAnswer:
-    """Read the data."""
+    """Parse `data`."""
     answer = decode(body, _Response)
     return ParsedAnswer(by_relevance(answer.data), tokens=answer.usage.total_tokens if answer.usage else None)
 

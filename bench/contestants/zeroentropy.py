@@ -1,7 +1,7 @@
-"""ZeroEntropy: POST /v1/models/rerank; results by index, `total_tokens` beside them and not in `usage`.
+"""ZeroEntropy: POST /v1/models/rerank; results by index, `total_tokens` at the top level instead of `usage`.
 
-Limits: 1,000 requests and 500,000 bytes a minute; past that it answers slowly first and with 429 then
-(docs.zeroentropy.dev/api-reference), so its latency under load is not its latency.
+Limits: 1,000 requests and 500,000 bytes per minute; beyond that it first answers slowly and then with 429
+(docs.zeroentropy.dev/api-reference), so latencies measured above the limits are not representative.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ class _Response(msgspec.Struct):
 
 
 def request_body(query: str, documents: Sequence[str], model: str | None = None, top_n: int | None = None) -> bytes:
-    """The JSON body."""
+    """Return the JSON body."""
     return encode({"model": model, "query": query, "documents": documents, "top_n": top_n})
 
 
 def parse(body: bytes) -> ParsedAnswer:
-    """Read the results."""
+    """Parse the results."""
     answer = decode(body, _Response)
     return ParsedAnswer(by_relevance(answer.results), tokens=answer.total_tokens)
 

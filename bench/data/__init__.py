@@ -1,6 +1,6 @@
-"""The datasets: which are known, where their originals are fetched, how they are read and what is wrong with them.
+"""The datasets: a catalogue of known ones, and the code that fetches, reads and checks them.
 
-`datasets` is what the rest of the bench needs: `find` a folder by name and `load` it whole and checked. It promises
-that damage ends in one sentence with file and line, and that what makes labels doubtful stands in the note of every
-result that uses them. Nothing here knows a reranker.
+The rest of the bench uses `datasets`: `find` a folder by name, and `load` and check it. Damage is an error that names
+the file and the line, and reasons to doubt the labels are noted in every result that uses them. Nothing here depends on
+a reranker.
 """

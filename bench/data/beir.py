@@ -1,8 +1,8 @@
-"""Reads BEIR's form: JSON lines for texts, tab-separated qrels.
+"""Reads BEIR's format: JSON lines for texts, tab-separated qrels.
 
-Qrels have BEIR's three columns below a header, or TREC's four (query, ignored, document, grade); a header may be
-absent in both. A byte-order mark and Windows line ends are allowed. A line that cannot be read is a finding with its
-file and line, and the reading goes on, so that a check can count them.
+Qrels have BEIR's three columns below a header, or TREC's four (query, ignored, document, grade); the header is optional
+in both. A byte-order mark and Windows line endings are allowed. An unreadable line is a finding with file and line, and
+reading continues, so that a check can count them.
 """
 
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ class _Line(msgspec.Struct):
 
 
 def numbered_lines(file: Path, findings: Findings | None = None) -> Iterator[tuple[str, str]]:
-    """The lines of a text file that hold anything, each with its "file line n" for messages.
+    """Yield the lines of a text file that are not empty, each with its location "file line n" for messages.
 
-    A line that is not UTF-8 is a finding where `findings` is given, otherwise a DataError.
+    A line that is not UTF-8 is a finding if `findings` is given, otherwise a DataError.
     """
     try:
         content = file.read_bytes()
@@ -47,7 +47,7 @@ def numbered_lines(file: Path, findings: Findings | None = None) -> Iterator[tup
 
 
 def texts(file: Path, findings: Findings) -> Iterator[Text]:
-    """Documents or queries of a JSONL file."""
+    """Yield the documents or queries of a JSONL file."""
     decoder = msgspec.json.Decoder(_Line)
     for location, line in numbered_lines(file, findings):
         try:
@@ -59,7 +59,7 @@ def texts(file: Path, findings: Findings) -> Iterator[Text]:
 
 
 def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
-    """Judgements of a TSV file in either form."""
+    """Yield the judgements of a TSV file in either format."""
     for index, (location, line) in enumerate(numbered_lines(file, findings)):
         columns = [column.strip() for column in (line.split("\t") if "\t" in line else line.split())]
         if index == 0 and not _is_grade(columns[-1]):

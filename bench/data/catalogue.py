@@ -1,8 +1,8 @@
-"""The datasets that the bench knows by name: source, licence, size, what the labels are, and where the originals lie.
+"""The datasets that the bench knows by name: source, licence, size, labels, and the addresses of the originals.
 
-Facts only, each with its source named; nothing is fetched or read here. A set's labels and doubts go into the note of
-every result that uses it. MD5 sums are those that the publishers print (BEIR's README; the MS MARCO pages; for the
-TREC qrels ir_datasets); where none is published, none is made up: the first fetch pins a SHA-256 instead.
+Only facts; nothing is fetched or read here. A dataset's labels and doubts are noted in every result that uses it. MD5
+sums are those that the publishers state (BEIR's README; the MS MARCO pages; ir_datasets for the TREC qrels); if none is
+published, the first fetch records a SHA-256 instead.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ UNCLEAR = "unclear: the repository names none"
 
 
 class Form(Enum):
-    """What is fetched, and so how a BEIR folder is made of it."""
+    """The form of the originals, which determines how a BEIR folder is made from them."""
 
     BEIR_ZIP = "one archive in BEIR layout"
     BEIR_FILES = "the files of a BEIR folder"
@@ -26,7 +26,7 @@ class Form(Enum):
 
 @dataclass(frozen=True)
 class Source:
-    """One original: its address, the name it is stored under, and its MD5 where its publisher prints one."""
+    """One original: its address, its file name, and its MD5 if the publisher states one."""
 
     url: str
     file: str
@@ -45,16 +45,16 @@ class KnownDataset:
     size: str
     labels: str
     human_labels: bool
-    """Whether the labels follow from what people judged, wrote or linked, and not from a model or a script."""
+    """Whether the labels come from what people judged, wrote or linked, rather than from a model or a script."""
     doubt: str | None = None
-    """Why figures on it are to be doubted, for every result."""
+    """The reason to doubt figures on this dataset, noted in every result."""
     bm25_ndcg10: float | None = None
-    """BM25's nDCG@10 as published or as first measured, the check of reader, candidates and measure together."""
+    """BM25's nDCG@10 as published or as first measured, to check reader, candidates and measure together."""
     form: Form = Form.BEIR_ZIP
     sources: tuple[Source, ...] = ()
     download_mb: float | None = None
     why_not: str = "no public original is known"
-    """What `data fetch` says where there are no sources."""
+    """The message of `data fetch` if there are no sources."""
 
 
 def _beir(name: str, md5: str) -> tuple[Source, ...]:
@@ -258,5 +258,5 @@ KNOWN = (
 
 
 def find(name: str) -> KnownDataset | None:
-    """The set of that name, if the catalogue knows it."""
+    """Return the dataset with that name; None if the catalogue does not have it."""
     return next((entry for entry in KNOWN if entry.name == name), None)

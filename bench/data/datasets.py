@@ -1,8 +1,8 @@
-"""Datasets: texts and one split of judgements, read whole and checked, from BEIR's form or from Parquet.
+"""Datasets: texts and one split of judgements, read from BEIR's format or Parquet and checked.
 
-Owns where a dataset's name leads and what a set must be to be used. It promises that every judged query has a text
-and that ids are unique; what does not fit ends in one sentence with file and line, and what only makes the labels
-doubtful is counted, and said in the note of every result.
+Resolves a dataset's name to its folder and defines what makes a dataset usable. Every judged query has a text and ids
+are unique; violations are errors with file and line. Findings that only make the labels doubtful are counted, and noted
+in every result.
 """
 
 import hashlib
@@ -41,15 +41,15 @@ class Dataset:
     qrels: Qrels
     sha256: str
     doubts: list[Finding] = field(default_factory=list)
-    """Why the labels or the texts are to be doubted."""
+    """Reasons to doubt the labels or the texts."""
 
     @property
     def relevance_level(self) -> int:
-        """The grade from which a document is relevant in binary measures: 2 on a scale up to 3, otherwise 1."""
+        """The lowest grade that counts as relevant in binary measures: 2 on a scale up to 3, otherwise 1."""
         return 2 if max(grade for judged in self.qrels.values() for grade in judged.values()) >= GRADED_FROM else 1
 
     def note(self) -> DatasetNote:
-        """What a record tells of this dataset."""
+        """The description of this dataset in a record."""
         entry = catalogue.find(self.name)
         counts = Counter({finding.kind: finding.count for finding in self.doubts})
         return DatasetNote(
@@ -68,7 +68,7 @@ class Dataset:
 
 
 def find(name: str, data_root: Path | None) -> Path:
-    """The folder of a dataset: a path, `sample`, or a name under the data root or its `beir` folder."""
+    """Return the folder of a dataset: a path, `sample`, or a name under the data root or its `beir` folder."""
     folders = [Path(name)]
     folders += [SAMPLE] if name == SAMPLE.name else []
     folders += [data_root / name, data_root / "beir" / name] if data_root else []
@@ -83,7 +83,7 @@ def find(name: str, data_root: Path | None) -> Path:
 
 
 def find_all(data_root: Path | None) -> list[Path]:
-    """All datasets' folders under the data root and its `beir` folder, by name; DataError where there are none."""
+    """Return all dataset folders under the data root and its `beir` folder, by name; DataError if there are none."""
     roots = [data_root, data_root / "beir"] if data_root else []
     folders = [folder for root in roots if root.is_dir() for folder in sorted(root.iterdir()) if is_dataset(folder)]
     if not folders:
@@ -92,7 +92,7 @@ def find_all(data_root: Path | None) -> list[Path]:
 
 
 def find_each(names: Iterable[str], data_root: Path | None) -> list[Path]:
-    """The folders of the named datasets, each once; `all` stands for all under the data root."""
+    """Return the folders of the named datasets without duplicates; `all` means all under the data root."""
     folders: list[Path] = []
     for name in names:
         folders += find_all(data_root) if name == ALL else [find(name, data_root)]
@@ -100,7 +100,7 @@ def find_each(names: Iterable[str], data_root: Path | None) -> list[Path]:
 
 
 def load(folder: Path, split: str = "test") -> Dataset:
-    """Read and check the dataset in `folder`; DataError with file and line where it is damaged."""
+    """Read and check the dataset in `folder`; DataError with file and line if it is damaged."""
     dataset, findings = examine(folder, split)
     if not findings.fatal:
         return dataset
@@ -111,10 +111,10 @@ def load(folder: Path, split: str = "test") -> Dataset:
 
 
 def examine(folder: Path, split: str = "test") -> tuple[Dataset, Findings]:
-    """Read the dataset and everything that is wrong with it.
+    """Read the dataset and collect everything that is wrong with it.
 
-    The dataset is only whole where nothing fatal was found. DataError only where there is nothing to read: an absent
-    part, a file that is no Parquet.
+    The dataset is complete only if nothing fatal was found. DataError is raised only if there is nothing to read: a
+    missing part, or a file that is not Parquet.
     """
     files = locate(folder, split)
     findings = Findings()
@@ -180,7 +180,7 @@ def _part(qrels_file: Path) -> str:
 
 
 def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], findings: Findings) -> None:
-    """Add what is odd about the judgements and the texts, and what the catalogue knows of the labels."""
+    """Add findings about the judgements and the texts, and the catalogue's doubts about the labels."""
     grades = [(i, grade) for judged in qrels.values() for i, grade in judged.items()]
     relevant = [i for i, grade in grades if grade > 0]
     outside = sum(i not in documents for i, _ in grades)

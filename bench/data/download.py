@@ -1,9 +1,9 @@
-"""Downloads one file so that nothing is lost by an interruption and nothing wrong is kept.
+"""Downloads one file, resumes an interrupted download, and computes the file's digests.
 
-Bytes go to `<file>.partial`; a later call asks only for the rest (HTTP Range), under the condition that the file is
-still the one whose beginning is here (If-Range with its ETag or date). A server that knows no ranges sends it whole,
-which replaces the beginning. Digests are of the whole file. Proxies of the environment are honoured: originals lie
-outside.
+Bytes go to `<file>.partial`; a later call requests only the rest (HTTP Range), on condition that the file has not
+changed (If-Range with its ETag or date). A server without range support sends the whole file, which replaces the
+partial one. Digests are of the whole file. Proxy settings in the environment apply, because originals are on the
+internet.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Digests:
-    """What a downloaded file is."""
+    """Size and hashes of a downloaded file."""
 
     sha256: str
     md5: str
@@ -30,12 +30,12 @@ class Digests:
 
 
 def download(url: str, file: Path, attempts: int = 3, wait_s: float = 2.0) -> Digests:
-    """Download `url` to `file`, going on from what is there; DataError with what to do when it does not arrive.
+    """Download `url` to `file`, resuming a partial download; DataError if it fails.
 
     Args:
-        url: where it lies.
-        file: where it is put once it is whole.
-        attempts: how often a broken connection or a 5xx is tried again, each time from where it broke.
+        url: the address of the file.
+        file: the path of the complete file.
+        attempts: number of attempts after a broken connection or a 5xx, each resuming the one before.
         wait_s: seconds before the second attempt, doubled for each further one.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def download(url: str, file: Path, attempts: int = 3, wait_s: float = 2.0) -> Di
 
 
 def digests(file: Path) -> Digests:
-    """The digests of a file on disk."""
+    """Compute the digests of a file on disk."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with file.open("rb") as opened:
         while block := opened.read(BLOCK):
@@ -66,9 +66,9 @@ def digests(file: Path) -> Digests:
 
 
 def _go_on(url: str, partial: Path) -> None:
-    """One attempt: everything that is still absent."""
+    """Make one attempt to download the missing bytes."""
     have, validator = _begun(partial)
-    headers = {"Accept-Encoding": "identity"}  # ranges and sizes are of the file, not of a compressed form of it
+    headers = {"Accept-Encoding": "identity"}  # ranges and sizes must refer to the file, not to a compressed form of it
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": validator}
     with (
@@ -76,7 +76,7 @@ def _go_on(url: str, partial: Path) -> None:
         http.stream("GET", url, headers=headers) as response,
     ):
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            partial.unlink()  # more is here than there: begin anew
+            partial.unlink()  # the partial file is longer than the remote one: start over
             raise httpx.RemoteProtocolError("the remote file is shorter than the part already downloaded")
         response.raise_for_status()
         goes_on = response.status_code == httpx.codes.PARTIAL_CONTENT
@@ -86,13 +86,15 @@ def _go_on(url: str, partial: Path) -> None:
         total = begun + int(rest) if rest.isdecimal() else None
         bar = tqdm(total=total, initial=begun, desc=partial.stem, unit="B", unit_scale=True, disable=None)
         with partial.open("ab" if goes_on else "wb") as output, bar:
-            for block in response.iter_raw():  # as they come: a block still gathering would be lost with the connection
+            for (
+                block
+            ) in response.iter_raw():  # unbuffered: a block still being collected would be lost with the connection
                 output.write(block)
                 bar.update(len(block))
 
 
 def _begun(partial: Path) -> tuple[int, str]:
-    """Bytes that are here and what they are the beginning of; none where that is not known."""
+    """Return the number of bytes already downloaded and their validator; 0 bytes if the validator is unknown."""
     validator = _validator_file(partial)
     if partial.is_file() and validator.is_file():
         return partial.stat().st_size, validator.read_text(encoding="utf-8")
@@ -104,7 +106,7 @@ def _validator_file(partial: Path) -> Path:
 
 
 def _keep_validator(partial: Path, headers: httpx.Headers) -> None:
-    """Keep what tells this file from another at the same address: a strong ETag, else its date, else nothing."""
+    """Store the validator of the remote file: a strong ETag, else its date, else nothing."""
     etag = headers.get("ETag", "")
     validator = headers.get("Last-Modified", "") if not etag or etag.startswith("W/") else etag
     if validator:

@@ -1,8 +1,8 @@
-"""Fetches a known set's public originals into a folder: download, check, make, and only then put in place.
+"""Fetches a known dataset's public originals: downloads, verifies and converts them, then moves the result into place.
 
-A set is there whole or not at all: it is made beside its place and then moved. Every original is held to the MD5
-that its publisher prints, and to what the lock file says of an earlier fetch; where neither is known, its SHA-256 is
-pinned, and the user is told that it stands on the first fetch alone. What was downloaded before a failure is kept.
+A dataset is complete or absent: it is made in a temporary folder and then moved. Every original is compared with the
+MD5 that its publisher states, and with the lock file's entry of an earlier fetch; if there is neither, its SHA-256 is
+recorded and the user is told that only the first fetch vouches for it. Downloads made before a failure are kept.
 """
 
 import shutil
@@ -28,18 +28,18 @@ def fetch(
     wait_s: float = 2.0,
     say: Callable[[str], None] = print,
 ) -> Path:
-    """Fetch the set of `entry` into the folder `to`; gives the set's own folder.
+    """Fetch the dataset of `entry` into the folder `to` and return the dataset's own folder.
 
     Args:
-        entry: the set's, in the catalogue.
-        to: the folder that holds the sets; made where it is absent.
-        mirror: base URL that stands for the originals' own: a file is asked for at `<mirror>/<set>/<file>`.
-        attempts: tries for each file.
-        wait_s: seconds before the second try.
-        say: is told what each file's hash stands on.
+        entry: the dataset's catalogue entry.
+        to: the folder that holds the datasets; created if missing.
+        mirror: base URL of a mirror: a file is requested at `<mirror>/<dataset>/<file>`.
+        attempts: attempts per file.
+        wait_s: seconds before the second attempt.
+        say: receives a line on how each file's hash was verified.
 
     Raises:
-        DataError: what could not be fetched or is not what it should be.
+        DataError: a file could not be fetched or is not the expected one.
     """
     folder = to / entry.name
     if is_dataset(folder):
@@ -64,7 +64,7 @@ def fetch(
 
 
 def _check(to: Path, source: Source, file: Path, actual: Digests) -> None:
-    """Hold a downloaded file to what is known of it; what is wrong is removed, so that the next fetch begins anew."""
+    """Compare a downloaded file with its known hashes; a wrong one is removed, so that the next fetch starts over."""
     pinned = lock.read(to).get(source.url)
     if source.md5 and actual.md5 != source.md5:
         wrong = f"its MD5 is {actual.md5}, but its publisher states {source.md5}"
@@ -77,7 +77,7 @@ def _check(to: Path, source: Source, file: Path, actual: Digests) -> None:
 
 
 def _make(entry: KnownDataset, downloads: Path, folder: Path) -> None:
-    """Make the set beside its place and move it there. Originals that make none are removed: they are none."""
+    """Make the dataset in a temporary folder and move it into place; unusable originals are removed."""
     beside = folder.with_name(f"{entry.name}.partial")
     shutil.rmtree(beside, ignore_errors=True)
     try:
@@ -87,12 +87,12 @@ def _make(entry: KnownDataset, downloads: Path, folder: Path) -> None:
         shutil.rmtree(beside)
         raise
     (beside / "SOURCE.txt").write_text(_source(entry), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)  # something without a corpus
+    shutil.rmtree(folder, ignore_errors=True)  # a folder without a corpus
     beside.rename(folder)
 
 
 def _pin(to: Path, source: Source, digests: Digests) -> str:
-    """Pin what was fetched for the first time; gives what its hash stands on."""
+    """Record the hash of a file fetched for the first time, and describe how the hash was verified."""
     pinned = lock.read(to).get(source.url)
     if not pinned:
         known_by = "published MD5" if source.md5 else "first fetch"

@@ -1,6 +1,6 @@
-"""The files of a dataset: BEIR's names, and those under which the Hugging Face hub keeps the same as Parquet.
+"""The files of a dataset: BEIR's file names, and those of the Parquet form on the Hugging Face hub.
 
-A set is texts and judgements, and each of the three parts may be in either form: `corpus.jsonl`, `corpus.parquet` or
+A dataset is corpus, queries and judgements, and each part may be in either form: `corpus.jsonl`, `corpus.parquet` or
 the shards `corpus/corpus-00000-of-00001.parquet`; likewise the queries; `qrels/test.tsv`, `qrels/test.parquet` or the
 shards `qrels/test-….parquet`, also under `data/` or `default/`. Nothing is read here.
 """
@@ -15,7 +15,7 @@ QRELS_FOLDERS = ("qrels", "data", "default")
 
 @dataclass(frozen=True)
 class Files:
-    """Where the parts of one split lie; shards in their order."""
+    """The paths of one split's parts; shards in their order."""
 
     corpus: list[Path]
     queries: list[Path]
@@ -23,12 +23,12 @@ class Files:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Whether a corpus lies in `folder`."""
+    """Tell whether `folder` contains a corpus."""
     return bool(_texts(folder, "corpus", None))
 
 
 def locate(folder: Path, split: str) -> Files:
-    """The files of `split`; DataError where a part is absent."""
+    """Return the files of `split`; DataError if a part is missing."""
     qrels = _qrels(folder, split)
     if not qrels:
         splits = ", ".join(_splits(folder)) or "none"
@@ -41,7 +41,7 @@ def locate(folder: Path, split: str) -> Files:
 
 
 def _texts(folder: Path, kind: str, split: str | None) -> list[Path]:
-    """The corpus or the queries. Shards may be named by kind or by split; other splits' shards are left out."""
+    """Return the files of the corpus or the queries. Shards may be named by kind or by split."""
     for file in (folder / f"{kind}.jsonl", folder / f"{kind}.parquet"):
         if file.is_file():
             return [file]
@@ -67,5 +67,5 @@ def _splits(folder: Path) -> list[str]:
 
 
 def _stem(shard: Path) -> str:
-    """`test` of `test.parquet` and of `test-00000-of-00001.parquet`."""
+    """Return `test` for `test.parquet` and for `test-00000-of-00001.parquet`."""
     return shard.stem.partition("-")[0]

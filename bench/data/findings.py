@@ -1,8 +1,8 @@
 """Findings: what is wrong with a dataset, counted by kind, with the location of the first.
 
-A finding is fatal where no measure could be right (a line that cannot be read, an id that is there twice, a judged
-query without text): loading ends with its sentence. Otherwise it makes the labels doubtful and goes into the note of
-every result. Nothing is swallowed: `rerank-bench data check` prints them all.
+A finding is fatal if measures could not be correct (an unreadable line, a duplicate id, a judged query without text):
+loading then fails with its message. Otherwise it makes the labels doubtful and is noted in every result.
+`rerank-bench data check` prints all findings.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What can be wrong; the value is how a count of it reads."""
+    """The kinds of finding; the value is the text that follows a count."""
 
     UNREADABLE = "lines that cannot be read"
     EMPTY_FILE = "empty files"
@@ -27,7 +27,7 @@ class Kind(Enum):
 
     @property
     def fatal(self) -> bool:
-        """Whether a set with this cannot be used."""
+        """Whether a dataset with this finding cannot be used."""
         return self in FATAL
 
 
@@ -45,7 +45,7 @@ FATAL = frozenset(
 
 @dataclass
 class Finding:
-    """How often one kind was found, and the sentence of the first time."""
+    """One kind of finding: its count and the message of the first occurrence."""
 
     kind: Kind
     count: int
@@ -53,26 +53,26 @@ class Finding:
 
 
 class Findings:
-    """The findings of one set, in the order in which their kinds were first met."""
+    """The findings on one dataset, in the order in which the kinds first occurred."""
 
     def __init__(self) -> None:
         self._by_kind: dict[Kind, Finding] = {}
 
     def add(self, kind: Kind, sentence: str, count: int = 1) -> None:
-        """Count `count` more of `kind`; only the first sentence is kept."""
+        """Add `count` occurrences of `kind`; only the first message is kept."""
         self._by_kind.setdefault(kind, Finding(kind, 0, sentence)).count += count
 
     def count(self, kind: Kind) -> int:
-        """How many of `kind` were found."""
+        """Return the number of findings of `kind`."""
         finding = self._by_kind.get(kind)
         return finding.count if finding else 0
 
     @property
     def fatal(self) -> list[Finding]:
-        """Those with which the set cannot be used."""
+        """The findings that make the dataset unusable."""
         return [finding for finding in self._by_kind.values() if finding.kind.fatal]
 
     @property
     def doubts(self) -> list[Finding]:
-        """Those with which the set can be used and its figures must be doubted."""
+        """The findings that make figures on the dataset doubtful."""
         return [finding for finding in self._by_kind.values() if not finding.kind.fatal]

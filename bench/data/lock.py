@@ -1,8 +1,8 @@
-"""The lock file beside fetched data: what every original was when it was first fetched.
+"""The lock file of fetched data: the hash of every original when it was first fetched.
 
-One JSON file, `fetched.lock.json`, in the folder that holds the sets: address to SHA-256, bytes and what it stands
-on (the publisher's own MD5, or the first fetch alone). A later fetch of the same address, or of a mirror of it, must
-give the same bytes; who keeps the file with the data, or copies it to another machine, keeps the same sets.
+One JSON file, `fetched.lock.json`, in the folder that holds the datasets: address to SHA-256, size and verification
+(the publisher's own MD5, or the first fetch alone). A later fetch of the same address, or of a mirror, must return the
+same bytes. Copy the lock file to another machine to get the same datasets there.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ class Pin(msgspec.Struct, frozen=True):
 
 
 def read(folder: Path) -> dict[str, Pin]:
-    """The pins of `folder`, by address; none where there is no lock file yet."""
+    """Return the entries of the lock file in `folder` by address; empty if there is no lock file yet."""
     file = folder / NAME
     try:
         return msgspec.json.decode(file.read_bytes(), type=dict[str, Pin])
@@ -37,6 +37,6 @@ def read(folder: Path) -> dict[str, Pin]:
 
 
 def pin(folder: Path, url: str, entry: Pin) -> None:
-    """Add one pin; the file is replaced whole."""
+    """Add one entry; the file is replaced atomically."""
     pins = read(folder) | {url: entry}
     write_json(pins, folder / NAME)

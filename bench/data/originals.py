@@ -1,7 +1,7 @@
-"""Makes a BEIR folder of downloaded originals: an archive, loose files, TREC DL 2019's own, the essays' titles.
+"""Makes a BEIR folder from downloaded originals: an archive, single files, TREC DL 2019's files, the essays.
 
-Each form has one function: folder of downloads and folder to fill in, DataError where an original is not what it
-should be. Nothing is written outside the folder to fill, whatever an archive's names say.
+Each form has one function, which reads the downloads folder and fills the target folder; DataError if an original is
+not valid. Nothing is written outside the target folder, whatever paths an archive contains.
 """
 
 import gzip
@@ -19,12 +19,12 @@ from bench.data.files import is_dataset
 from bench.errors import DataError
 
 FEWEST_PASSAGES = 3
-"""An essay of fewer passages asks for too few: its title is no query of pg-titles."""
+"""The title of an essay with fewer passages is not used as a query of pg-titles."""
 HEADER = "query-id\tcorpus-id\tscore\n"
 
 
 def make(entry: KnownDataset, downloads: Path, folder: Path) -> None:
-    """Fill `folder` with the set in BEIR layout."""
+    """Fill `folder` with the dataset in BEIR layout."""
     makers: dict[Form, Callable[[KnownDataset, Path, Path], None]] = {
         Form.BEIR_ZIP: _unpack,
         Form.BEIR_FILES: _place,
@@ -53,10 +53,10 @@ def _unpack(entry: KnownDataset, downloads: Path, folder: Path) -> None:
 
 
 def _inside(archive: Path, name: str) -> PurePosixPath | None:
-    """Where a member of the archive belongs in the set's folder, None where nowhere.
+    """Return the path of an archive member in the dataset's folder; None if it is not needed.
 
     Raises:
-        DataError: for a name that would lead out of the folder; such an archive is no original.
+        DataError: the path leads out of the folder.
     """
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or ":" in name:
@@ -76,7 +76,7 @@ def _place(entry: KnownDataset, downloads: Path, folder: Path) -> None:
 
 
 def _dl19(entry: KnownDataset, downloads: Path, folder: Path) -> None:
-    """TREC's queries, qrels and pools (query id, passage id, query, passage) as BEIR's three files."""
+    """Convert TREC's queries, qrels and pools (query id, passage id, query, passage) to BEIR's three files."""
     queries, qrels, pools = (downloads / source.file for source in entry.sources)
     with (folder / "queries.jsonl").open("wb") as output:
         for query_id, text in _columns(queries, 2):
@@ -92,7 +92,7 @@ def _dl19(entry: KnownDataset, downloads: Path, folder: Path) -> None:
 
 
 def _columns(file: Path, count: int) -> Iterator[list[str]]:
-    """The tab-separated columns of every line of a gzip file."""
+    """Yield the tab-separated columns of every line of a gzip file."""
     try:
         with gzip.open(file, "rt", encoding="utf-8", newline="\n") as opened:
             for number, line in enumerate(opened, start=1):
@@ -113,7 +113,7 @@ class _Passage(msgspec.Struct):
 
 
 def _pg_titles(entry: KnownDataset, downloads: Path, folder: Path) -> None:
-    """Known items: a title is the query, the passages of its essay are relevant, and no passage carries its title."""
+    """Make a known-item dataset: titles are queries, an essay's passages are relevant, passages have no title."""
     titles: dict[str, str] = {}
     passages: dict[str, list[str]] = {}
     with (folder / "corpus.jsonl").open("wb") as corpus:

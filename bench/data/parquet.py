@@ -1,8 +1,8 @@
 """Reads the Hugging Face form of BEIR: Parquet with `_id`, `title`, `text`, and `query-id`, `corpus-id`, `score`.
 
-The same rows as `bench.data.beir`, so that a set gives the same lists and the same measures in either form. `id` is
-taken where there is no `_id`. Scores are whole numbers, also where they are stored as floats. A file that is no
-Parquet or lacks a column is a DataError; a row that cannot be read is a finding with its number.
+Yields the same rows as `bench.data.beir`, so that a dataset gives the same lists and measures in either form. `id` is
+used if there is no `_id`. Scores are whole numbers, even if stored as floats. A file that is not Parquet or lacks a
+column is a DataError; an unreadable row is a finding with its number.
 """
 
 import math
@@ -21,7 +21,7 @@ QRELS_COLUMNS = ("query-id", "corpus-id", "score")
 
 
 def texts(file: Path, findings: Findings) -> Iterator[Text]:
-    """Documents or queries of a Parquet file."""
+    """Yield the documents or queries of a Parquet file."""
     columns = _columns(file)
     key = "_id" if "_id" in columns else "id"
     for location, row in _rows(file, columns, (key, "text"), ("title",)):
@@ -33,7 +33,7 @@ def texts(file: Path, findings: Findings) -> Iterator[Text]:
 
 
 def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
-    """Judgements of a Parquet file."""
+    """Yield the judgements of a Parquet file."""
     for location, row in _rows(file, _columns(file), QRELS_COLUMNS, ()):
         query_id, document_id, grade = (row[name] for name in QRELS_COLUMNS)
         if query_id is None or document_id is None:

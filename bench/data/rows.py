@@ -1,7 +1,7 @@
-"""Rows: what the readers of both forms give, each with its location for messages.
+"""Rows: the common output of both readers, each with its location for messages.
 
-A document's text is title, space, text, stripped, as BEIR joins them; a query has no title. Ids are text whatever
-type they were stored as. A row that cannot be understood is a finding and gives nothing.
+A document's text is title, space, text, stripped, as in BEIR; a query has no title. Ids are strings whatever their
+stored type. An unreadable row is a finding and yields nothing.
 """
 
 from dataclasses import dataclass
@@ -27,5 +27,5 @@ class Judgement:
 
 
 def joined(title: str | None, text: str) -> str:
-    """BEIR's text of a document; a title that is absent or empty leaves no space."""
+    """Join title and text as BEIR does; a missing or empty title leaves no space."""
     return f"{title or ''} {text}".strip()

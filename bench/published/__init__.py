@@ -1,1 +1,1 @@
-"""Figures that others published: read, labelled, and kept apart from everything measured here."""
+"""Figures that others published: imported, labelled, and kept apart from everything measured here."""

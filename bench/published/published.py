@@ -1,8 +1,8 @@
-"""Published figures of others: read from a file, labelled, and kept apart from everything measured here.
+"""Figures published by others: read from a file, labelled, and kept apart from everything measured here.
 
 Three forms are read: the list of sources that this bench ships and writes, the public leaderboard's own
 `benchmarks.json`, and a CSV of contestant, dataset (empty for overall), figure and value. A figure keeps its published
-value; its source, date and label stay with it, and no measure or rating of ours is ever computed from one.
+value, source, date and label, and the bench computes no measure or rating from it.
 """
 
 import csv
@@ -33,7 +33,7 @@ class PublishedContestant(msgspec.Struct, frozen=True, omit_defaults=True):
     contestant: str
     overall: Figures = {}
     by_dataset: dict[str, Figures] = {}
-    """By the source's own name of the dataset: it need not be the same texts as ours."""
+    """By the source's own dataset names; the texts may differ from those of the bench's datasets."""
 
 
 class PublishedSource(msgspec.Struct, frozen=True):
@@ -47,14 +47,14 @@ class PublishedSource(msgspec.Struct, frozen=True):
 
 
 class PublishedRecord(msgspec.Struct, frozen=True, tag_field="record", tag="published"):
-    """`published.json` of a results folder: never ours, always labelled."""
+    """The contents of `published.json` in a results folder."""
 
     sources: list[PublishedSource]
     format: int = 1
 
 
 class _Overview(msgspec.Struct):
-    """The leaderboard's own entry; what is nested in it are figures, by group or directly."""
+    """An entry of the public leaderboard's file; its figures may be nested in groups."""
 
     name: str
     overall: dict[str, Any]
@@ -62,18 +62,18 @@ class _Overview(msgspec.Struct):
 
 
 def shipped() -> list[PublishedSource]:
-    """The sources that come with the bench."""
+    """Return the sources that ship with the bench."""
     sources: list[PublishedSource] = _decode(SHIPPED.read_bytes(), list[PublishedSource], SHIPPED)
     return sources
 
 
 def read(file: Path, source: str | None, taken: str | None) -> list[PublishedSource]:
-    """The sources in `file`.
+    """Return the sources in `file`.
 
     Args:
-        file: in one of the three forms.
-        source: where the figures are from; needed where the file does not say.
-        taken: when, YYYY-MM-DD; likewise.
+        file: a file in one of the three forms.
+        source: the source of the figures; required if the file does not name it.
+        taken: the date on which they were retrieved, YYYY-MM-DD; likewise.
     """
     try:
         content = file.read_bytes()
@@ -96,7 +96,7 @@ def read(file: Path, source: str | None, taken: str | None) -> list[PublishedSou
 
 
 def merge(results: Path, sources: Sequence[PublishedSource]) -> PublishedRecord:
-    """Write the sources into the results folder; a source that is there already is replaced."""
+    """Write the sources into the results folder, replacing earlier figures of the same sources."""
     file = results / FILE
     before = load(results)
     by_source = {each.source: each for each in [*(before.sources if before else []), *sources]}
@@ -106,7 +106,7 @@ def merge(results: Path, sources: Sequence[PublishedSource]) -> PublishedRecord:
 
 
 def load(results: Path) -> PublishedRecord | None:
-    """What was imported into the results folder; None where nothing was."""
+    """Return the figures imported into the results folder; None if there are none."""
     file = results / FILE
     if not file.is_file():
         return None
@@ -130,7 +130,7 @@ def _checked(source: PublishedSource) -> PublishedSource:
 
 
 def _flat(figures: dict[str, Any]) -> Figures:
-    """All numbers of an entry, whatever group (metrics, latency) they stand in."""
+    """Return all numbers of an entry, whatever group (metrics, latency) they are in."""
     flat: Figures = {}
     for name, value in figures.items():
         if isinstance(value, dict):
@@ -141,7 +141,7 @@ def _flat(figures: dict[str, Any]) -> Figures:
 
 
 def _named(name: str) -> str:
-    """A figure's name as the bench writes it."""
+    """Return a figure's name as the bench writes it."""
     measure, at, cut = name.partition("@")
     return NAMES.get(measure, measure) + at + cut
 

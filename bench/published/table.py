@@ -1,6 +1,6 @@
-"""How published figures are shown: in columns of their own, under their label, source and date.
+"""Formats published figures as text, in columns of their own with label, source and date.
 
-Pure text. A figure that was not published is a dash; nothing is converted, ranked or averaged.
+A figure that was not published is a dash; nothing is converted, ranked or averaged.
 """
 
 from bench.published.published import Figures, PublishedRecord, PublishedSource
@@ -8,12 +8,12 @@ from bench.tables import ABSENT, text_table
 
 
 def published_table(record: PublishedRecord) -> str:
-    """Every source as a block of its own."""
+    """Format every source as a block of its own."""
     return "\n".join(line for source in record.sources for line in _block(source))
 
 
 def published_figure(record: PublishedRecord | None, contestant: str, figure: str) -> float | None:
-    """An overall figure of the contestant with this name, or whose name ends with the published one."""
+    """Return an overall figure of the contestant with this name, or whose name ends with the published one."""
     ours = contestant.lower()
     for source in record.sources if record else []:
         for entry in source.contestants:

@@ -93,7 +93,7 @@ def test_latency_profiles_can_be_compared() -> None:
     """`rerank-bench compare` finds them by name."""
     done = rerank_bench("compare", "one", "two", "--results", KEPT / "results")
     assert done.exit_code == 0, done.stderr
-    assert "two against one: " in done.stdout
+    assert "two compared with one: " in done.stdout
 
 
 def test_the_arena_gives_the_same_ratings(results: Path) -> None:

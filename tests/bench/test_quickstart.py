@@ -73,7 +73,7 @@ def test_first_measurement_prints_both_tables_and_stops_the_server(tmp_path: Pat
 
 def test_without_data_it_says_what_to_give() -> None:
     """No --data: one sentence that names the layout and the sample; nothing is started."""
-    assert "--data sample" in _sentence(_first("--serve", "false"))
+    assert "--data is required" in _sentence(_first("--serve", "false"))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_one_failed_request_makes_the_exit_code_1(tmp_path: Path, nth: int, row:
     process = _first(*SMALL, "--serve", shlex.join([*FAKE, str(pid_file), "--fail", str(nth)]), wait=False)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "failed requests: 1;" in errors
+    assert "1 requests failed;" in errors
     assert row in output
     assert "nDCG@10" in output
     assert "1 times: status 422: broken" in output

@@ -143,7 +143,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     for damage in (b"{}", b"\xff", b'{"number": "x"}'):
         path.write_bytes(b'{"number": 0}\n' + damage + b"\n")
-        with pytest.raises(DataError, match=r"log\.jsonl line 2 is no entry: "):
+        with pytest.raises(DataError, match=r"log\.jsonl line 2 is not a valid entry: "):
             read_lines(path, Entry, "entry")
 
 

@@ -73,7 +73,7 @@ def test_agreement_with_the_judge_before(toy: Path, chat: ChatServer) -> None:
     (agreed,) = record.agreement
     assert agreed.judge == "qrels"
     assert agreed.matches == record.pairings.judged - record.pairings.by_rule
-    assert "agreement with qrels: the same on" in result.stdout
+    assert "agreement with qrels: same verdict on" in result.stdout
     assert "position bias: the list shown first won 0.500" in result.stdout
     assert record.position_bias is not None
     assert record.position_bias.contradictions == 0
@@ -172,7 +172,7 @@ def test_wrong_flags_end_in_one_sentence(toy: Path, arguments: list[str], told: 
 def test_an_empty_results_folder_is_told(toy: Path) -> None:
     """With the command that fills it."""
     result = CliRunner().invoke(main, ["arena", "--results", str(toy / "nothing")])
-    assert "`rerank-bench run` makes them" in sentence(result)
+    assert "run `rerank-bench run` first" in sentence(result)
 
 
 def test_splits_of_one_dataset_count_apart(toy: Path) -> None:

@@ -67,7 +67,7 @@ def test_places_are_as_good_as_random() -> None:
 def test_contestants_of_other_candidates_are_refused(toy: Path) -> None:
     """Both files are named, with their hashes."""
     write_run(toy / "results", toy / "toy", "other", {"q0": good(0)}, candidates="d" * 64)
-    with pytest.raises(DataError, match=r"best\.jsonl and .*other\.jsonl are of different candidates"):
+    with pytest.raises(DataError, match=r"best\.jsonl and .*other\.jsonl have different candidates"):
         load_from(toy)
     entrants = read_entrants(toy / "results", lambda note: datasets.load(toy / note.name), contestants=["best", "half"])
     assert set(entrants["toy"].runs) == {"best", "half"}
@@ -91,8 +91,8 @@ def test_texts_must_be_those_that_were_ranked(toy: Path) -> None:
 @pytest.mark.parametrize(
     ("only", "sentence"),
     [
-        ({"datasets": ["nowhere"]}, "no dataset 'nowhere'.*there are toy"),
-        ({"contestants": ["nobody"]}, "no contestant 'nobody'.*there are best, half, worst"),
+        ({"datasets": ["nowhere"]}, "no dataset 'nowhere'.*available: toy"),
+        ({"contestants": ["nobody"]}, "no contestant 'nobody'.*available: best, half, worst"),
         ({"contestants": ["best"]}, "no dataset ranked by two contestants"),
     ],
     ids=["unknown dataset", "unknown contestant", "one alone"],

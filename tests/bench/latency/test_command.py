@@ -20,7 +20,7 @@ def test_latency_measures_and_records(reranker: FakeReranker, tmp_path: Path) ->
     flags = ["--documents", "3,15", "--requests", "8", "--warm-up", "2", "--concurrency", "2", "--profile", "mine/1"]
     result = _type(reranker, tmp_path, *flags)
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.count("closed loop, 2 at a time") == 2
+    assert result.stdout.count("closed loop, concurrency 2") == 2
     assert "P90 ms" in result.stdout
     assert "stages P50 / P90 ms: tokenise 1.20 / 1.20" in result.stdout
     path = tmp_path / "latency" / "mine-1.parquet"
@@ -54,7 +54,7 @@ def test_latency_without_success_gives_no_figures(reranker: FakeReranker, tmp_pa
     reranker.replies = [None, *[Reply(500, {"message": "no"})] * 2]
     result = _type(reranker, tmp_path, "--requests", "2", "--warm-up", "0")
     assert result.exit_code == 1
-    assert "1 at a time: no request succeeded" in result.stderr.strip().splitlines()[-1]
+    assert "concurrency 1: no request succeeded" in result.stderr.strip().splitlines()[-1]
     assert "2 of 2 (100.0%)" in result.stdout
 
 
@@ -72,8 +72,8 @@ def test_failures_of_one_kind_are_counted_together(reranker: FakeReranker, tmp_p
         (["--documents", "1,0"], 2, "'--documents'"),
         (["--documents", ","], 2, "contains no value"),
         (["--rate", "fast"], 2, "'--rate'"),
-        (["--length", "medium"], 1, "the length 'medium' is none"),
-        (["--requests", "2", "--rounds", "3"], 1, "cannot be sent in 3 rounds"),
+        (["--length", "medium"], 1, "invalid --length 'medium'"),
+        (["--requests", "2", "--rounds", "3"], 1, "cannot be divided into 3 rounds"),
         (["--contestant", "bm25"], 1, "bm25 has no server, so it has no latency"),
     ],
 )

@@ -107,7 +107,7 @@ def test_a_sweep_is_every_combination(dataset: Dataset, frozen: Candidates) -> N
     )
     points = [job.plan.point for job in jobs(sweep, dataset, frozen)]
     assert len(points) == len(set(points)) == 12
-    assert str(points[1]) == "sample: 1 document a request, closed loop, 8 at a time"
+    assert str(points[1]) == "sample: 1 document a request, closed loop, concurrency 8"
     assert str(points[-1]) == "sample: 10 documents of short length a request, open loop, 2 requests/s constant"
 
 

@@ -67,9 +67,9 @@ def test_what_is_there_is_not_measured_again(reranker: FakeReranker, tmp_path: P
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"requests": 8}, "requests 4 then, 8 now"),
-        ({"seed": 1}, "seed 0 then, 1 now"),
-        ({}, "server's model_id fake then, other now"),
+        ({"requests": 8}, "requests was 4, is now 8"),
+        ({"seed": 1}, "seed was 0, is now 1"),
+        ({}, "server's model_id was fake, is now other"),
     ],
 )
 def test_samples_of_another_measurement_are_not_added_to(
@@ -143,7 +143,7 @@ def test_a_server_that_goes_away_ends_the_sweep_and_keeps_what_was_done(
 
 def test_a_contestants_own_limit_is_kept(reranker: FakeReranker, tmp_path: Path) -> None:
     """More clients than it takes at a time are refused before anything is sent."""
-    with pytest.raises(BenchError, match="takes 2 requests at a time"):
+    with pytest.raises(BenchError, match="is limited to 2 concurrent requests"):
         _measure([_contestant("a", reranker.url, concurrency=2)], Sweep(concurrency=(1, 4)), tmp_path)
     assert reranker.seen == []
 

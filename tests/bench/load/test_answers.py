@@ -37,7 +37,10 @@ def test_a_good_status_is_not_enough() -> None:
     """The dialect reads the answer, against the request's documents and the test's top_n."""
     body = b'{"results": [{"index": 1, "relevance_score": 0.5}]}'
     assert problem(DIALECTS["rerank"], workload(top_n=1), REQUEST, 200, body, None) is None
-    assert problem(DIALECTS["rerank"], workload(), REQUEST, 200, body, None) == "1 results where 2 were asked for"
+    assert (
+        problem(DIALECTS["rerank"], workload(), REQUEST, 200, body, None)
+        == "the answer has 1 results, but 2 were requested"
+    )
 
 
 def test_an_unknown_tag_is_refused() -> None:

@@ -86,7 +86,7 @@ def test_rates_and_stages_are_those_of_the_samples(site: Path, results: Path) ->
     for profile in ("good", "poor"):
         for point, rows in points_of(results, profile):
             good = [row for row in rows if row["error"] is None]
-            row = shown[profile, point["documents"], "closed, 1 at a time"]
+            row = shown[profile, point["documents"], "closed, concurrency 1"]
             documents = sum(at["documents"] for at in good)
             assert row["documents_per_s"].value == pytest.approx(documents / wall_s(rows), rel=1e-6)
             (told,) = (
@@ -112,7 +112,7 @@ def test_latency_intervals_are_of_blocks(site: Path, results: Path) -> None:
                 for number in sorted({row["round"] for row in rows})
                 for part in _cut([row for row in rows if row["round"] == number], 5)
             ]
-            row = shown[profile, point["documents"], "closed, 1 at a time"]
+            row = shown[profile, point["documents"], "closed, concurrency 1"]
             within(row["mean"], _of_blocks(blocks, statistics.fmean))
             within(row["p50"], _of_blocks(blocks, statistics.median))
 
