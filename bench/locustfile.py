@@ -1,8 +1,8 @@
 """The load test for locust: `locust -f bench/locustfile.py --host URL`, alone or with --master and --worker.
 
-Sends real queries and passages in mixed sizes and judges every answer. locust drives and shows its own statistics,
-which it takes from rounded times; beside them stand exact ones of raw samples, which workers send to the master with
-their reports. Every user waits for its answer before it sends again: a closed loop, whatever the plan is called.
+Sends real queries and passages in mixed sizes and checks every answer. locust shows its own statistics, which are based
+on rounded times; exact ones are computed from raw samples, which workers send to the master with their reports. Every
+user waits for its answer before it sends again: a closed loop, whatever the pause is called.
 """
 
 import functools
@@ -41,15 +41,15 @@ from bench.settings import Settings
 log = logging.getLogger(__name__)
 
 REPORTED = "rerank_samples"
-"""Where in a worker's report its samples are."""
+"""Key of the samples in a worker's report."""
 LAST_REPORT_S = 5
-"""How long a worker's last report may be on its way."""
+"""Seconds to wait for a worker's last report."""
 
 events.init_command_line_parser.add_listener(add_options)
 
 
 def dialect_task(dialect: Dialect) -> Callable[["RerankUser"], None]:
-    """A task that locust knows by the dialect's name and that `--tags` picks by it."""
+    """Return a locust task with the dialect's name, which `--tags` selects."""
 
     def send(user: "RerankUser") -> None:
         user.rerank(dialect)
@@ -59,31 +59,31 @@ def dialect_task(dialect: Dialect) -> Callable[["RerankUser"], None]:
 
 
 class RerankUser(FastHttpUser):
-    """A user of a reranker, with a task for every dialect; `--tags` picks some, and without it `rerank` is the one."""
+    """A user of a reranker with one task per dialect; `--tags` selects some, by default `rerank`."""
 
     concurrency = 1
     tasks = [dialect_task(dialect) for dialect in DIALECTS.values()]  # noqa: RUF012  # locust declares it so
     workload: Workload | None = None
-    """Of the running test; None where it cannot start in this process."""
+    """The workload of the running test; None if the test cannot run in this process."""
     users: Iterator[int] = itertools.count()
     """Numbers the users that this process starts in a test."""
     pause: Callable[[Any], float]
     sampler: RequestSampler
 
     def on_start(self) -> None:
-        """Take a sampler that no other user has."""
+        """Create this user's own sampler."""
         if self.workload is None:
             raise StopTest("this process cannot run the test; see its log for the reason")
         self.sampler = self.workload.sampler(_worker(self.environment), next(self.users))
         self.pause = getattr(wait_time, self.workload.pause.plan)(*self.workload.pause.numbers)
 
     def wait_time(self) -> float:
-        """Seconds to the next request."""
+        """Return the seconds until the next request."""
         return self.pause(self)
 
     def rerank(self, dialect: Dialect) -> None:
-        """Send one request; locust counts it as failed where the answer is not good."""
-        assert self.workload is not None  # noqa: S101  # on_start has seen to it
+        """Send one request; locust counts it as failed if the answer is invalid."""
+        assert self.workload is not None  # noqa: S101  # on_start has checked it
         workload, request = self.workload, self.sampler.draw()
         body = dialect.request_body(request.query, request.documents, workload.model, workload.top_n)
         with self.client.post(
@@ -101,9 +101,9 @@ class RerankUser(FastHttpUser):
 
 
 class PlannedShape(LoadTestShape):
-    """Users over time: up to --users, over --run-time."""
+    """The number of users over time: up to --users, over --run-time."""
 
-    abstract = True  # else locust would take it for every test: it is used where --shape asks for it
+    abstract = True  # otherwise locust would use it in every test, not only with --shape
 
     def __init__(self, environment: Environment) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class PlannedShape(LoadTestShape):
         self.runner = environment.runner
 
     def tick(self) -> tuple[int, float] | None:
-        """(users, users a second) now; None at the end."""
+        """Return (users, users started per second) for now; None at the end."""
         most, run_time_s = self._options.num_users or 1, self._options.run_time or DEFAULT_RUN_TIME_S
         users = plans.users(self._options.shape, self.get_run_time(), run_time_s, most)
         return None if users is None else (users, float(most))
@@ -119,7 +119,7 @@ class PlannedShape(LoadTestShape):
 
 @events.init.add_listener
 def prepare(environment: Environment, **_: Any) -> None:
-    """Check the flags before anything is sent, and listen to what happens."""
+    """Check the flags before anything is sent, and register the event listeners."""
     options: Any = environment.parsed_options
     options.tags = options.tags or list(DEFAULT_TAGS)
     try:
@@ -134,7 +134,7 @@ def prepare(environment: Environment, **_: Any) -> None:
 
 
 def _renew_workload(environment: Environment, **_: Any) -> None:
-    """A worker learns the flags from its master, a master from its web page: only now are they final."""
+    """Read the flags again: a worker gets them from its master, a master from its web page, and now they are final."""
     try:
         RerankUser.workload, RerankUser.users = _workload(environment.parsed_options), itertools.count()
     except BenchError as error:
@@ -156,12 +156,12 @@ def _workload(options: Any) -> Workload:
 
 @functools.cache
 def _texts(data: str, split: str) -> RequestTexts:
-    """Read once a process, not again as each test starts."""
+    """Read the texts once per process, not once per test."""
     return read(data, Settings.from_environment().data_root, split)
 
 
 def _keep_samples(environment: Environment, path: Path | None) -> None:
-    """Workers send their samples with each report; the master, or the only process, keeps them and tells at the end."""
+    """Collect samples: workers send them with each report; the master or only process saves and reports them."""
     hooks = environment.events
     if isinstance(environment.runner, WorkerRunner):
         waiting: list[LoadSample] = []
@@ -185,13 +185,13 @@ def _keep_samples(environment: Environment, path: Path | None) -> None:
 
 
 def _await_last_reports(environment: Environment, **_: Any) -> None:
-    """Let workers finish what is in flight and report it before the master goes.
+    """Let workers finish and report the requests in flight before the master exits.
 
-    Without a web page locust's master gives them half a second, whatever --stop-timeout says, and the slowest requests
-    would be those that are lost.
+    Without a web page, locust's master waits half a second whatever --stop-timeout is, so the slowest requests would be
+    lost.
     """
     runner, options = environment.runner, environment.parsed_options
-    assert isinstance(runner, MasterRunner)  # noqa: S101  # nobody else is given this listener
+    assert isinstance(runner, MasterRunner)  # noqa: S101  # only the master has this listener
     if options is None or not options.headless:
         return
     runner.send_message("quit")
@@ -201,12 +201,12 @@ def _await_last_reports(environment: Environment, **_: Any) -> None:
 
 
 def _worker(environment: Environment) -> int:
-    """Which of the processes this is."""
+    """Return the number of this worker process."""
     return int(getattr(environment.runner, "worker_index", 0))
 
 
 def _headers(environment: Environment) -> Callable[[], LoadHeader]:
-    """Makes the header of a test that starts now. What takes time is asked before: locust's clock runs already then."""
+    """Return a function that makes a test's header; slow facts are gathered now, before locust's clock starts."""
     options: Any = environment.parsed_options
 
     def header(provenance: Provenance) -> LoadHeader:
@@ -221,7 +221,7 @@ def _headers(environment: Environment) -> Callable[[], LoadHeader]:
 
 @functools.cache
 def _info(url: str) -> dict[str, Any] | None:
-    """What the server tells of itself; None where it has no such page."""
+    """Return the server's answer to GET /info; None if it has no such route."""
     try:
         answer = httpx.get(f"{url.rstrip('/')}/info", timeout=5, trust_env=False).json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError):
@@ -230,7 +230,7 @@ def _info(url: str) -> dict[str, Any] | None:
 
 
 def _show(environment: Environment, sample_log: SampleLog) -> None:
-    """The exact statistics: on stdout at the end, and at /exact of the web page at any time."""
+    """Show the exact statistics: on stdout at the end, and at /exact of the web page at any time."""
 
     def report() -> str:
         total = environment.stats.total

@@ -1,9 +1,9 @@
-"""Resampling by blocks: how far a figure would move if the same measurement were made again.
+"""Block resampling: how much a figure would vary if the same measurement were repeated.
 
-Requests that follow each other share what the machine was doing, so resampling single ones would promise too narrow
-intervals. Whole blocks are drawn instead (Künsch, 1989): the rounds, each cut into equal consecutive parts where
-there are fewer than ten of them, as batch means are taken of a simulation's output (Schmeiser, 1982: 10 to 30).
-A draw says how often each block is taken, so two profiles of the same plan can be given the same draws.
+Consecutive requests share the state of the machine, so resampling single requests would give intervals that are too
+narrow. Whole blocks are drawn instead (Künsch, 1989): the rounds, each split into equal consecutive parts if there are
+fewer than ten rounds, like batch means in simulation (Schmeiser, 1982: 10 to 30 batches). A draw is the number of times
+that each block is taken, so that two profiles of the same plan can use the same draws.
 """
 
 from collections.abc import Sequence
@@ -15,11 +15,11 @@ from bench.latency.observations import Floats, Integers
 
 BLOCKS = 10
 ROWS_AT_ONCE = 4_000_000
-"""Weights in memory at a time."""
+"""Number of weights held in memory at once."""
 
 
 def blocks(rounds: Integers) -> Integers:
-    """The block of every request [n], numbered from 0, given its round [n] in the order of the plan."""
+    """Return the block of every request [n], numbered from 0, given its round [n] in the order of the plan."""
     numbers, sizes = np.unique(rounds, return_counts=True)
     parts = -(-BLOCKS // len(numbers))
     block = np.zeros(len(rounds), dtype=np.int64)
@@ -32,18 +32,18 @@ def blocks(rounds: Integers) -> Integers:
 
 
 def draws(count: int, seed: int | Sequence[int]) -> Integers:
-    """How often each of `count` blocks is taken in each resample, [resamples, count]."""
+    """Return how often each of `count` blocks is taken in each resample, [resamples, count]."""
     equal = np.full(count, 1 / count)
     return np.random.default_rng(seed).multinomial(count, equal, size=RESAMPLES).astype(np.int64)
 
 
 def percentiles(values: Floats, weights: Integers, ranks: tuple[float, ...]) -> Floats:
-    """Percentiles of `values` [n] in every resample, [resamples, ranks], as `numpy.percentile` interpolates them.
+    """Return percentiles of `values` [n] in every resample, [resamples, ranks], interpolated like `numpy.percentile`.
 
     Args:
         values: the observations.
-        weights: how often each is taken, [resamples, n]; a resample that takes none gives NaN.
-        ranks: between 0 and 100.
+        weights: how often each observation is taken, [resamples, n]; an empty resample gives NaN.
+        ranks: percentile ranks from 0 to 100.
     """
     order = np.argsort(values, kind="stable")
     ordered = values[order]
@@ -69,7 +69,7 @@ def _percentiles(ordered: Floats, weights: Integers, ranks: tuple[float, ...]) -
 
 
 def _at(ordered: Floats, taken: Integers, position: Floats) -> Floats:
-    """The value at a position of each resample's own ordered values: one binary search over all rows end to end."""
+    """Return the value at a position of each resample's sorted values, by one binary search over all rows."""
     rows, columns = taken.shape
     begin = np.arange(rows) * (int(taken.max()) + 1)
     flat_index = np.searchsorted((taken + begin[:, np.newaxis]).ravel(), position + begin, side="right")

@@ -1,8 +1,8 @@
-"""Two profiles compared: what they share, what differs between them, and the ratios of their figures.
+"""Compares two profiles: their common points, their differences, and the ratios of their figures.
 
-A ratio is of the rerankers only where everything else was equal. `differing` names what was not and makes the command
-refuse: other texts, another machine, another device. `noted` names what a reader must know and may have wanted: another
-model, other settings, two separate runs whose machines may not have been equally quiet.
+A ratio compares the rerankers only if everything else was equal. `differing` lists differences that make the command
+refuse: other texts, another machine, another device. `noted` lists differences that a reader must know but may have
+intended: another model, other settings, two separate runs on a machine that may not have been equally idle.
 """
 
 from typing import Any
@@ -14,14 +14,14 @@ from bench.latency.samples import Profile
 from bench.latency.summary import refusal
 
 ERROR_MARGIN = 0.01
-"""B fails more often than A where its error rate is so much higher."""
+"""B fails more often than A if its error rate is higher by more than this."""
 PLANNED = ("requests", "rounds", "warm_up", "seed")
 MODEL = ("model_id", "model_sha", "model_dtype", "artefact_sha256")
 Finished = dict[Point, tuple[PointPlan, Observations]]
 
 
 def compare(a: Profile, b: Profile, seed: int = 0) -> Comparison:
-    """B against A at every point that both finished."""
+    """Compare B with A at every point that both finished."""
     of_a, of_b = _finished(a), _finished(b)
     shared = [point for point in of_a if point in of_b]
     reasons = {point: _why_not(of_a[point][1], of_b[point][1]) for point in shared}
@@ -41,11 +41,11 @@ def compare(a: Profile, b: Profile, seed: int = 0) -> Comparison:
 
 
 def failures(comparison: Comparison, factor: float) -> list[str]:
-    """Why B does not pass a gate of `factor`; empty where it does.
+    """Return the reasons why B fails `--fail-over` with `factor`; an empty list if it passes.
 
-    It does not where P50, P90, P99, the mean or documents a second are shown to be worse by more than the factor (the
-    whole interval lies beyond it), where B fails more often than A, or where a point cannot be compared at all.
-    Stages are not gated: they are parts of the same latency.
+    B fails if P50, P90, P99, the mean or documents per second are worse by more than the factor (the whole interval lies
+    beyond it), if more of its requests failed than A's, or if a point cannot be compared. Stages are not checked, since
+    they are parts of the same latency.
     """
     slower = [ratio for ratio in comparison.ratios if not ratio.stage and is_slower_than(ratio, factor)]
     worse = [
@@ -88,7 +88,7 @@ def _machines(a: ProfileNote, b: ProfileNote) -> list[str]:
 
 
 def _texts(a: ProfileNote, b: ProfileNote, of_a: Finished, of_b: Finished) -> list[str]:
-    """Datasets of which the same point was sent other texts, and what made them so."""
+    """Return the datasets whose texts differ at the same point, with the reason."""
     changed = {p.dataset for p in of_a if p in of_b and of_a[p][0].workload_sha256 != of_b[p][0].workload_sha256}
     lines = []
     for name in sorted(changed):
@@ -104,7 +104,7 @@ def _texts(a: ProfileNote, b: ProfileNote, of_a: Finished, of_b: Finished) -> li
 
 
 def _models(a: ProfileNote, b: ProfileNote) -> list[str]:
-    """The model and whatever else both servers tell of themselves."""
+    """Return the differences in the model and in everything else that both servers report."""
     was, is_now = a.provenance.server or {}, b.provenance.server or {}
     lines = (
         [f"model: {a.contestant.model} and {b.contestant.model}"] if a.contestant.model != b.contestant.model else []

@@ -1,4 +1,4 @@
-"""A comparison as text: a table for the terminal, or Markdown for a page or a review."""
+"""Formats a comparison as text: a table for the terminal, or Markdown for a web page or a review."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ HEAD = ("", "A", "B", "B / A", "interval", "verdict")
 
 
 def comparison_table(comparison: Comparison) -> str:
-    """One block a point, its figures below each other."""
+    """Format one block per point with one figure per line."""
     lines = [f"A = {comparison.a}, B = {comparison.b}; times in ms", *_remarks(comparison)]
     for point, rows in _by_point(comparison.ratios):
         lines += [point, *text_table([HEAD, *(_cells(ratio) for ratio in rows)])]
@@ -17,7 +17,7 @@ def comparison_table(comparison: Comparison) -> str:
 
 
 def comparison_markdown(comparison: Comparison) -> str:
-    """The same as Markdown."""
+    """Format the same as Markdown."""
     lines = [
         f"**{comparison.b} compared with {comparison.a}** (times in ms)",
         "",
@@ -30,7 +30,7 @@ def comparison_markdown(comparison: Comparison) -> str:
 
 
 def summary(comparison: Comparison) -> str:
-    """How many figures differ, stages apart."""
+    """Return how many figures differ, stages not counted."""
     of = [ratio for ratio in comparison.ratios if not ratio.stage]
     counts = {verdict: sum(ratio.verdict == verdict for ratio in of) for verdict in ("faster", "slower")}
     shown = ", ".join(f"{verdict} in {count}" for verdict, count in counts.items() if count)

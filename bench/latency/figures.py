@@ -1,7 +1,7 @@
-"""Figures of a point in every resample: what both the summary's intervals and a comparison's ratios are made of.
+"""Figures of a point in every resample, from which the summary's intervals and a comparison's ratios are computed.
 
-A figure has a name that stands in tables and records. Latencies are of successes and count from the planned moment;
-rates are of successes over the wall time of all requests, failures and waiting included.
+A figure's name is used in tables and records. Latencies are those of successful requests, from the planned sending
+time; rates count successes over the wall time of all requests, failures and waiting included.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from bench.latency.blocks import percentiles
 from bench.latency.observations import Booleans, Floats, Integers, Observations
 
 Resampled = dict[str, Floats]
-"""Figure to its value in each resample, [resamples]; NaN where the resample has no success."""
+"""Figure to its value in each resample, [resamples]; NaN if the resample has no success."""
 
 LATENCIES = ("P50", "P90", "P99", "mean")
 RATES = ("documents/s", "tokens/s")
@@ -28,11 +28,11 @@ class Stage:
 
 
 def headline(of: Observations, weights: Integers) -> Resampled:
-    """Latencies in milliseconds and rates a second.
+    """Return latencies in milliseconds and rates per second.
 
     Args:
-        of: a point's n requests.
-        weights: how often each is taken, [resamples, n].
+        of: the n requests of a point.
+        weights: how often each request is taken, [resamples, n].
     """
     good = of.succeeded
     if not good.any():
@@ -44,13 +44,13 @@ def headline(of: Observations, weights: Integers) -> Resampled:
 
 
 def first_byte(of: Observations, weights: Integers) -> Stage:
-    """P50 and P90 of the time to the first byte of successes, from the planned moment, in milliseconds."""
+    """Return P50 and P90 of successes' time from the planned sending time to the first byte, in milliseconds."""
     good = of.succeeded
     return Stage(*percentiles(of.first_byte_ms[good], weights[:, good], (50.0, 90.0)).T)
 
 
 def stages(of: Observations, weights: Integers) -> dict[str, Stage]:
-    """Every stage that successes told, in milliseconds."""
+    """Return every stage reported for successful requests, in milliseconds."""
     by_stage = {}
     for name, values in of.stages_ms.items():
         is_known = of.succeeded & ~np.isnan(values)

@@ -1,8 +1,8 @@
-"""Where a profile lies, and what may be added to it.
+"""The files of a profile, and the check whether samples may be added to it.
 
-`latency/<profile>.parquet` holds the samples and `latency/<profile>.json` the figures of the finished points, which are
-computed from the samples each time. Samples of another reranker, another machine or another plan are refused: figures
-that were not measured alike must not meet under one name.
+`latency/<profile>.parquet` has the samples and `latency/<profile>.json` the figures of the finished points, which are
+computed from the samples each time. Samples of another reranker, machine or plan are refused, because figures measured
+under different conditions must not share a name.
 """
 
 from pathlib import Path
@@ -21,14 +21,14 @@ SAMPLES, FIGURES = ".parquet", ".json"
 
 
 def finish(profile: Profile, path: Path) -> LatencyRecord:
-    """The figures of the profile at `path`, written beside its samples."""
+    """Compute the figures of the profile and write them beside its samples at `path`."""
     record = figures(profile)
     write_json(record, path.with_suffix(FIGURES))
     return record
 
 
 def figures(profile: Profile) -> LatencyRecord:
-    """The figures of a profile's finished points, from its samples alone."""
+    """Compute the figures of a profile's finished points from its samples."""
     finished = [(profile.note.plans[index], profile.observations(index)) for index in profile.finished()]
     return LatencyRecord(
         note=profile.note,
@@ -37,7 +37,7 @@ def figures(profile: Profile) -> LatencyRecord:
 
 
 def check_same(path: Path, before: ProfileNote, now: ProfileNote) -> None:
-    """BenchError, naming what differs, where `now` cannot go on with the profile at `path`."""
+    """Raise BenchError with the differences if `now` cannot continue the profile at `path`."""
     differing = [*_other_reranker(before, now), *_other_plans(before, now)]
     if differing:
         raise BenchError(

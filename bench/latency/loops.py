@@ -1,9 +1,8 @@
-"""How to send: a closed and an open loop over one client, nothing retried.
+"""Sends requests in a closed or an open loop over one client, without retries.
 
-The closed loop is honest about what so many waiting users see and blind to the load that a stall holds back; the open
-loop sends at its planned moments whatever the answers do, and counts from there. Both give one sample a request, in
-the order of the requests. A request that the generator itself holds back (too many are in flight) is sent late, and
-its lateness says so.
+The closed loop shows what a fixed number of waiting users experience, but a stall reduces its load; the open loop sends
+at the planned times however the server responds, and measures from there. Both return one sample per request, in the
+order of the requests. A request that the generator delays, because too many are in flight, has a lateness.
 """
 
 import asyncio
@@ -18,23 +17,23 @@ MOST_IN_FLIGHT = 1000
 
 
 class Answer(Protocol):
-    """What comes back of a request."""
+    """The outcome of a request."""
 
     @property
     def sample(self) -> Sample:
-        """How it went."""
+        """The sample of the request."""
 
 
 class Sender(Protocol):
-    """What a loop needs of a client."""
+    """The client as the loops use it."""
 
     def now_s(self) -> float:
-        """The clock of its samples."""
+        """Return the time on the clock of the samples."""
 
     async def rerank(
         self, query_id: str, query: str, documents: list[str], *, planned_s: float | None = None
     ) -> Answer:
-        """Send once; a failure is a sample too."""
+        """Send one request; a failure is a sample too."""
 
 
 def silent() -> None:
@@ -44,7 +43,7 @@ def silent() -> None:
 async def closed_loop(
     client: Sender, requests: Sequence[Request], concurrency: int, progress: Callable[[], object] = silent
 ) -> list[Sample]:
-    """Let so many clients each send the next request when the last one is answered."""
+    """Run `concurrency` clients, each of which sends its next request when the last one is answered."""
     samples: dict[int, Sample] = {}
     waiting = iter(enumerate(requests))
 
@@ -63,7 +62,7 @@ async def closed_loop(
 async def open_loop(
     client: Sender, requests: Sequence[Request], offsets_s: Sequence[float], progress: Callable[[], object] = silent
 ) -> list[Sample]:
-    """Send each request at its moment, in seconds from now; wait for the last answer."""
+    """Send each request at its planned time, in seconds from now, and wait for the last answer."""
     free = asyncio.Semaphore(MOST_IN_FLIGHT)
     begin_s = client.now_s()
 

@@ -1,6 +1,6 @@
 """Observations: the measured requests of one point as columns, in the order of the plan.
 
-What every figure is computed from; `samples.py` reads them from a file. Failures are rows too: they take time, and they
+All figures are computed from them; `samples.py` reads them from a file. Failures are rows too: they take time, and they
 count in the error rate.
 """
 
@@ -16,11 +16,11 @@ Booleans = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Observations:
-    """Columns [n]; a value that is absent is NaN."""
+    """Columns [n]; a missing value is NaN."""
 
     round: Integers
     planned_s: Floats
-    """On a clock that starts anew in every round."""
+    """On a clock that restarts in every round."""
     sent_s: Floats
     first_byte_s: Floats
     done_s: Floats
@@ -33,29 +33,29 @@ class Observations:
 
     @property
     def succeeded(self) -> Booleans:
-        """Which requests were answered."""
+        """Whether each request was answered successfully."""
         return np.array([error is None for error in self.errors], dtype=np.bool_)
 
     @property
     def latency_ms(self) -> Floats:
-        """From the planned moment to the last byte."""
+        """From the planned sending time to the last byte."""
         return (self.done_s - self.planned_s) * 1000
 
     @property
     def first_byte_ms(self) -> Floats:
-        """From the planned moment to the first byte."""
+        """From the planned sending time to the first byte."""
         return (self.first_byte_s - self.planned_s) * 1000
 
     @property
     def lateness_ms(self) -> Floats:
-        """Sent minus planned."""
+        """Actual minus planned sending time."""
         return (self.sent_s - self.planned_s) * 1000
 
     @property
     def wall_s(self) -> Floats:
-        """Every request's share of the wall time: from the answer before it, whichever that was, to its own.
+        """Every request's share of the wall time: from the previous answer of any request to its own answer.
 
-        In a round the shares add up to the time from its first planned moment to its last answer.
+        In a round the shares add up to the time from the first planned sending time to the last answer.
         """
         shares = np.zeros(len(self.round))
         for number in np.unique(self.round):

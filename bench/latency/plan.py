@@ -1,7 +1,7 @@
-"""When to send: the points of a sweep and the moments of an open loop, all made before anything is sent.
+"""Plans when to send: the points of a sweep and the sending times of an open loop, all before anything is sent.
 
-How to send is `loops.py`'s. The moments depend on the point, the round and the seed only, so every contestant is sent
-the same requests at the same moments, and a run that goes on after a kill does what the unbroken one would have done.
+`loops.py` does the sending. The sending times depend only on the point, the round and the seed, so that every
+contestant gets the same requests at the same times, and a resumed run does the same as an uninterrupted one.
 """
 
 import itertools
@@ -20,7 +20,7 @@ ARRIVALS = ("poisson", "constant")
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a latency run may be told; the points are every combination."""
+    """The settings of a latency run; every combination is a point."""
 
     documents: tuple[int, ...] = (50,)
     lengths: tuple[str, ...] = ("any",)
@@ -33,7 +33,7 @@ class Sweep:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """BenchError where the rounds would be empty or there is no load."""
+        """Raise BenchError if a round would be empty or there is no load."""
         if self.rounds > self.requests:
             raise BenchError(
                 f"{self.requests} requests per point cannot be divided into {self.rounds} rounds: increase --requests"
@@ -51,16 +51,16 @@ class PointJob:
 
     @property
     def warm_up(self) -> list[Request]:
-        """The requests that are sent before the first round."""
+        """Return the warm-up requests, which are sent before the first round."""
         return self._walk(0, self.plan.warm_up)
 
     def round(self, number: int) -> list[Request]:
-        """The requests of one round: the walk through the workload goes on from the warm-up and round to round."""
+        """Return the requests of one round, taken from the workload where the previous round or the warm-up ended."""
         ends = [self.plan.warm_up + self.plan.requests * r // self.plan.rounds for r in (number, number + 1)]
         return self._walk(*ends)
 
     def offsets_s(self, number: int) -> list[float]:
-        """When the requests of a round of an open loop are sent, seconds from its start."""
+        """Return the sending times of an open-loop round, in seconds from its start."""
         point = self.plan.point
         draw = random.Random(f"{self.plan.seed} {point} round {number}")
         return offsets_s(len(self.round(number)), point.rate_per_s or 0.0, point.arrivals or "", draw)
@@ -70,14 +70,14 @@ class PointJob:
 
 
 def offsets_s(count: int, rate_per_s: float, arrivals: str, draw: random.Random) -> list[float]:
-    """`count` moments from 0 on: `constant`, or a Poisson process whose gaps are drawn from an exponential law."""
+    """Return `count` sending times from 0: `constant`, or a Poisson process with exponentially distributed gaps."""
     if arrivals == "constant":
         return [number / rate_per_s for number in range(count)]
     return list(itertools.accumulate((draw.expovariate(rate_per_s) for _ in range(count - 1)), initial=0.0))
 
 
 def jobs(sweep: Sweep, dataset: Dataset, candidates: Candidates) -> list[PointJob]:
-    """The points of a sweep over one dataset, in the order in which they are measured."""
+    """Return the points of a sweep over one dataset, in the order of measurement."""
     planned = []
     for length, documents in itertools.product(dict.fromkeys(sweep.lengths), dict.fromkeys(sweep.documents)):
         allowed = lengths(length, dataset)

@@ -1,4 +1,4 @@
-"""Ratios of two profiles' figures, and whether a difference is shown.
+"""Ratios of two profiles' figures, with the decision whether a difference is shown.
 
 **The rule.** At every point both profiles are resampled by blocks (`blocks.py`), with the same draws where they have
 the same plan: then block i of both was the same requests at the same moments, and in one run the same minutes, and
@@ -26,16 +26,16 @@ from bench.latency.records import Point, Ratio
 
 LEVEL = 0.95
 NEEDED = {"P50": 10, "P90": 50, "P99": 500}
-"""Answers below which a percentile is not judged; all other figures need as many as P50."""
+"""Minimum number of answers for judging a percentile; all other figures need as many as P50."""
 FEWEST_BLOCKS = 5
 SMALLEST = 1e-3
-"""In milliseconds: a stage of 0 is taken for a microsecond, which is what Server-Timing resolves."""
+"""In milliseconds: a stage of 0 is replaced by a microsecond, the resolution of Server-Timing."""
 HEADLINE = ("P50", "P90", "P99", "mean", "documents/s")
 
 
 @dataclass(frozen=True)
 class PointPair:
-    """What two profiles observed at one point."""
+    """The observations of two profiles at one point."""
 
     point: Point
     a: Observations
@@ -58,7 +58,7 @@ class _Figure:
 
 
 def ratios(pairs: Sequence[PointPair], seed: int = 0) -> list[Ratio]:
-    """Every figure that both profiles have at every point, with its interval."""
+    """Return the ratio of every figure that both profiles have at every point, with its interval."""
     every = [figure for index, pair in enumerate(pairs) for figure in _figures(pair, [seed, index])]
     judged = [figure for figure in every if figure.why_not_judged is None]
     widths = dict(zip(map(id, judged), _half_widths(judged, seed), strict=True))
@@ -66,7 +66,7 @@ def ratios(pairs: Sequence[PointPair], seed: int = 0) -> list[Ratio]:
 
 
 def is_slower_than(ratio: Ratio, factor: float) -> bool:
-    """Whether B is shown to be slower than `factor` times A: the whole interval lies beyond it."""
+    """Tell whether B is shown to be slower than `factor` times A: the whole interval lies beyond it."""
     if ratio.low is None or ratio.high is None:
         return False
     return ratio.high < 1 / factor if ratio.figure in figures.RATES else ratio.low > factor
@@ -96,7 +96,7 @@ def _verdict(figure: str, low: float | None, high: float | None) -> str:
 
 
 def _half_widths(judged: Sequence[_Figure], seed: int) -> list[float]:
-    """Half of every interval of the logarithms, such that all hold at once."""
+    """Return half the width of every interval of the logarithms, such that all intervals hold at once."""
     if not judged:
         return []
     resampled = np.stack([figure.log_ratios for figure in judged], axis=1)
@@ -158,7 +158,7 @@ def _resampled(of: Observations, seed: Sequence[int]) -> _Resampled:
 
 
 def _named(of: Observations, weights: Integers) -> figures.Resampled:
-    """The figures that are compared, by name; a stage's after the stage."""
+    """Return the compared figures by name; a stage's figures are named after the stage."""
     headline = figures.headline(of, weights)
     named = {name: headline[name] for name in HEADLINE if name in headline}
     for stage, at in figures.stages(of, weights).items():

@@ -1,8 +1,8 @@
-"""The records of the latency stage: what a profile says of itself, and the figures of its points.
+"""The records of the latency stage: the description of a profile, and the figures of its points.
 
-A profile is one contestant's answers to a sweep. Its samples lie in `latency/<profile>.parquet` with a ProfileNote in
-the file's metadata; `latency/<profile>.json` is a LatencyRecord: the same note, and figures that `summary.summarise`
-computes from the samples alone, so that they can be made again.
+A profile is one contestant's answers to a sweep. Its samples are in `latency/<profile>.parquet` with a ProfileNote in
+the file's metadata; `latency/<profile>.json` is a LatencyRecord with the same note and the figures that
+`summary.summarise` computes from the samples alone.
 """
 
 from pathlib import Path
@@ -13,72 +13,72 @@ from bench.errors import DataError
 from bench.records import CandidatesNote, ContestantNote, DatasetNote, Estimate, Provenance
 
 FORMAT = 2
-"""1 held the samples of one closed loop in the JSON file itself."""
+"""Format 1 had the samples of one closed loop in the JSON file itself."""
 
 
 class Point(msgspec.Struct, frozen=True):
-    """One point of a sweep: what is sent how fast. Equal points of two profiles are compared."""
+    """One point of a sweep: the kind of request and the load. Equal points of two profiles are compared."""
 
     dataset: str
     split: str
     documents: int
-    """Of each request."""
+    """Documents per request."""
     length: str
-    """Of each document: `any`, `short`, `long`, or bounds in characters."""
+    """Length of each document: `any`, `short`, `long`, or bounds in characters."""
     loop: str
-    """`closed`: a client sends its next request when its last one is answered, so a stall hides the load behind it.
-    `open`: requests are sent at moments planned before, whatever the server does."""
+    """`closed`: a client sends its next request when the last one is answered, so a stall reduces the load.
+    `open`: requests are sent at planned times, however the server responds."""
     concurrency: int | None = None
-    """Clients of a closed loop."""
+    """Number of clients of a closed loop."""
     rate_per_s: float | None = None
-    """Requests a second of an open loop, on average."""
+    """Average requests per second of an open loop."""
     arrivals: str | None = None
     """`poisson` or `constant`."""
 
     @property
     def load(self) -> str:
-        """The load in words, the kind of loop with it."""
+        """The load and the kind of loop in words."""
         if self.loop == "closed":
             return f"closed loop, concurrency {self.concurrency}"
         return f"open loop, {self.rate_per_s:g} requests/s {self.arrivals}"
 
     def __str__(self) -> str:
-        """The point in words."""
+        """Describe the point in words; the random arrivals of an open loop are seeded with this text."""
         length = "" if self.length == "any" else f" of {self.length} length"
         documents = "1 document" if self.documents == 1 else f"{self.documents} documents"
         return f"{self.dataset}: {documents}{length} a request, {self.load}"
 
 
 class PointPlan(msgspec.Struct, frozen=True):
-    """A point and everything else that must be equal for its samples to be of the same kind."""
+    """A point with everything else that must be equal for samples to belong together."""
 
     point: Point
     requests: int
     """Measured requests, over all rounds."""
     rounds: int
-    """Turns in which they are sent; contestants that are measured together alternate by round."""
+    """Number of rounds; contestants measured together alternate by round."""
     warm_up: int
-    """Requests before the first round, kept apart."""
+    """Warm-up requests before the first round, not counted in the figures."""
     seed: int
-    """Of the arrivals."""
+    """Random seed of the arrivals."""
     low_characters: int
     high_characters: int
-    """What the length means in this dataset: bounds of the documents."""
+    """The bounds in characters that the length class means in this dataset."""
     distinct_requests: int
-    """Fewer than are sent where the workload was walked through more than once."""
+    """Fewer than the requests sent if the workload was repeated."""
     filled_documents: int
-    """Documents that came from further corpus passages because a query had too few candidates, over all requests."""
+    """Documents taken from the corpus because a query had too few candidates, over all requests."""
     workload_sha256: str
-    """Over the texts of the whole workload, from which the requests are taken in order."""
+    """Hash of the texts of the whole workload, from which the requests are taken in order."""
 
 
 class ProfileNote(msgspec.Struct, frozen=True):
-    """What a profile is of."""
+    """The description of a profile."""
 
     profile: str
     contestant: ContestantNote
     run: str
-    """Equal in profiles that were measured in one command, taking turns."""
+    """The same in profiles measured by one command, taking turns."""
     provenance: Provenance
     datasets: list[DatasetNote]
     candidates: dict[str, CandidatesNote]
@@ -88,44 +88,44 @@ class ProfileNote(msgspec.Struct, frozen=True):
 
 
 class Lateness(msgspec.Struct, frozen=True):
-    """How well the generator kept its own plan."""
+    """How well the load generator kept to its plan."""
 
     p50_ms: float
     p99_ms: float
     max_ms: float
-    """Sent minus planned. In a closed loop a request is planned for the moment when its client is free."""
+    """Actual minus planned sending time. In a closed loop a request is planned for the moment its client is free."""
     busy: float
-    """The share of one CPU core that the generator used, in its busiest round: at 1 it can do no more."""
+    """The share of one CPU core that the generator used in its busiest round; 1 is its limit."""
 
 
 class LatencySummary(msgspec.Struct, frozen=True):
-    """The figures of a point. Percentiles are of successes; None where nothing succeeded or the plan was not kept."""
+    """The figures of a point. Percentiles are of successes; None if nothing succeeded or the plan was not kept."""
 
     requests: int
     errors: int
     error_rate: float
     reasons: list[str]
-    """The most frequent kinds of failure, each with how often it was."""
+    """The most frequent kinds of failure with their counts."""
     lateness: Lateness
     refused: str | None
-    """Why there are no percentiles although requests succeeded: the generator could not keep its plan."""
+    """Why there are no percentiles although requests succeeded: the generator did not keep to its plan."""
     p50_ms: Estimate | None = None
     p90_ms: Estimate | None = None
     p99_ms: Estimate | None = None
     mean_ms: Estimate | None = None
     first_byte_p50_ms: Estimate | None = None
-    """From the planned moment, as the others."""
+    """From the planned sending time, like the other latencies."""
     first_byte_p90_ms: Estimate | None = None
     documents_per_s: Estimate | None = None
     tokens_per_s: Estimate | None = None
-    """None where the reranker does not tell tokens."""
+    """None if the reranker does not report tokens."""
     stages_p50_ms: dict[str, Estimate] = {}
     stages_p90_ms: dict[str, Estimate] = {}
-    """By stage of Server-Timing, of successes."""
+    """By stage of Server-Timing, for successful requests."""
 
 
 class PointFigures(msgspec.Struct, frozen=True):
-    """One point's plan and what came of it."""
+    """One point's plan and figures."""
 
     plan: PointPlan
     summary: LatencySummary
@@ -142,24 +142,24 @@ class Ratio(msgspec.Struct, frozen=True):
     b: float
     ratio: float
     low: float | None
-    """The interval, which holds together with all others of the comparison; None where it is not judged."""
+    """The interval, simultaneous with all others of the comparison; None if the figure is not judged."""
     high: float | None
     verdict: str
-    """Of B against A: `faster`, `slower` or `no difference shown`."""
+    """B compared with A: `faster`, `slower` or `no difference shown`."""
     why_not_judged: str | None = None
 
 
 class Comparison(msgspec.Struct, frozen=True, tag_field="record", tag="comparison"):
-    """Profile B against profile A."""
+    """The comparison of profile B with profile A."""
 
     a: str
     b: str
     one_run: bool
-    """Whether they took turns in one command, so that the machine's noise fell on both."""
+    """Whether they took turns in one command, so that the machine's noise affected both."""
     differing: list[str]
-    """What makes the ratios those of something else than the rerankers: other texts, another machine."""
+    """Differences that make the ratios invalid as a comparison of rerankers: other texts, another machine."""
     noted: list[str]
-    """What else differs: the model, its settings, how much was measured."""
+    """Other differences: the model, its settings, the number of requests."""
     ratios: list[Ratio]
     not_compared: list[str]
     """Points of A that B lacks, or that have no percentiles in one of them, and why."""
@@ -168,19 +168,19 @@ class Comparison(msgspec.Struct, frozen=True, tag_field="record", tag="compariso
 
 
 class LatencyRecord(msgspec.Struct, frozen=True, tag_field="record", tag="latency"):
-    """What `rerank-bench latency` writes beside the samples."""
+    """The figures that `rerank-bench latency` writes beside the samples."""
 
     note: ProfileNote
     points: list[PointFigures]
-    """In the order of the plan; a point that is not finished is absent."""
+    """In the order of the plan, without unfinished points."""
     format: int = FORMAT
 
 
 def read(path: Path) -> LatencyRecord:
-    """Read figures back; DataError where the file holds none of this format."""
+    """Read the figures; DataError if the file is not a latency record of this format."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=LatencyRecord)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except msgspec.MsgspecError as error:
-        raise DataError(f"{path} holds no latency figures of format {FORMAT}: {error}") from error
+        raise DataError(f"{path} contains no latency figures of format {FORMAT}: {error}") from error

@@ -1,7 +1,7 @@
-"""The samples of a profile: one Parquet file, written anew with every round that is done, whole or not at all.
+"""The samples of a profile: one Parquet file, rewritten atomically after every finished round.
 
-A row is a request, rows in the order of the plan. Times are whole microseconds, so that the columns pack well: some
-thousand requests take some ten kilobytes. The ProfileNote lies as JSON in the file's own metadata. Columns:
+A row is a request, in the order of the plan. Times are whole microseconds, so that the columns compress well: a thousand
+requests take about ten kilobytes. The ProfileNote is stored as JSON in the file's metadata. Columns:
 `point` (its index in the note's plans), `round`, `warm_up`, `busy` (the generator's share of a CPU core in this
 round), `query_id`, `documents`, `planned_us` (on a clock of the command's), `sent_us` after it, `first_byte_us` and
 `done_us` after that, `status`, `tokens`, `error` (null is success) and one `server_timing.<stage>_us` a stage.
@@ -47,35 +47,35 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Profile:
-    """A profile as it is so far."""
+    """A profile with the rounds measured so far."""
 
     note: ProfileNote
     table: Any
     """A pyarrow Table with at least the columns of SCHEMA."""
 
     def rounds_done(self, point: int) -> set[int]:
-        """Which rounds of a point are there; a round is there whole or not at all."""
+        """Return the finished rounds of a point; a round is complete or absent."""
         rows = self._rows(point, warm_up=False)
         return {int(number) for number in rows["round"].unique().to_pylist()}
 
     def finished(self) -> list[int]:
-        """Indexes of the points with all their rounds."""
+        """Return the indexes of the points whose rounds are all finished."""
         return [index for index, plan in enumerate(self.note.plans) if len(self.rounds_done(index)) == plan.rounds]
 
     def index(self, plan: PointPlan) -> int:
-        """Where a plan stands in the note."""
+        """Return the index of a plan in the note."""
         return self.note.plans.index(plan)
 
     def observations(self, point: int) -> Observations:
-        """The measured requests of one point."""
+        """Return the measured requests of one point."""
         return _observations(self._rows(point, warm_up=False))
 
     def warm_up(self, point: int) -> Observations:
-        """The requests before them."""
+        """Return the warm-up requests of one point."""
         return _observations(self._rows(point, warm_up=True))
 
     def with_plans(self, note: ProfileNote) -> "Profile":
-        """This profile with the points of another note added, to be measured."""
+        """Return this profile with the points of another note added."""
         added = [plan for plan in note.plans if plan not in self.note.plans]
         datasets = {of.name: of for of in [*self.note.datasets, *note.datasets]}
         merged = msgspec.structs.replace(
@@ -89,7 +89,7 @@ class Profile:
     def with_round(
         self, point: int, number: int, samples: Sequence[Sample], busy: float, warm_up: Sequence[Sample] = ()
     ) -> "Profile":
-        """This profile and one more round."""
+        """Return this profile with one more round."""
         rows = [*((sample, True) for sample in warm_up), *((sample, False) for sample in samples)]
         columns = _columns(point, number, rows, busy)
         return replace(self, table=pa.concat_tables([self.table, columns], promote_options="default"))
@@ -99,12 +99,12 @@ class Profile:
 
 
 def start(note: ProfileNote) -> Profile:
-    """A profile without a sample."""
+    """Return a profile without samples."""
     return Profile(note, SCHEMA.empty_table())
 
 
 def write(profile: Profile, path: Path) -> None:
-    """Write the file, whole or not at all."""
+    """Write the file atomically."""
     metadata = {NOTE: msgspec.json.encode(profile.note)}
     table = profile.table.replace_schema_metadata(metadata)
     words = [field.name for field in table.schema if pa.types.is_string(field.type)]
@@ -114,9 +114,11 @@ def write(profile: Profile, path: Path) -> None:
 
 
 def read(path: Path) -> Profile:
-    """Read a profile back; DataError where the file is none."""
+    """Read a profile; DataError if the file is not one."""
     try:
-        whole = path.read_bytes()  # at once: by its path the file would be opened twice, and replaced in between
+        whole = (
+            path.read_bytes()
+        )  # all at once: given the path, pyarrow would open it twice, and it may be replaced in between
         table = pq.read_table(pa.BufferReader(whole))
         note = msgspec.json.decode((table.schema.metadata or {})[NOTE], type=ProfileNote)
     except FileNotFoundError as error:

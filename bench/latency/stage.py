@@ -1,7 +1,7 @@
-"""The latency stage as the commands run it: contestants, datasets and a sweep in, a profile for each contestant out.
+"""The latency stage as the commands run it: measures a sweep and writes one profile per contestant.
 
-Asks every server what it is before the first measured request. What a results folder holds already is not measured
-again: with nothing missing nobody is asked, and the figures are computed from the samples on disk.
+Requests every server's information before the first measured request. Rounds that are already in the results folder are
+not measured again: if none is missing, no server is needed and the figures are computed from the samples on disk.
 """
 
 import asyncio
@@ -38,16 +38,16 @@ def measure_latency(
     timeout_s: float = 120.0,
     anew: bool = False,
 ) -> list[LatencyRecord]:
-    """Measure what is missing of every contestant's profile; its figures, computed from its samples.
+    """Measure what is missing in every contestant's profile, and return the figures of all profiles.
 
     Args:
-        contestants: who is measured, taking turns.
+        contestants: the contestants, which take turns.
         sets: datasets with their candidates.
-        sweep: the points and how often.
-        results: the folder; profiles go to `latency/<profile>.parquet` and `.json` in it.
-        profile: instead of the contestant's name; in front of it where there are several.
-        timeout_s: for one answer.
-        anew: forget what the profiles hold.
+        sweep: the points and the number of requests.
+        results: the results folder; profiles go to `latency/<profile>.parquet` and `.json` in it.
+        profile: name of the profile instead of the contestant's name; a prefix if there are several contestants.
+        timeout_s: request timeout in seconds.
+        anew: discard existing samples.
     """
     paths = [results / FOLDER / f"{_name(contestant, contestants, profile)}{SAMPLES}" for contestant in contestants]
     planned = [job for dataset, candidates in sets for job in jobs(sweep, dataset, candidates)]
@@ -119,7 +119,7 @@ async def _measure(
 
 
 def _going_on(path: Path, note: ProfileNote, *, anew: bool) -> Profile:
-    """A new profile, or the one at `path` with the new points; BenchError where they do not belong together."""
+    """Return a new profile, or the one at `path` with the new points added; BenchError if they do not match."""
     if anew or not path.exists():
         return samples.start(note)
     before = samples.read(path)

@@ -1,12 +1,12 @@
-"""The figures of a point, from its samples alone, so that they can be made again from the file.
+"""Computes the figures of a point from its samples alone, so that they can be computed again from the file.
 
-Latencies carry a 95 % interval from resampling by blocks. Before anything is summed up the generator is judged: a
-percentile is of the reranker only if the generator sent when it said it would.
+Latencies have a 95 % interval from block resampling. The load generator is checked first: a percentile describes the
+reranker only if the generator sent its requests on time.
 
-**The rule.** Percentiles are refused where the generator's own lateness makes up more than a tenth of one, and more
-than 2 ms: where P50, P90 or P99 would be that much smaller if it were counted from the moment of sending. They are
-refused too where the generator used more than 90 % of a CPU core in a round: it sends and reads on one thread, and what
-a busy one measures is itself.
+**The rule.** Percentiles are refused if the generator's own delay makes up more than a tenth of one and more than 2 ms,
+that is, if P50, P90 or P99 would be that much smaller when measured from the actual sending time. They are also refused
+if the generator used more than 90 % of a CPU core in a round: it sends and reads on one thread, and a busy generator
+measures itself.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ MOST_BUSY = 0.9
 
 
 def summarise(of: Observations, seed: int = 0) -> LatencySummary:
-    """The figures of a point's measured requests."""
+    """Compute the figures of a point's measured requests."""
     late = _lateness(of)
     refused = refusal(of)
     errors = int((~of.succeeded).sum())
@@ -79,7 +79,7 @@ def _lateness(of: Observations) -> Lateness:
 
 
 def refusal(of: Observations) -> str | None:
-    """Why these samples are of the generator rather than of the reranker; None where they are not."""
+    """Return why these samples describe the generator rather than the reranker; None if they are valid."""
     busy = float(of.busy.max())
     if busy > MOST_BUSY:
         return (

@@ -1,8 +1,7 @@
-"""A sweep measured: contestants take turns round by round, and every round that is done is on disk.
+"""Measures a sweep: contestants take turns round by round, and every finished round is saved.
 
-Promises that noise of the machine falls on all contestants alike (A B A B …, the same requests at the same moments)
-and that a kill loses at most the round it fell in: what is on disk is not sent again. It stops when a server no longer
-answers at all.
+Noise of the machine affects all contestants alike (A B A B …, the same requests at the same times), and a kill loses at
+most the current round: saved rounds are not sent again. The sweep stops when a server no longer answers.
 """
 
 import time
@@ -26,21 +25,21 @@ from bench.records import Sample
 
 @dataclass
 class ProfileRun:
-    """One contestant's way through the sweep."""
+    """The progress of one contestant through the sweep."""
 
     client: Client
     path: Path
-    """Of the samples."""
+    """Path of the samples."""
     profile: Profile
     warmed_up: PointPlan | None = None
-    """The point whose warm-up was sent last, in this command."""
+    """The point whose warm-up this command sent last."""
 
     def lacks(self, job: PointJob, number: int) -> bool:
-        """Whether a round is not on disk yet."""
+        """Tell whether a round is still missing."""
         return number not in self.profile.rounds_done(self.profile.index(job.plan))
 
     async def measure(self, job: PointJob, number: int, progress: Callable[[], object]) -> None:
-        """Send one round and put it on disk; ServerError where the server is gone."""
+        """Send one round and save it; ServerError if the server is gone."""
         warm_up = []
         if self.warmed_up != job.plan:
             warm_up = await closed_loop(self.client, job.warm_up, job.plan.point.concurrency or 1)
@@ -55,7 +54,7 @@ class ProfileRun:
         samples.write(self.profile, self.path)
 
     async def _check(self) -> None:
-        """Tell a server that is gone from one that is only slow."""
+        """Raise ServerError if the server is gone rather than slow."""
         try:
             await self.client.check()
         except ServerError as gone:
@@ -66,18 +65,18 @@ class ProfileRun:
         if clients is None:
             return await open_loop(self.client, job.round(number), job.offsets_s(number), progress)
         sent = await closed_loop(self.client, job.round(number), clients, progress)
-        if self.client.contestant.per_minute:  # a limit of our own is no part of the reranker's latency
+        if self.client.contestant.per_minute:  # the bench's own rate limit is not part of the reranker's latency
             return [replace(sample, planned_s=sample.sent_s) for sample in sent]
         return sent
 
 
 def new_run() -> str:
-    """A name for a command in which contestants take turns."""
+    """Return a unique name for a command in which contestants take turns."""
     return uuid.uuid4().hex
 
 
 async def measure(runs: Sequence[ProfileRun], jobs: Sequence[PointJob]) -> None:
-    """Measure every round that is missing; contestants alternate."""
+    """Measure all missing rounds, alternating between contestants."""
     total = sum(len(job.round(number)) for run in runs for job, number in missing(run.profile, jobs))
     with tqdm(total=total, desc="latency", unit="request", disable=None) as bar:
         for job in jobs:
@@ -88,7 +87,7 @@ async def measure(runs: Sequence[ProfileRun], jobs: Sequence[PointJob]) -> None:
 
 
 def missing(profile: Profile, jobs: Sequence[PointJob]) -> list[tuple[PointJob, int]]:
-    """The rounds that are not on disk yet."""
+    """Return the rounds that are still missing."""
     absent = []
     for job in jobs:
         done = profile.rounds_done(profile.index(job.plan))

@@ -1,7 +1,6 @@
-"""The plain tables of latency profiles: figures beside their intervals, the kind of loop in every row.
+"""The text tables of latency profiles: figures with their intervals, the kind of loop in every row.
 
-Reads records and makes text. What could not be measured is a dash; a point whose plan the generator could not keep has
-the reason where its percentiles would be.
+A missing figure is a dash; a point whose plan the generator did not keep has the reason instead of percentiles.
 """
 
 from bench.latency.records import LatencyRecord, LatencySummary, PointFigures
@@ -9,12 +8,12 @@ from bench.records import Estimate
 from bench.tables import ABSENT, cell, dataset_lines, server_line, text_table
 
 FEW = 20
-"""Successes below which percentiles stand on too little to be printed without a word."""
+"""With fewer successes, a note on the percentiles is printed."""
 COLUMNS = ("documents", "P50 ms", "P90 ms", "P99 ms", "mean ms", "documents/s", "errors")
 
 
 def latency_table(record: LatencyRecord) -> str:
-    """A profile: its rows by dataset, each with its stages and the generator's lateness below."""
+    """Format a profile: rows by dataset, with stages and the generator's sending delay below each row."""
     note = record.note
     lines = [f"latency of {note.profile}, {note.provenance.created_utc}: {server_line(note.provenance)}"]
     for dataset in note.datasets:

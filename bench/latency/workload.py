@@ -1,8 +1,8 @@
-"""The workload: one real request a judged query, with as many documents as asked, of the length asked.
+"""The workload: one real request per judged query, with the requested number and length of documents.
 
-A request holds the query's own first-stage candidates first and further passages of the corpus after them, so that
-every request has the same number of documents. Lengths are in characters, because the bench has no tokenizer. The
-same dataset, candidates, number and length give the same requests everywhere: their hash goes into the record.
+A request has the query's own first-stage candidates first and further passages of the corpus after them, so that all
+requests have the same number of documents. Lengths are in characters, because the bench has no tokenizer. The same
+dataset, candidates, number and length give the same requests everywhere; their hash is recorded.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from bench.data.datasets import Dataset
 from bench.errors import BenchError, DataError
 
 QUARTERS = {"any": (0.0, 1.0), "short": (0.0, 0.25), "long": (0.75, 1.0)}
-"""Length classes as shares of the dataset's own documents in order of length: what is long differs between datasets."""
+"""Length classes as quantiles of the dataset's own document lengths, because lengths differ between datasets."""
 BOUNDS = re.compile(r"(\d+)-(\d*)")
 
 
@@ -30,25 +30,25 @@ class Request:
     query: str
     documents: list[str]
     filled: int = 0
-    """How many of the documents came from further corpus passages."""
+    """Number of documents taken from the corpus for lack of candidates."""
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """Which documents may be sent: those of `low` to `high` characters."""
+    """The allowed document lengths, from `low` to `high` characters."""
 
     name: str
-    """As the user wrote it: `any`, `short`, `long`, or bounds such as `200-400` or `2000-`."""
+    """As given by the user: `any`, `short`, `long`, or bounds such as `200-400` or `2000-`."""
     low: int
     high: int
 
     def __contains__(self, text: str) -> bool:
-        """Whether the text is as long as asked."""
+        """Tell whether the text has an allowed length."""
         return self.low <= len(text) <= self.high
 
 
 def lengths(name: str, dataset: Dataset) -> Lengths:
-    """What a length class means in this dataset; BenchError for a name that is none."""
+    """Return the bounds of a length class in this dataset; BenchError for an invalid name."""
     bounds = BOUNDS.fullmatch(name)
     sizes = [len(text) for text in dataset.documents.values() if text] or [0]
     if bounds:
@@ -63,10 +63,10 @@ def lengths(name: str, dataset: Dataset) -> Lengths:
 
 
 def workload(dataset: Dataset, candidates: Candidates, documents: int, allowed: Lengths) -> list[Request]:
-    """One request a judged query: its first `documents` candidates, filled up from the corpus where they are fewer.
+    """Make one request per judged query: its first `documents` candidates, then passages from the corpus if needed.
 
-    Only texts of the allowed length count. The filling goes on through the corpus from query to query and starts
-    again at its end, so that a corpus smaller than a request still gives one.
+    Only texts of the allowed length are used. Passages are taken from the corpus in order, continuing from query to
+    query and starting again at its end, so that a corpus smaller than a request suffices.
     """
     texts = [text for text in dataset.documents.values() if text and text in allowed]
     if not dataset.queries:
@@ -84,7 +84,7 @@ def workload(dataset: Dataset, candidates: Candidates, documents: int, allowed: 
 
 
 def sha256(requests: Sequence[Request]) -> str:
-    """Hash of the requests' texts in their order, each behind its length."""
+    """Hash the requests' texts in their order, each prefixed with its length."""
     digest = hashlib.sha256()
     for request in requests:
         for text in (request.query, *request.documents):

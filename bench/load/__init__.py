@@ -1,5 +1,5 @@
-"""The load test's parts that know no locust: what is sent, how an answer is judged, when, and the statistics.
+"""The parts of the load test that do not depend on locust: requests, checks of answers, timing and statistics.
 
-`bench/locustfile.py` alone imports locust, which patches the standard library as it is imported; everything here can
-be used, and is tested, without that.
+Only `bench/locustfile.py` imports locust, which patches the standard library on import; everything here is used and
+tested without it.
 """

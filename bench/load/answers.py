@@ -1,8 +1,8 @@
-"""What is wrong with an answer to a load test, in one sentence.
+"""Checks the answers to a load test.
 
-Status 200 is not enough: an answer is good only if its dialect finds as many results as were asked for, each of a
-document that was sent, none twice, best first where the dialect orders. A wrong answer never raises: it becomes a
-failure in the statistics.
+Status 200 is not enough: an answer is valid only if it has as many results as requested, each for a document that was
+sent, none twice, and best first if the dialect sorts. An invalid answer never raises: it becomes a failure in the
+statistics.
 """
 
 import httpx
@@ -15,15 +15,15 @@ from bench.load.workload import RerankRequest, Workload
 def problem(
     dialect: Dialect, workload: Workload, request: RerankRequest, status: int, body: bytes, error: object
 ) -> str | None:
-    """What is wrong with the answer to `request`; None where nothing is.
+    """Return what is wrong with the answer to `request`; None if it is valid.
 
     Args:
-        dialect: in which it was asked.
-        workload: of the running test.
-        request: what was sent.
-        status: of the answer; 0 where none came.
-        body: of the answer, empty where none came.
-        error: why none came.
+        dialect: the dialect of the request.
+        workload: the workload of the running test.
+        request: the request that was sent.
+        status: the status of the answer; 0 if none came.
+        body: the body of the answer; empty if none came.
+        error: the reason why no answer came.
     """
     if not status:
         return f"no answer: {error}"

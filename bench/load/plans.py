@@ -1,8 +1,8 @@
-"""When a load test sends: the pause between a user's requests, and the number of users over time.
+"""The timing of a load test: the pause between a user's requests, and the number of users over time.
 
-Every plan here is a closed loop, whatever its name says: a user waits for its answer before it sends again, so a
-server that stalls is asked less. `constant_throughput:2` means at most two requests a second and user. What a stall
-does to users who keep coming shows `rerank-bench latency` with an arrival rate, which is an open loop.
+Every plan here is a closed loop, whatever its name: a user waits for its answer before it sends again, so a stalled
+server gets less load. `constant_throughput:2` means at most two requests per second and user. For the effect of a stall
+on users who keep arriving, use `rerank-bench latency --rate`, which is an open loop.
 """
 
 import math
@@ -15,23 +15,23 @@ from bench.errors import BenchError
 PAUSES: Mapping[str, int] = MappingProxyType(
     {"constant": 1, "between": 2, "poisson": 1, "constant_pacing": 1, "constant_throughput": 1}
 )
-"""locust's plans and how many numbers each takes."""
+"""locust's wait times and the number of parameters of each."""
 RATES = ("poisson", "constant_throughput")
-"""Plans whose number is a rate, which cannot be 0."""
+"""Wait times whose parameter is a rate, which cannot be 0."""
 
 
 @dataclass(frozen=True)
 class Pause:
-    """One of locust's wait times with its numbers."""
+    """One of locust's wait times with its parameters."""
 
     plan: str
     numbers: tuple[float, ...]
 
 
 def pause(text: str) -> Pause:
-    """Read `none`, `constant:1`, `between:1:5`, `poisson:2`, `constant_pacing:2` or `constant_throughput:2`.
+    """Parse `none`, `constant:1`, `between:1:5`, `poisson:2`, `constant_pacing:2` or `constant_throughput:2`.
 
-    Seconds, or for poisson and constant_throughput a rate a second and user. BenchError where it is none of these.
+    Numbers are seconds or, for poisson and constant_throughput, requests per second and user. BenchError otherwise.
     """
     plan, *rest = text.split(":")
     if text == "none":
@@ -66,14 +66,14 @@ def _soak(elapsed: float) -> float:
 
 
 SHAPES: Mapping[str, Callable[[float], float]] = MappingProxyType({"step": _step, "spike": _spike, "soak": _soak})
-"""Part of the users that are there after a part of the time, both 0 to 1.
+"""Fraction of the users after a fraction of the time, both from 0 to 1.
 
-step: a quarter, half, three quarters, all. spike: a tenth, all for the middle fifth, a tenth again. soak: all after the
-first tenth, to the end.
+step: a quarter, half, three quarters, all. spike: a tenth, all during the middle fifth, a tenth again. soak: all from
+the end of the first tenth.
 """
 
 
 def users(shape: str, elapsed_s: float, run_time_s: float, most: int) -> int | None:
-    """Users after `elapsed_s` of `run_time_s`, from 1 to `most`; None when the time is over."""
+    """Return the number of users after `elapsed_s` of `run_time_s`, from 1 to `most`; None when the time is over."""
     elapsed = elapsed_s / run_time_s
     return None if elapsed >= 1 else max(1, round(SHAPES[shape](elapsed) * most))

@@ -1,7 +1,7 @@
-"""The log of a running load test: every request of every worker, kept and written down as it arrives.
+"""The log of a running load test: every request of every worker, saved as it arrives.
 
-Lives in the process that the user started: locust's master, or the only one. It promises that a test that is killed
-leaves every sample that had come in, that no file is overwritten, and that the statistics count each request once.
+It runs in locust's master or, without workers, in the only process. A killed test leaves every sample received so far,
+no file is overwritten, and the statistics count each request once.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from bench.storage import JsonLog, check_writable
 
 
 class SampleLog:
-    """The requests of the test that runs, or ran last; `path` None writes nothing down."""
+    """The requests of the current or last test; with `path` None no file is written."""
 
     def __init__(self, path: Path | None) -> None:
         self.samples: list[LoadSample] = []
@@ -29,7 +29,7 @@ class SampleLog:
             check_writable(path)
 
     def start(self, header: LoadHeader, now_unix_s: float) -> None:
-        """Begin a test; that of a second one in the same web session goes to a file of its own."""
+        """Begin a test; every further test of a web session gets a file of its own."""
         self.close()
         self.samples, self._started_unix_s = [], now_unix_s
         if self._path is not None:
@@ -40,7 +40,7 @@ class SampleLog:
             self._log.open().append(header)
 
     def add(self, samples: Iterable[LoadSample]) -> None:
-        """Take requests whose times are Unix seconds."""
+        """Add requests whose times are Unix seconds."""
         for reported in samples:
             sample = self._since_start(reported)
             self.samples.append(sample)
@@ -54,7 +54,7 @@ class SampleLog:
             self._log = None
 
     def report(self, counted: int, per_s: float) -> str:
-        """The exact statistics, and what locust counted itself."""
+        """Return the exact statistics and locust's own count."""
         lost = "" if counted == len(self.samples) else f"; {len(self.samples)} samples were received"
         return f"{table(self.samples)}\nlocust's own count: {counted} requests, {per_s:.2f} per second{lost}"
 
@@ -65,6 +65,6 @@ class SampleLog:
 
 
 def _free(path: Path) -> Path:
-    """The path, or the first of its name with -2, -3 … that is not there."""
+    """Return the path if it is unused, otherwise the first unused one with -2, -3 and so on."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
     return path if not path.exists() else next(other for other in numbered if not other.exists())

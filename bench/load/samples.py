@@ -1,7 +1,7 @@
-"""What a load test leaves: one line a request, and exact statistics of them.
+"""The samples of a load test, one line per request, and exact statistics of them.
 
-locust rounds response times before it counts them; here every request is kept as it was, and percentiles are of the
-successes' own times, the errors beside them. The file is JSON Lines, a header and then a request a line.
+locust rounds response times before it counts them; here every request is kept unrounded, percentiles are those of
+successful requests, and errors are counted separately. The file is JSON Lines: a header, then one request per line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class LoadHeader(msgspec.Struct, frozen=True, tag_field="line", tag="header"):
 
     provenance: Provenance
     loop: str = "closed"
-    """Always: a locust user waits for its answer. So `planned_s` is `sent_s`."""
+    """Always `closed`: a locust user waits for its answer, so `planned_s` equals `sent_s`."""
     format: int = 1
 
 
@@ -33,25 +33,25 @@ class LoadSample(msgspec.Struct, frozen=True, tag_field="line", tag="request"):
     dialect: str
     worker: int
     sample: Sample
-    """Its times count from the start of the test as the master knows it: workers on other machines need its clock."""
+    """Times count from the start of the test on the master's clock; workers' clocks must be synchronised with it."""
 
 
 class LoadFigures(msgspec.Struct, frozen=True):
-    """The statistics of some requests; None where nothing succeeded."""
+    """The statistics of a group of requests; percentiles are None if nothing succeeded."""
 
     requests: int
     errors: int
     requests_per_s: float
-    """Answered, well or badly, over the time of the whole test: from its first request sent to its last done."""
+    """All requests over the duration of the test, from the first request sent to the last one done."""
     documents_per_s: float
-    """Of successes, over the same time."""
+    """Documents of successful requests, over the same time."""
     p50_ms: Estimate | None
     p90_ms: Estimate | None
     p99_ms: Estimate | None
 
 
 def read(path: Path) -> tuple[LoadHeader, list[LoadSample]]:
-    """Read a file of samples back; a last line that was cut off is left out. DataError where it is no such file."""
+    """Read a file of samples, ignoring an incomplete last line; DataError if it is not such a file."""
     try:
         first, *lines = path.read_bytes().split(b"\n")
         header = msgspec.json.decode(first, type=LoadHeader)
@@ -63,7 +63,7 @@ def read(path: Path) -> tuple[LoadHeader, list[LoadSample]]:
 
 
 def of_request(request: Mapping[str, Any], worker: int) -> list[LoadSample]:
-    """The sample of a request as locust's event `request` tells of it, in Unix seconds; none where it is not ours."""
+    """Return the sample of a request event of locust, in Unix seconds; empty if the request is not from this test."""
     context, response = request["context"], request["response"]
     if "dialect" not in context:
         return []
@@ -83,12 +83,12 @@ def of_request(request: Mapping[str, Any], worker: int) -> list[LoadSample]:
 
 
 def duration_s(samples: Sequence[Sample]) -> float:
-    """From the first request sent to the last done."""
+    """Return the seconds from the first request sent to the last one done."""
     return max(sample.done_s for sample in samples) - min(sample.sent_s for sample in samples)
 
 
 def figures(samples: Sequence[Sample], test_s: float) -> LoadFigures:
-    """The statistics of at least one request of a test that took `test_s`."""
+    """Compute the statistics of at least one request of a test that took `test_s`."""
     good = [sample for sample in samples if sample.error is None]
     latency_ms = np.array([(sample.done_s - sample.sent_s) * 1000 for sample in good], dtype=np.float64)
     return LoadFigures(
@@ -103,10 +103,10 @@ def figures(samples: Sequence[Sample], test_s: float) -> LoadFigures:
 
 
 def _percentile(latency_ms: NDArray[np.float64], rank: float) -> Estimate | None:
-    """A percentile with its 95 % interval between two of the times themselves.
+    """Return a percentile with its 95 % interval, whose bounds are two of the observed times.
 
-    How many of n times lie below the true percentile is binomial: n q, give or take 1.96 standard deviations (David and
-    Nagaraja, Order Statistics, 2003, 7.1). The bootstrap tends to the same, but takes minutes where a test was long.
+    The number of times below the true percentile is binomial: n q ± 1.96 standard deviations (David and Nagaraja, Order
+    Statistics, 2003, 7.1). The bootstrap converges to the same interval, but takes minutes for a long test.
     """
     if not len(latency_ms):
         return None
@@ -116,7 +116,7 @@ def _percentile(latency_ms: NDArray[np.float64], rank: float) -> Estimate | None
 
 
 def table(samples: Sequence[LoadSample]) -> str:
-    """The statistics as text: a line for each dialect and size, one for all."""
+    """Format the statistics: one line per dialect and request size, and one for all."""
     if not samples:
         return "from raw samples: no request was answered"
     groups: dict[str, list[Sample]] = {}

@@ -1,8 +1,8 @@
-"""What a load test sends: real queries with real passages, in sizes drawn from a list.
+"""The requests of a load test: real queries with real passages, in sizes drawn from a list.
 
-A request is a judged query of the dataset with passages drawn from its whole corpus: the work a passage makes depends
-on its length, not on whether it fits, and no first stage has to be computed in every worker process. The draws are
-seeded, so that two runs with the same settings and as many processes send the same requests.
+A request is a judged query of the dataset with passages drawn at random from its whole corpus: the work for a passage
+depends on its length, not on its relevance, and no worker process has to compute a first stage. The draws are seeded,
+so that two runs with the same settings and number of processes send the same requests.
 """
 
 import random
@@ -17,7 +17,7 @@ from bench.load.plans import Pause
 
 @dataclass(frozen=True)
 class RequestTexts:
-    """The texts that requests are made of; empty ones are left out."""
+    """The texts from which requests are made, without empty ones."""
 
     dataset: str
     queries: list[tuple[str, str]]
@@ -27,7 +27,7 @@ class RequestTexts:
 
 @dataclass(frozen=True)
 class RerankRequest:
-    """One request, in no dialect yet."""
+    """One request, independent of a dialect."""
 
     query_id: str
     query: str
@@ -35,7 +35,7 @@ class RerankRequest:
 
 
 def read(name: str, data_root: Path | None, split: str) -> RequestTexts:
-    """The texts of a dataset: a folder in BEIR layout, a name under `data_root`, or `sample`; DataError otherwise."""
+    """Read a dataset's texts: a folder in BEIR layout, a name under `data_root`, or `sample`; DataError otherwise."""
     dataset = load(find(name, data_root), split)
     passages = [text for text in dataset.documents.values() if text]
     return RequestTexts(
@@ -44,7 +44,7 @@ def read(name: str, data_root: Path | None, split: str) -> RequestTexts:
 
 
 def sizes(text: str) -> list[int]:
-    """Read `8,32,100`; a size that comes twice is drawn twice as often. BenchError where it is no such list."""
+    """Parse a list such as `8,32,100`; a repeated size is drawn more often. BenchError if it is invalid."""
     try:
         numbers = [int(size) for size in text.split(",")]
     except ValueError:
@@ -62,7 +62,7 @@ class RequestSampler:
         self._random = random.Random(seed)
 
     def draw(self) -> RerankRequest:
-        """The next request; a passage may come twice in one, where the corpus is small."""
+        """Return the next request; a passage may occur twice in it if the corpus is small."""
         query_id, query = self._random.choice(self._texts.queries)
         return RerankRequest(
             query_id, query, self._random.choices(self._texts.passages, k=self._random.choice(self._sizes))
@@ -71,7 +71,7 @@ class RequestSampler:
 
 @dataclass(frozen=True)
 class Workload:
-    """What the users of a test send, and when."""
+    """The requests of a test's users and the pauses between them."""
 
     texts: RequestTexts
     sizes: list[int]
@@ -89,5 +89,5 @@ class Workload:
         return {"Content-Type": "application/json", **authorization}
 
     def sampler(self, worker: int, user: int) -> RequestSampler:
-        """The requests of one user: `worker` numbers the processes of a test, `user` the users of a process."""
+        """Return the sampler of one user, given the number of its process and its number in the process."""
         return RequestSampler(self.texts, self.sizes, f"{self.seed}/{worker}/{user}")

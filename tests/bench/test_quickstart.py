@@ -147,7 +147,7 @@ def test_server_that_is_never_ready_or_deaf_to_sigterm_is_killed(
     assert not _is_running(pid_file)
 
 
-@pytest.mark.parametrize(("command", "words"), [("", "is empty"), ("rerank 'x", "cannot be read")])
+@pytest.mark.parametrize(("command", "words"), [("", "is empty"), ("rerank 'x", "cannot be parsed")])
 def test_a_command_that_is_none_is_told(command: str, words: str) -> None:
     """An unclosed quote and nothing at all are one sentence each."""
     with pytest.raises(ServerError, match=words), local_server.local_server(command, 5.0):
