@@ -1,6 +1,6 @@
-"""The arena: contestants against each other, one query at a time, and the ratings that follow.
+"""The arena: pairwise matches between contestants, one query at a time, and the resulting ratings.
 
-`entrants.py` reads who ranked what, `matches.py` says who meets whom, a judge (`judges/`) writes a ballot a match into
-the ledger, and `standings.py` makes ratings of the ballots. Nothing that was judged is judged again, and the same
-results, ballots and seed give the same record.
+`entrants.py` reads the contestants' rankings, `matches.py` pairs contestants, a judge (`judges/`) writes its ballots to
+the ledger, and `standings.py` computes ratings from the ballots. No match is judged twice, and the same results,
+ballots and seed give the same record.
 """

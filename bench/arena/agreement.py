@@ -1,6 +1,6 @@
-"""How judges decide: whether they agree with each other, and whether being shown first helps a list.
+"""The agreement between judges, and their position bias: whether being shown first helps a list.
 
-Pure functions over ballots. Agreement is raw and as Cohen's kappa (1960), which takes away what chance would give.
+Pure functions over ballots. Agreement is given as a share and as Cohen's kappa (1960), which corrects for chance.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ VERDICTS = ("a", "b", "tie")
 
 
 def agreement(judge: str, ours: Mapping[MatchKey, str], theirs: Mapping[MatchKey, str]) -> Agreement:
-    """How far `judge`, whose verdicts are `theirs`, says what we say on the matches that both judged."""
+    """Return the agreement of `judge`, whose verdicts are `theirs`, with `ours` on the matches that both judged."""
     both = [(ours[key], theirs[key]) for key in sorted(ours.keys() & theirs.keys())]
     if not both:
         return Agreement(judge, 0, None, None)
@@ -26,7 +26,7 @@ def agreement(judge: str, ours: Mapping[MatchKey, str], theirs: Mapping[MatchKey
 
 
 def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
-    """(observed - expected) / (1 - expected); None where both always say one and the same."""
+    """Return (observed - expected) / (1 - expected); None if both always give the same single verdict."""
     total = len(pairs)
     observed = sum(x == y for x, y in pairs) / total
     one, other = (Counter(side) for side in zip(*pairs, strict=True))
@@ -35,16 +35,16 @@ def cohens_kappa(pairs: Sequence[tuple[str, str]]) -> float | None:
 
 
 def combined(verdicts: Sequence[str]) -> str:
-    """The verdict on a match from those on its presentations: what they agree on, otherwise a tie."""
+    """Return the verdict on a match from those on its presentations: a tie unless they agree."""
     return verdicts[0] if len(set(verdicts)) == 1 else "tie"
 
 
 def position_bias(by_match: Sequence[Sequence[Ballot]], seed: int) -> PositionBias | None:
-    """The bias over all presentations; None where nothing was decided.
+    """Return the bias over all presentations; None if all were ties.
 
     Args:
-        by_match: each match's ballots, one a presentation.
-        seed: of the bootstrap, whose units are queries.
+        by_match: each match's ballots, one per presentation.
+        seed: random seed of the bootstrap over queries.
     """
     by_query: dict[tuple[str, str], list[int]] = {}
     for ballot in (ballot for match in by_match for ballot in match):

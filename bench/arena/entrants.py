@@ -1,9 +1,9 @@
-"""The entrants: which contestants ranked which queries, read from the results folder.
+"""The entrants: the contestants and their rankings, read from the results folder.
 
-Reads `accuracy/<dataset>/<contestant>.jsonl` and the dataset's texts and judgements. A dataset goes by its folder's
-name, so that two splits of one set (`toy` and `toy-dev`) stand apart. It promises that only like is compared with like:
-contestants of a dataset must have ranked the same candidates of the same dataset, and the texts must be the ones that
-were ranked; anything else is an error that names the files.
+Reads `accuracy/<dataset>/<contestant>.jsonl` and the dataset's texts and judgements. A dataset is identified by its
+folder's name, so that two splits of one dataset (`toy` and `toy-dev`) are kept apart. All contestants of a dataset must
+have ranked the same candidates of the same dataset, and its texts must be unchanged; otherwise the error names the
+files.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from bench.errors import DataError
 from bench.records import DatasetNote
 
 RankedLists = dict[str, tuple[str, ...] | None]
-"""Query id to document ids, best first; None where the contestant failed."""
+"""Query id to document ids, best first; None if the contestant failed."""
 LoadDataset = Callable[[DatasetNote], Dataset]
 
 
@@ -36,7 +36,7 @@ class ContestantRun:
 
 @dataclass(frozen=True)
 class Entrants:
-    """The contestants that ranked one dataset, and its texts."""
+    """One dataset, and the contestants that ranked it."""
 
     dataset: Dataset
     candidates_sha256: str
@@ -47,13 +47,13 @@ class Entrants:
 def read_entrants(
     results: Path, load: LoadDataset, datasets: Collection[str] = (), contestants: Collection[str] = ()
 ) -> dict[str, Entrants]:
-    """The entrants by their dataset's folder, each with two contestants or more.
+    """Return the entrants by dataset folder, for datasets with at least two contestants.
 
     Args:
         results: the results folder.
-        load: gives the dataset that a note describes.
-        datasets: only these; all where empty.
-        contestants: only these; all where empty.
+        load: loads the dataset that a note describes.
+        datasets: the datasets to use; all if empty.
+        contestants: the contestants to use; all if empty.
     """
     root = results / "accuracy"
     folders = sorted(folder for folder in root.glob("*") if folder.is_dir())
@@ -76,7 +76,7 @@ def read_entrants(
 
 
 def read_run(file: Path) -> ContestantRun:
-    """A contestant's raw results."""
+    """Read a contestant's raw results."""
     raw = rankings.read(file)
     header = raw.headers[0]
     lists: RankedLists = {query_id: tuple(ranking.document_ids) for query_id, ranking in raw.rankings.items()}
@@ -112,5 +112,5 @@ def _entrants(runs: dict[str, ContestantRun], load: LoadDataset) -> Entrants:
 
 
 def rankings_sha256(*rankings: tuple[str, ...] | None) -> str:
-    """Hash of whole rankings, in the order given; 16 hex digits, enough to tell them apart."""
+    """Hash whole rankings in the given order; returns 16 hex digits, enough to distinguish them."""
     return hashlib.sha256(msgspec.json.encode(rankings)).hexdigest()[:16]

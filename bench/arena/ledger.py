@@ -1,7 +1,6 @@
-"""The ledger: a judge's ballots in an append-only file of JSON lines (`bench.storage`), read back at the next call.
+"""The ledger: a judge's ballots in an append-only file of JSON lines (`bench.storage`), read again by the next run.
 
-It promises that a ballot is on file before the next one is asked for, so that a kill loses at most those under
-way.
+Every ballot is on disk before the next one is requested, so that a kill loses at most those in progress.
 """
 
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ class BallotLedger:
     """The ballots of one judge. Use with `with`."""
 
     def __init__(self, file: Path) -> None:
-        """Open, lock and read `file`, which is made where it is not there."""
+        """Open, lock and read `file`, which is created if missing."""
         self.file = file
         self._log: JsonLog[Ballot] = JsonLog(
             file, if_locked=f"another arena is writing to {file}: wait for it to end, or stop it"
@@ -30,21 +29,21 @@ class BallotLedger:
             raise
 
     def __enter__(self) -> "BallotLedger":
-        """Give the ledger itself."""
+        """Return the ledger itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the file and with it the lock."""
+        """Close the file and release the lock."""
         self._log.close()
 
     def __iter__(self) -> Iterator[Ballot]:
-        """All ballots, in the order of their first writing; what was judged again stands with its last verdict."""
+        """Iterate over all ballots in the order of their first writing, each with its last verdict."""
         return iter(list(self._ballots.values()))
 
     def get(self, key: PresentationKey) -> Ballot | None:
-        """The ballot on a presentation."""
+        """Return the ballot on a presentation; None if there is none."""
         return self._ballots.get(key)
 
     def append(self, ballot: Ballot) -> None:
@@ -54,7 +53,7 @@ class BallotLedger:
 
 
 def read_ballots(file: Path) -> list[Ballot]:
-    """The ballots of another judge, without a lock."""
+    """Read the ballots of another judge, without a lock."""
     return list({_key(ballot): ballot for ballot in read_lines(file, Ballot, "ballot")}.values())
 
 

@@ -1,8 +1,8 @@
-"""Matches: who meets whom over which query, and in which order.
+"""Matches: which contestants meet on which query, and in which order.
 
-All pairs of contestants that ranked the same dataset meet over every query that both were asked, or a seeded sample
-of these. The sample takes from every pair in every dataset in turn, so that a large dataset does not crowd out a
-small one; a larger sample holds every smaller one of the same seed, so that what was judged for it is used again.
+All pairs of contestants that ranked the same dataset meet on every query that both were given, or on a seeded sample of
+these. The sample takes matches from every pair in every dataset in turn, so that a large dataset does not crowd out a
+small one; a larger sample contains every smaller one with the same seed, so that earlier verdicts are reused.
 """
 
 import hashlib
@@ -17,12 +17,12 @@ from bench.arena.records import Ballot, Side, Verdict
 MatchKey = tuple[str, str, str, str]
 """Dataset, query id, a, b."""
 PresentationKey = tuple[str, str, str, str, Side, str]
-"""A match's key, who is shown first, and the hash of what is shown."""
+"""A match's key, the side shown first, and the hash of what is shown."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """Two contestants over one query; a list is None where the contestant failed."""
+    """Two contestants on one query; a list is None if the contestant failed."""
 
     dataset: str
     query_id: str
@@ -33,16 +33,16 @@ class Match:
 
     @property
     def key(self) -> MatchKey:
-        """What makes it this match."""
+        """The key that identifies the match."""
         return self.dataset, self.query_id, self.a, self.b
 
     @property
     def rankings(self) -> str:
-        """Hash of both whole rankings."""
+        """The hash of both whole rankings."""
         return rankings_sha256(self.list_a, self.list_b)
 
     def by_rule(self, top: int) -> Verdict | None:
-        """The verdict where no judge of the `top` first documents is needed: a failure loses, the same is a tie."""
+        """Return the verdict if no judge of the `top` documents is needed: a failure loses, identical lists tie."""
         if self.shown("a", top) == self.shown("b", top):
             return "tie"
         if self.list_a is None or self.list_b is None:
@@ -50,32 +50,32 @@ class Match:
         return None
 
     def shown(self, side: Side, top: int) -> tuple[str, ...]:
-        """The first `top` document ids of a side."""
+        """Return the first `top` document ids of a side."""
         return ((self.list_a if side == "a" else self.list_b) or ())[:top]
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """A match as a judge is shown it, in one order."""
+    """A match as it is shown to a judge, in one order."""
 
     match: Match
     first: Side
-    """Which of the two is shown first."""
+    """The side that is shown first."""
     shown: str
-    """Hash of all that the judge decides on."""
+    """The hash of everything that the judge decides on."""
 
     @property
     def key(self) -> PresentationKey:
-        """What makes it this presentation."""
+        """The key that identifies the presentation."""
         return (*self.match.key, self.first, self.shown)
 
     def ballot(self, verdict: Verdict | None, **more: Any) -> Ballot:
-        """The judge's ballot on it; `more` are further fields of the ballot."""
+        """Return the judge's ballot on it; `more` are additional fields of the ballot."""
         return Ballot(*self.match.key, self.first, verdict, self.match.rankings, self.shown, **more)
 
 
 def all_matches(entrants: Mapping[str, Entrants], seed: int) -> list[Match]:
-    """Every match of the entrants, in the seeded order: round by round, one match of every pair in every dataset."""
+    """Return every match of the entrants in seeded order: each round has one match per pair and dataset."""
     ranked: list[tuple[int, str, Match]] = []
     for name, of_dataset in entrants.items():
         for a, b in combinations(sorted(of_dataset.runs), 2):
@@ -87,10 +87,10 @@ def all_matches(entrants: Mapping[str, Entrants], seed: int) -> list[Match]:
 
 
 def draw(seed: int, key: MatchKey) -> str:
-    """A match's lot: matches sorted by it are in a seeded random order."""
+    """Return a match's sort key: matches sorted by it are in a seeded random order."""
     return hashlib.sha256("\0".join([str(seed), *key]).encode()).hexdigest()
 
 
 def shown_first(match: Match) -> Side:
-    """Which side comes first where a match is presented once: as good as random, and the same at every call."""
+    """Return the side shown first if a match is presented once: pseudo-random, and the same at every call."""
     return "a" if int(draw(0, match.key)[-1], 16) % 2 else "b"

@@ -1,8 +1,8 @@
-"""Ratings from points: Bradley-Terry by maximum likelihood, and sequential Elo beside it.
+"""Ratings from points: Bradley-Terry by maximum likelihood, and sequential Elo for reference.
 
 Pure functions over arrays. A contestant's points over another are wins plus half the ties. Bradley and Terry (1952):
-i beats j with probability 1 / (1 + 10^((r_j - r_i) / 400)). The likelihood knows no order of matches; Elo's updates
-do. Ratings are relative: their mean is 1500 in every group of contestants that met.
+i beats j with probability 1 / (1 + 10^((r_j - r_i) / 400)). The likelihood ignores the order of matches; Elo's
+updates depend on it. Ratings are relative: their mean is 1500 in every group of contestants that met.
 """
 
 import math
@@ -46,7 +46,7 @@ def bradley_terry(points: Array) -> Array:
 
 
 def unbounded(points: Array) -> Flags:
-    """The pairs [..., n, n] that met without a finite maximum for their difference.
+    """Return the pairs [..., n, n] that met but whose difference has no finite maximum.
 
     The maximum is finite where each of two contestants has beaten the other, directly or through a chain of wins
     (Ford, 1957): that is, within a strongly connected part of the graph of wins.
@@ -57,12 +57,12 @@ def unbounded(points: Array) -> Flags:
 
 
 def groups(points: Array) -> Flags:
-    """Which contestants [..., n, n] met, directly or through others; everyone met himself."""
+    """Return which contestants [..., n, n] met, directly or through others; everyone met itself."""
     return _closure((points + points.swapaxes(-1, -2)) > 0)
 
 
 def sequential_elo(contestants: int, results: Iterable[tuple[int, int, float]]) -> Array:
-    """Elo's updates with K = 32 from 1500 on, in the order given; each result is (a, b, points of a)."""
+    """Apply Elo's updates with K = 32, starting at 1500, in the given order; a result is (a, b, points of a)."""
     ratings = np.full(contestants, MEAN)
     for a, b, won in results:
         change = K * (won - 1.0 / (1.0 + 10.0 ** ((ratings[b] - ratings[a]) / 400.0)))
@@ -72,12 +72,12 @@ def sequential_elo(contestants: int, results: Iterable[tuple[int, int, float]]) 
 
 
 def _chance(strength: Array) -> Array:
-    """[..., n, n]: the chance that row beats column."""
+    """Return the probability that row beats column, [..., n, n]."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * (strength[..., :, None] - strength[..., None, :]))), dtype=np.float64)
 
 
 def _newton_step(games: Array, chance: Array, slope: Array) -> Array:
-    """Newton's step, of mean 0 in every group."""
+    """Return Newton's step, with mean 0 in every group."""
     weights = games * chance * (1.0 - chance)
     size = games.shape[-1]
     curvature = np.eye(size) * weights.sum(axis=-1)[..., None] - weights
@@ -89,7 +89,7 @@ def _newton_step(games: Array, chance: Array, slope: Array) -> Array:
 
 
 def _climb(points: Array, strength: Array, step: Array) -> Array:
-    """One step up the likelihood, halved where it would lead down."""
+    """Take one step up the likelihood, halved as long as it would lower it."""
     before = _log_likelihood(points, strength)
     for _ in range(40):
         down = _log_likelihood(points, strength + step) < before - 1e-10 * np.abs(before)
@@ -105,7 +105,7 @@ def _log_likelihood(points: Array, strength: Array) -> Array:
 
 
 def _closure(edges: Flags) -> Flags:
-    """Reachability [..., n, n] along the edges, by squaring; every node reaches itself."""
+    """Return reachability [..., n, n] along the edges, by squaring; every node reaches itself."""
     reach = edges | np.eye(edges.shape[-1], dtype=np.bool_)
     for _ in range(max(1, math.ceil(math.log2(max(2, edges.shape[-1]))))):
         reach = (reach.astype(np.float32) @ reach.astype(np.float32)) > 0

@@ -1,8 +1,8 @@
-"""What the arena keeps: a ballot for every presentation of a match, and the record of ratings made from the ballots.
+"""The arena's files: a ballot for every presentation of a match, and the record of ratings computed from the ballots.
 
-Ballots are the raw results, one JSON line each in `arena/<judge>.jsonl`, only ever appended; the ArenaRecord in
-`arena/<judge>.json` can be made from them again. A match is of two contestants, `a` before `b` by name, over one
-query. No figure stands alone: ratings and win rates carry their interval over queries.
+Ballots are the raw results, one JSON line each in the append-only `arena/<judge>.jsonl`; the ArenaRecord in
+`arena/<judge>.json` can be computed from them again. A match is between two contestants, `a` before `b` by name, on one
+query. Ratings and win rates have an interval over queries.
 """
 
 from typing import Any, Literal
@@ -16,55 +16,55 @@ Verdict = Literal["a", "b", "tie", "skip"]
 
 
 class Ballot(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A judge's verdict on one match in one order of showing."""
+    """A judge's verdict on one match, shown in one order."""
 
     dataset: str
     query_id: str
     a: str
     b: str
     first: Side
-    """Which of the two was shown first (on a page: left)."""
+    """The side that was shown first (on the page: left)."""
     verdict: Verdict | None
-    """The better list; None where no verdict could be read, and `error` says why."""
+    """The better list; None if there is no verdict, with the reason in `error`."""
     rankings: str
-    """Hash of both contestants' whole rankings: ballots of two judges can be compared where it is equal."""
+    """Hash of both contestants' whole rankings; ballots of two judges can be compared if it is equal."""
     shown: str
-    """Hash of all that the judge decided on. A ballot counts only while this is still what would be shown."""
+    """Hash of everything that the judge decided on. A ballot counts only while the same would still be shown."""
     sheet: str = ""
-    """Where a match is shown in both orders: hash that the two ballots of one verdict share, and no others do."""
+    """If a match is shown in both orders: a hash that only the two ballots of one verdict share."""
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
     error: str | None = None
     unfinished: bool = False
-    """The endpoint was away, the budget ended or the judge was stopped: what it cost counts, and it is asked again."""
+    """The endpoint was down, the budget was used up or the judge was stopped: the cost counts, and it is retried."""
 
 
 class JudgeNote(msgspec.Struct, frozen=True):
-    """Who judged, and on what."""
+    """The judge and its rule."""
 
     name: str
     kind: Literal["qrels", "llm", "human"]
     rule: str
-    """How a verdict comes about, in one sentence."""
+    """How the judge decides, in one sentence."""
     settings: dict[str, Any]
 
 
 class Pairings(msgspec.Struct, frozen=True):
-    """Who met whom."""
+    """The numbers of matches, and the rule by which contestants were paired."""
 
     rule: str
     possible: int
     drawn: int
     judged: int
     by_rule: int
-    """Of the judged ones: decided without the judge. A failed query loses; two failed or two identical lists tie."""
+    """Judged matches decided without the judge: a failed query loses; two failed queries or identical lists tie."""
     skipped: int
     failed: int
-    """Left out because the judge's answer could not be read."""
+    """Left out because the judge's answer was unreadable."""
     pending: int
-    """Not judged yet: the budget ended, the judge was away, or the voter stopped."""
+    """Not judged yet: the budget was used up, the judge was down, or the voter stopped."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -74,12 +74,12 @@ class Standing(msgspec.Struct, frozen=True):
     rating: Estimate
     """Bradley-Terry on the Elo scale, mean 1500: the rating."""
     sequential_elo: float
-    """K = 32 in a seeded random order of the matches; another order gives another figure. Beside the rating only."""
+    """K = 32 in a seeded random order of the matches; depends on the order, so for reference only."""
     wins: int
     losses: int
     ties: int
     win_rate: Estimate
-    """Wins over all matches, ties counted as not won: the public leaderboard's definition."""
+    """Wins divided by all matches, a tie is not a win: the public leaderboard's definition."""
 
 
 class PairTally(msgspec.Struct, frozen=True):
@@ -93,22 +93,22 @@ class PairTally(msgspec.Struct, frozen=True):
 
 
 class Standings(msgspec.Struct, frozen=True):
-    """Who stands where, best rating first, over one dataset or over all."""
+    """The standings, best rating first, on one dataset or on all."""
 
     matches: int
     queries: int
     standings: list[Standing]
     pairs: list[PairTally]
     groups: list[list[str]]
-    """Contestants that met, directly or through others. With more than one group ratings compare only within it."""
+    """Groups of contestants that met, directly or through others. Ratings can be compared only within a group."""
     prior_pairs: int
-    """Pairs that were given half a win each, because without it one side's rating would be infinite."""
+    """Pairs of which each side was given half a win, because otherwise a rating would be infinite."""
     resamples_with_prior: int
     """Bootstrap resamples that needed the same for any pair."""
 
 
 class PositionBias(msgspec.Struct, frozen=True):
-    """Whether being shown first helps. Where every match is shown in both orders, no bias is one half."""
+    """Whether being shown first helps. If every match is shown in both orders, one half means no bias."""
 
     first_wins: Estimate
     """Share of the decided presentations that the list shown first won."""
@@ -119,17 +119,17 @@ class PositionBias(msgspec.Struct, frozen=True):
 
 
 class Agreement(msgspec.Struct, frozen=True):
-    """How far another judge says the same on the same matches; those that a rule decided are left out."""
+    """The agreement with another judge on the same matches, without those decided by rule."""
 
     judge: str
     matches: int
     same: float | None
     kappa: float | None
-    """Cohen's kappa over a, b and tie; None where chance alone would make them agree always."""
+    """Cohen's kappa over a, b and tie; None if chance alone would make them always agree."""
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What the ballots of this record came to."""
+    """The total cost of this record's ballots."""
 
     calls: int
     prompt_tokens: int
@@ -138,7 +138,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 class ArenaRecord(msgspec.Struct, frozen=True, tag_field="record", tag="arena"):
-    """What `rerank-bench arena` writes for one judge."""
+    """The record that `rerank-bench arena` writes for one judge."""
 
     provenance: Provenance
     judge: JudgeNote
@@ -154,5 +154,5 @@ class ArenaRecord(msgspec.Struct, frozen=True, tag_field="record", tag="arena"):
     agreement: list[Agreement]
     cost: Cost
     errors: dict[str, int]
-    """Why answers could not be read, and how often."""
+    """The reasons why answers were unreadable, with counts."""
     format: int = 1

@@ -1,7 +1,7 @@
 """Standings from outcomes: ratings with intervals, wins, losses, ties, win rates and the pairwise matrix.
 
-Pure: outcomes in, figures out. Intervals are percentile bootstraps over queries, drawn anew within every dataset, so
-that all matches over one query come and go together. Figures are rounded to 1e-6, below which machines may differ.
+Pure functions. Intervals are percentile bootstraps over queries, resampled within every dataset, so that all matches on
+one query are drawn together. Figures are rounded to 1e-6, because machines may differ below that.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 
 
 class Outcome(NamedTuple):
-    """How a match ended: "a", "b" or "tie"."""
+    """The outcome of a match: "a", "b" or "tie"."""
 
     key: MatchKey
     verdict: str
@@ -50,7 +50,7 @@ class _Drawn:
 
 
 def standings(outcomes: Sequence[Outcome], seed: int, resamples: int = RESAMPLES) -> Standings:
-    """The standings of one or more outcomes; their order matters to sequential Elo only."""
+    """Compute the standings from one or more outcomes; their order affects only sequential Elo."""
     counts = _win_counts(outcomes)
     wins, ties = counts.wins.sum(axis=0), counts.ties.sum(axis=0)
     points = wins + ties / 2.0
@@ -119,7 +119,7 @@ def _draw(counts: _WinCounts, whole: NDArray[np.bool_], seed: int, resamples: in
 
 
 def _win_rates(wins: Array, ties: Array) -> Array:
-    """Wins over matches; NaN for a contestant without one."""
+    """Return wins divided by matches; NaN for a contestant without a match."""
     matches = (wins + wins.swapaxes(-1, -2) + ties).sum(axis=-1)
     won = wins.sum(axis=-1)
     return np.asarray(np.divide(won, matches, out=np.full_like(won, np.nan), where=matches > 0), dtype=np.float64)

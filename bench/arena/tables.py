@@ -1,7 +1,6 @@
-"""The arena's tables as plain text: ratings with intervals, records, the pairwise matrix, and what bears on belief.
+"""The arena's text tables: ratings with intervals, wins and losses, the pairwise matrix, and notes on reliability.
 
-Reads a record and makes text; computes nothing. Published figures of others stand in a column of their own, under
-their label, and never in one of ours.
+Formats a record and computes nothing. Published figures have a column of their own, with their label.
 """
 
 from bench.arena.records import ArenaRecord, PairTally, Standings
@@ -11,7 +10,7 @@ from bench.tables import ABSENT, cell, text_table
 
 
 def arena_table(record: ArenaRecord, published: PublishedRecord | None = None) -> str:
-    """All of a record: overall, by dataset, matrix, judge."""
+    """Format a whole record: overall, by dataset, matrix, judge."""
     blocks = [
         _judge_lines(record),
         _dataset_lines(record),
@@ -29,7 +28,7 @@ def _judge_lines(record: ArenaRecord) -> list[str]:
         f"{count} {why}"
         for count, why in (
             (pairings.skipped, "skipped"),
-            (pairings.failed, "with an answer that could not be read"),
+            (pairings.failed, "with an unreadable answer"),
             (pairings.pending, "not judged yet"),
         )
         if count
@@ -44,7 +43,7 @@ def _judge_lines(record: ArenaRecord) -> list[str]:
 
 
 def _dataset_lines(record: ArenaRecord) -> list[str]:
-    """What makes a dataset's outcome doubtful; what its labels are where they judge."""
+    """Format the doubts about each dataset, and its labels if the judge uses them."""
     lines = []
     for name, note in record.datasets.items():
         if record.judge.kind == "qrels" and note.labels and not note.human_labels:

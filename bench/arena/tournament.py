@@ -1,8 +1,8 @@
-"""The tournament: matches through a judge into the ledger, and the ledger's ballots into a record.
+"""The tournament: has matches judged, writes the ballots to the ledger, and makes a record of them.
 
-`play` is the only step that may cost time or money; `record` reads what is on file, so that it can be made again at
-any time and is the same whether the judging was interrupted or not. A match counts when all of its
-presentations have a verdict; what is left out is counted, with its reason.
+Only `play` may cost time or money; `record` reads the ledger, so that it can be repeated at any time and interruptions
+of the judging do not affect it. A match counts when all of its presentations have a verdict; matches left out are
+counted by reason.
 """
 
 from collections import Counter
@@ -23,20 +23,20 @@ from bench.records import Provenance
 
 @dataclass
 class Tally:
-    """What the ballots say of the matches."""
+    """The verdicts on the matches, read from the ballots."""
 
     outcomes: list[Outcome] = field(default_factory=list)
     judged: dict[MatchKey, str] = field(default_factory=dict)
-    """Verdicts that the judge gave; those of rules are not among them."""
+    """Verdicts of the judge, without those decided by rule."""
     ballots: list[list[Ballot]] = field(default_factory=list)
-    """Of each judged match, one a presentation."""
+    """Ballots of each judged match, one per presentation."""
     counts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     cost: Cost = field(default_factory=lambda: Cost(0, 0, 0, 0.0))
 
 
 def play(judge: Judge, matches: Sequence[Match], ledger: BallotLedger) -> None:
-    """Have every match judged that needs a judge and has no verdict yet."""
+    """Judge every match that needs a judge and has no verdict yet."""
     judge.judge([match for match in matches if match.by_rule(judge.top) is None], ledger)
 
 
@@ -75,7 +75,7 @@ def _add(tallied: Tally, match: Match, ballots: list[Ballot], wanted: int) -> No
 
 
 def _left_out(ballots: Sequence[Ballot], wanted: int) -> str | None:
-    """Why these ballots of the wanted ones make no verdict; None where they make one."""
+    """Return why these ballots, of `wanted` ones, give no verdict; None if they give one."""
     if len(ballots) < wanted or any(ballot.unfinished for ballot in ballots):
         return "pending"
     given = [ballot.verdict for ballot in ballots]
@@ -94,17 +94,17 @@ def record(
     others: Mapping[str, Sequence[Ballot]],
     seed: int,
 ) -> ArenaRecord:
-    """The record of the tallied verdicts.
+    """Make the record of the tallied verdicts.
 
     Args:
-        provenance: of this record.
-        judge: who judged.
-        entrants: by dataset.
-        matches: the drawn ones.
-        possible: how many could have been drawn.
-        tallied: their verdicts.
+        provenance: the provenance of this record.
+        judge: the judge.
+        entrants: the entrants by dataset.
+        matches: the matches that were drawn.
+        possible: the number of possible matches.
+        tallied: the verdicts on the matches.
         others: ballots of other judges by name, for the agreement.
-        seed: of draw and bootstrap.
+        seed: random seed of the sample and the bootstrap.
     """
     if not tallied.outcomes:
         raise DataError(f"none of the {len(matches)} matches has a verdict yet, so there is nothing to rate")
@@ -148,9 +148,9 @@ def _pairings(matches: Sequence[Match], possible: int, tallied: Tally) -> Pairin
 
 
 def verdicts(ballots: Sequence[Ballot], rankings: Mapping[MatchKey, str]) -> dict[MatchKey, str]:
-    """Another judge's verdicts where the rankings are still the same, made from its ballots by the tally's rule.
+    """Return another judge's verdicts on unchanged rankings, combined from its ballots as in `tally`.
 
-    Ballots on another sheet, as with another `--top`, make a verdict of their own; of several the later one counts.
+    Ballots on a different sheet, such as with another `--top`, give a separate verdict; the latest one counts.
     """
     by_sheet: dict[tuple[MatchKey, str], dict[Side, Ballot]] = {}
     for ballot in ballots:

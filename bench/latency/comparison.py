@@ -43,9 +43,9 @@ def compare(a: Profile, b: Profile, seed: int = 0) -> Comparison:
 def failures(comparison: Comparison, factor: float) -> list[str]:
     """Return the reasons why B fails `--fail-over` with `factor`; an empty list if it passes.
 
-    B fails if P50, P90, P99, the mean or documents per second are worse by more than the factor (the whole interval lies
-    beyond it), if more of its requests failed than A's, or if a point cannot be compared. Stages are not checked, since
-    they are parts of the same latency.
+    B fails if P50, P90, P99, the mean or documents per second are worse by more than the factor (the whole interval
+    lies beyond it), if more of its requests failed than A's, or if a point cannot be compared. Stages are not checked,
+    since they are parts of the same latency.
     """
     slower = [ratio for ratio in comparison.ratios if not ratio.stage and is_slower_than(ratio, factor)]
     worse = [

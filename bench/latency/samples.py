@@ -1,7 +1,7 @@
 """The samples of a profile: one Parquet file, rewritten atomically after every finished round.
 
-A row is a request, in the order of the plan. Times are whole microseconds, so that the columns compress well: a thousand
-requests take about ten kilobytes. The ProfileNote is stored as JSON in the file's metadata. Columns:
+A row is a request, in the order of the plan. Times are whole microseconds, so that the columns compress well: about ten
+kilobytes per thousand requests. The ProfileNote is stored as JSON in the file's metadata. Columns:
 `point` (its index in the note's plans), `round`, `warm_up`, `busy` (the generator's share of a CPU core in this
 round), `query_id`, `documents`, `planned_us` (on a clock of the command's), `sent_us` after it, `first_byte_us` and
 `done_us` after that, `status`, `tokens`, `error` (null is success) and one `server_timing.<stage>_us` a stage.

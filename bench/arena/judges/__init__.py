@@ -1,5 +1,5 @@
-"""The judges: one file each; every one takes matches and appends ballots to the ledger.
+"""The judges, one file each: they take matches and append ballots to the ledger.
 
-A judge decides for one match and one order of showing. It promises that what it has written stands: the same call
-again asks only for what is missing, so that a kill at any moment loses nothing and repeats nothing.
+A ballot decides one match in one order. Written ballots are final: a repeated run requests only what is missing, so
+that an interrupted run loses and repeats nothing.
 """

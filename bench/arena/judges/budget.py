@@ -1,9 +1,9 @@
-"""The budget of a judge that costs money: what was spent, what is under way, and whether one more request may go.
+"""The budget of a judge that costs money: what was spent, what is reserved, and whether one more request is allowed.
 
-It promises that neither cap is passed: before a request its worst case is set aside, a token for every byte of the
-prompt (no byte-level tokenizer makes more) and the longest reply allowed. A request costs that until more is known, so
-one whose outcome stays unknown (no answer in time, a lost connection, a judging that was stopped) costs it for good.
-What was spent at earlier calls of the same command counts; what a killed process had under way is known to nobody.
+Neither limit is exceeded: before each request its worst case is reserved, one token per byte of the prompt (no
+byte-level tokenizer makes more) plus the longest reply allowed. A request keeps this cost until more is known, so one
+with an unknown outcome (a timeout, a lost connection, an interruption) keeps it for good. Earlier runs of the same
+command count; requests in flight in a killed process do not, because they are unknown.
 """
 
 from collections.abc import Iterator
@@ -14,44 +14,44 @@ MILLION = 1_000_000.0
 
 
 class BudgetEnds(Exception):
-    """One more request could pass a cap."""
+    """One more request could exceed a limit."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """US dollars for a million tokens; None where a price was not given, which counts as nothing."""
+    """US dollars per million tokens; a price of None counts as 0."""
 
     prompt_usd_per_m: float | None = None
     completion_usd_per_m: float | None = None
 
     @property
     def whole(self) -> bool:
-        """Whether both were given, 0 included: only then can a cap in USD be kept."""
+        """Whether both prices are given, even as 0: only then can a limit in US dollars be kept."""
         return self.prompt_usd_per_m is not None and self.completion_usd_per_m is not None
 
     def usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What so many tokens cost."""
+        """Return the cost of the tokens."""
         prompt_usd, completion_usd = self.prompt_usd_per_m or 0.0, self.completion_usd_per_m or 0.0
         return (prompt_tokens * prompt_usd + completion_tokens * completion_usd) / MILLION
 
 
 UNPRICED = Prices()
-"""A model on one's own machine, or one whose price was not given."""
+"""The prices of a local model, or of one whose price was not given."""
 
 
 @dataclass
 class Budget:
-    """The caps, None where there is none, and what they leave."""
+    """The limits, None for no limit, and what was spent."""
 
     max_usd: float | None
     max_calls: int | None
     spent_usd: float = 0.0
     calls: int = 0
-    """Made or under way."""
+    """Requests made or in flight."""
     set_aside_usd: float = 0.0
 
     def take(self, worst_usd: float) -> bool:
-        """Set a call's worst case aside; False where a cap could be passed."""
+        """Reserve a request's worst case; False if a limit could be exceeded."""
         if self.max_calls is not None and self.calls >= self.max_calls:
             return False
         if self.max_usd is not None and self.spent_usd + self.set_aside_usd + worst_usd > self.max_usd:
@@ -61,7 +61,7 @@ class Budget:
         return True
 
     def settle(self, worst_usd: float, usd: float, calls: int = 1) -> None:
-        """Put the true price in place of what was set aside; `calls` is 0 where none was made."""
+        """Replace the reserved cost with the actual one; `calls` is 0 if no request was made."""
         self.set_aside_usd -= worst_usd
         self.spent_usd += usd
         self.calls -= 1 - calls
@@ -69,7 +69,7 @@ class Budget:
 
 @dataclass
 class Charge:
-    """What one request costs: its worst case, until one of these says more."""
+    """The cost of one request: its worst case until one of the methods sets the actual cost."""
 
     prices: Prices
     usd: float
@@ -78,27 +78,27 @@ class Charge:
     completion_tokens: int = 0
 
     def unsent(self) -> None:
-        """There was no connection to send it over."""
+        """Record that the request could not be sent."""
         self.calls, self.usd = 0, 0.0
 
     def refused(self) -> None:
-        """It was turned away, which is free."""
+        """Record that the request was refused, which is free."""
         self.usd = 0.0
 
     def answered(self, prompt_tokens: int, completion_tokens: int) -> None:
-        """It was answered, at so many tokens."""
+        """Record that the request was answered, with its token counts."""
         self.prompt_tokens, self.completion_tokens = prompt_tokens, completion_tokens
         self.usd = self.prices.usd(prompt_tokens, completion_tokens)
 
 
 @dataclass
 class Bill:
-    """What a presentation comes to, request by request."""
+    """The cost of a presentation, request by request."""
 
     budget: Budget
     prices: Prices
     worst_usd: float
-    """Of one request."""
+    """The worst-case cost of one request."""
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -106,7 +106,7 @@ class Bill:
 
     @contextmanager
     def request(self) -> Iterator[Charge]:
-        """Around one request, which is on the bill however the block ends; BudgetEnds where it may not go."""
+        """Charge one request, however the block ends; BudgetEnds if the request is not allowed."""
         if not self.budget.take(self.worst_usd):
             raise BudgetEnds
         charge = Charge(self.prices, self.worst_usd)

@@ -1,9 +1,9 @@
-"""One question to an OpenAI-compatible chat endpoint: sent, retried, read, and every request put on a bill.
+"""Sends one question to an OpenAI-compatible chat endpoint, retries it, reads the answer and charges every request.
 
-Owns POST <base>/chat/completions and what may go wrong with it. 408, 429, 5xx and lost connections are asked again,
-with waits that grow and that honour `Retry-After`; an answer that does not come in time is not, since it may be paid
-for. An endpoint that stays away raises EndpointAway, one that will never answer (a wrong key, an unknown model) raises
-ServerError, and one that refuses this question alone gives a ChatReply without content. The key is sent and never kept.
+Owns POST <base>/chat/completions and its errors. 408, 429, 5xx and lost connections are retried with growing waits that
+honour `Retry-After`; a timeout is not retried, since the answer may be billed. An endpoint that stays down raises
+EndpointAway, one that refuses every request (a wrong key, an unknown model) raises ServerError, and one that refuses
+only this question gives a ChatReply without content. The key is sent and never stored.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ ROUTE = "/chat/completions"
 AGAIN = (408, 429)
 NEVER = (401, 403, 404, 405)
 GATEWAY = (502, 504, 524)
-"""A gateway lost the model or did not wait for it, which may have answered for money. Other refusals are free."""
+"""Gateway errors: the model may have answered and charged for it. Other refusals are free."""
 UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 MESSAGE_LENGTH = 200
 
 
 def vendor_key(url: str, settings: Settings) -> str | None:
-    """The key for an endpoint: JUDGE_API_KEY, and OPENAI_API_KEY for OpenAI's own host alone."""
+    """Return the key for an endpoint: JUDGE_API_KEY, or OPENAI_API_KEY for OpenAI's own host only."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise BenchError(f"--judge-url {url!r} is not a valid URL; an example is https://host/v1")
@@ -40,11 +40,11 @@ def vendor_key(url: str, settings: Settings) -> str | None:
 
 
 class EndpointAway(BenchError):
-    """The endpoint did not answer, however often it was asked."""
+    """The endpoint did not answer after all retries."""
 
 
 class ChatReply(msgspec.Struct, frozen=True):
-    """What came back: content None where the question was refused."""
+    """The reply; its content is None if the question was refused."""
 
     content: str | None
     error: str | None = None
@@ -81,7 +81,7 @@ class Chat:
         self._http = httpx.AsyncClient(timeout=timeout_s, limits=limits, headers=headers, trust_env=False)
 
     async def __aenter__(self) -> "Chat":
-        """Give the chat itself."""
+        """Return the chat itself."""
         return self
 
     async def __aexit__(
@@ -91,7 +91,7 @@ class Chat:
         await self._http.aclose()
 
     async def ask(self, body: dict[str, Any], bill: Bill) -> ChatReply:
-        """Send `body` and read the first choice; BudgetEnds where the bill allows no request."""
+        """Send `body` and read the first choice; BudgetEnds if the budget allows no request."""
         content = msgspec.json.encode(body)
         attempt = 1
         while True:
@@ -138,7 +138,7 @@ class Chat:
         return ChatReply(content or "")
 
     def _reason(self, outcome: httpx.Response | httpx.HTTPError) -> str:
-        """Status and message, on one line; some endpoints repeat the key that they refuse."""
+        """Return status and message on one line, without the key, which some endpoints repeat."""
         if isinstance(outcome, httpx.HTTPError):
             return str(outcome) or type(outcome).__name__
         text = " ".join(outcome.text.split())

@@ -1,8 +1,8 @@
-"""The human judge: a page on this machine that shows two lists without names and takes the vote.
+"""The human judge: a local web page that shows two lists without names and takes the vote.
 
-Which list stands on the left is as good as random and the same at every visit. A vote is on file before the next
-match is shown; a later vote on the same match takes the place of the earlier one, which is how a slip is mended. The
-judging ends when the voter says so or with Ctrl-C, and the same command goes on where it ended.
+Which list is on the left is pseudo-random and the same at every visit. A vote is saved before the next match is shown;
+a later vote on the same match replaces the earlier one, so that a mistake can be corrected. Judging ends with the
+page's Finish button or Ctrl-C, and running the same command again resumes it.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from bench.errors import BenchError
 
 
 class HumanJudge:
-    """Judges by a person in front of a browser."""
+    """A judge that asks a person through a web page."""
 
     def __init__(self, entrants: Mapping[str, Entrants], name: str, top: int, characters: int, port: int) -> None:
-        """`name` tells voters apart; `port` 0 takes a free one."""
+        """Create the judge; `name` distinguishes voters, and `port` 0 picks a free port."""
         self._name = name
         self.top = top
         self._characters = characters
@@ -34,7 +34,7 @@ class HumanJudge:
 
     @property
     def note(self) -> JudgeNote:
-        """Who judges, and on what."""
+        """The judge and its rule."""
         return JudgeNote(
             self._name,
             "human",
@@ -44,11 +44,11 @@ class HumanJudge:
         )
 
     def presentations(self, match: Match) -> Sequence[Presentation]:
-        """One, in a random order."""
+        """Return one presentation, in a pseudo-random order."""
         return [Presentation(match, shown_first(match), sha256(self._reading.sheet(match, "a")))]
 
     def judge(self, matches: Sequence[Match], ledger: BallotLedger) -> None:
-        """Serve the page until the voter is done."""
+        """Serve the page until the voter finishes."""
         voting = Voting(self, self._reading, matches, ledger)
         if voting.next_number() is None:
             return
@@ -71,7 +71,7 @@ class HumanJudge:
 
 
 class Voting:
-    """The matches of one visit and their votes: what the page's server reads and writes. Safe to use from threads."""
+    """The matches of one visit and their votes, as the page's server reads and writes them. Thread-safe."""
 
     def __init__(self, judge: HumanJudge, reading: Reading, matches: Sequence[Match], ledger: BallotLedger) -> None:
         self._presentations = [judge.presentations(match)[0] for match in matches]
@@ -82,14 +82,14 @@ class Voting:
         self.failure: BenchError | None = None
 
     def next_number(self) -> int | None:
-        """The first match without a vote, from 0; None where all have one."""
+        """Return the number of the first match without a vote, from 0; None if all have one."""
         for number, presentation in enumerate(self._presentations):
             if self._ledger.get(presentation.key) is None:
                 return number
         return None
 
     def show(self, number: int | None) -> dict[str, Any]:
-        """What the page shows of a match, or of the next one; never who made the lists."""
+        """Return what the page shows of a match, or of the next one, without contestants' names."""
         with self._lock:
             number = self.next_number() if number is None else number
             voted = sum(self._ledger.get(presentation.key) is not None for presentation in self._presentations)
@@ -120,7 +120,7 @@ class Voting:
                 raise
 
     def holds(self, number: Any) -> bool:
-        """Whether there is a match of this number."""
+        """Tell whether there is a match with this number."""
         return type(number) is int and 0 <= number < len(self._presentations)
 
 

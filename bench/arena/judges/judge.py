@@ -1,8 +1,8 @@
-"""What the arena asks of a judge, and what the judges that read are shown.
+"""The interface of a judge, and the sheet that judges read.
 
-A judge names itself, says in which orders it wants a match presented, and judges those presentations that have no
-ballot yet. The qrels judge computes, the others read a Sheet: the query and both lists' first passages, cut to a stated
-length.
+A judge describes itself, chooses the orders in which a match is presented, and judges the presentations that have no
+ballot yet. The qrels judge computes its verdicts; the others read a Sheet: the query and the first passages of both
+lists, truncated to a given length.
 """
 
 import hashlib
@@ -21,26 +21,26 @@ CUT = "…"
 
 
 class Judge(Protocol):
-    """One judge of the entrants."""
+    """A judge."""
 
     @property
     def note(self) -> JudgeNote:
-        """Who judges, and on what."""
+        """The judge and its rule."""
 
     @property
     def top(self) -> int:
-        """How many documents of a list it judges by."""
+        """The number of documents of a list that it considers."""
 
     def presentations(self, match: Match) -> Sequence[Presentation]:
-        """The presentations that make its verdict: one, or one in either order."""
+        """Return the presentations that it needs for a verdict: one, or one in each order."""
 
     def judge(self, matches: Sequence[Match], ledger: BallotLedger) -> None:
-        """Append the ballots that are missing; all matches need a judge."""
+        """Append the missing ballots; none of the matches is decided by rule."""
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a reading judge is shown. The names of the contestants are not on it."""
+    """The text that a judge reads, without the contestants' names."""
 
     query: str
     first: list[str]
@@ -49,14 +49,14 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Reading:
-    """How much of a match is shown: the first `top` documents, each cut to `characters`."""
+    """How much of a match is shown: the first `top` documents, each truncated to `characters`."""
 
     entrants: Mapping[str, Entrants]
     top: int
     characters: int
 
     def sheet(self, match: Match, first: Side) -> Sheet:
-        """The sheet with `first` in the first place."""
+        """Return the sheet with the list of `first` as the first one."""
         dataset = self.entrants[match.dataset].dataset
         lists = {side: [self._cut(dataset.documents[i]) for i in match.shown(side, self.top)] for side in ("a", "b")}
         return Sheet(self._cut(dataset.queries[match.query_id]), lists[first], lists[other(first)])
@@ -66,12 +66,12 @@ class Reading:
 
 
 def other(side: Side) -> Side:
-    """The side that is not `side`."""
+    """Return the other side."""
     return "b" if side == "a" else "a"
 
 
 def missing(judge: Judge, matches: Sequence[Match], ledger: BallotLedger) -> list[Presentation]:
-    """The presentations that have no ballot yet or an unfinished one, in the matches' order."""
+    """Return the presentations with no ballot or an unfinished one, in the order of the matches."""
     return [
         presentation
         for match in matches
@@ -81,5 +81,5 @@ def missing(judge: Judge, matches: Sequence[Match], ledger: BallotLedger) -> lis
 
 
 def sha256(*parts: Any) -> str:
-    """Hash of what a judge decides on; 32 hex digits."""
+    """Hash what a judge decides on; returns 32 hex digits."""
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]

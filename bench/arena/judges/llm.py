@@ -1,8 +1,8 @@
-"""The LLM judge: a chat model reads both lists and says which serves the query better, in both orders.
+"""The LLM judge: a chat model reads both lists, in both orders, and names the better one.
 
-Every match is presented twice, each contestant first once, and a model that contradicts itself has said tie. An answer
-that cannot be read is asked for once more and then recorded as a failure, which stays one. A presentation that the
-endpoint did not answer, or that the budget cut short, is on file with what it cost, and the same command asks again.
+Every match is presented twice, with each contestant first once; contradictory answers make a tie. An unreadable answer
+is requested once more and then recorded as a permanent failure. A presentation that the endpoint did not answer, or
+that the budget did not allow, is recorded with its cost, and running the same command again retries it.
 """
 
 import asyncio
@@ -24,25 +24,25 @@ from bench.arena.records import JudgeNote, Side
 from bench.errors import BenchError
 
 TRIES = 2
-"""Questions until an answer that cannot be read is a failure."""
+"""Number of attempts before an unreadable answer is a failure."""
 MOST_UNANSWERED = 5
-"""Presentations without an answer, one after the other, after which the endpoint is taken to be down."""
+"""After this many presentations in a row without an answer, the endpoint counts as down."""
 ANSWER_TOKENS = 10
-"""Of `{"better": "A"}`, for the forecast."""
+"""Tokens of `{"better": "A"}`, for the forecast."""
 
 
 @dataclass(frozen=True)
 class LlmSettings:
-    """Which model judges, what it is shown, and what it may cost."""
+    """The model, what it is shown, and what it may cost."""
 
     url: str
     model: str
     key: str | None = field(default=None, repr=False)
     top: int = 10
     characters: int = 500
-    """Of a passage or a query; what is longer is cut."""
+    """Maximum length of a passage or query; longer ones are truncated."""
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """Further fields of the request; None takes one of ours away."""
+    """Additional request fields; None removes a default field."""
     prices: Prices = UNPRICED
     max_usd: float | None = None
     max_calls: int | None = None
@@ -53,30 +53,30 @@ class LlmSettings:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the missing presentations will come to, about: four bytes a token, as English has."""
+    """An estimate of the cost of the missing presentations, at four bytes per token as in English."""
 
     presentations: int
     prompt_tokens: int
     usd: float
 
     def sentence(self) -> str:
-        """For the user, before anything is spent."""
+        """Return the line that the user sees before anything is spent."""
         tokens = f"about {self.prompt_tokens} input tokens, about ${self.usd:.4f}"
         return f"to judge: {self.presentations} presentations, {tokens}"
 
 
 class LlmJudge:
-    """Judges by a model."""
+    """A judge that asks a chat model."""
 
     def __init__(self, entrants: Mapping[str, Entrants], settings: LlmSettings) -> None:
-        """BenchError where a budget in USD is given that could not be kept."""
+        """Create the judge; BenchError if a budget in US dollars is given but cannot be enforced."""
         self._settings = settings
         self._reading = Reading(entrants, settings.top, settings.characters)
         # All that is sent but the sheet: another model, instruction or field makes another presentation. The address
         # does not: a model that moved to another port or behind a gateway is the same judge and is not paid for twice.
         self._request_sha256 = sha256(sorted(self._body(Sheet("", [], [])).items()))
         self.unanswered = 0
-        """Presentations that the endpoint did not answer at this call."""
+        """Presentations that the endpoint did not answer in this run."""
         self._unanswered_in_a_row = 0
         self.budget = Budget(settings.max_usd, settings.max_calls)
         limit = question.reply_limit(self._body(Sheet("", [], [])))
@@ -88,12 +88,12 @@ class LlmJudge:
 
     @property
     def top(self) -> int:
-        """How many documents of a list it judges by."""
+        """The number of documents of a list that it considers."""
         return self._settings.top
 
     @property
     def note(self) -> JudgeNote:
-        """Who judges, and on what."""
+        """The judge and its rule."""
         settings = self._settings
         return JudgeNote(
             f"llm-{settings.model}",
@@ -111,13 +111,13 @@ class LlmJudge:
         )
 
     def presentations(self, match: Match) -> Sequence[Presentation]:
-        """Two, each contestant first once."""
+        """Return two presentations, with each contestant first once."""
         sides: tuple[Side, Side] = ("a", "b")
         sheets = {first: self._reading.sheet(match, first) for first in sides}
         return [Presentation(match, first, sha256(self._request_sha256, sheet)) for first, sheet in sheets.items()]
 
     def forecast(self, matches: Sequence[Match], ledger: BallotLedger) -> Forecast:
-        """What judging the matches will come to."""
+        """Estimate the cost of judging the matches."""
         presentations = missing(self, matches, ledger)
         prompts = (self._request(presentation)["messages"] for presentation in presentations)
         tokens = sum(len(msgspec.json.encode(prompt)) for prompt in prompts) // 4
@@ -125,7 +125,7 @@ class LlmJudge:
         return Forecast(len(presentations), tokens, usd)
 
     def judge(self, matches: Sequence[Match], ledger: BallotLedger) -> None:
-        """Ask for the missing ballots until they are there, the budget ends, or the endpoint is down."""
+        """Request the missing ballots until all are there, the budget is used up, or the endpoint is down."""
         for ballot in ledger:
             self.budget.spent_usd += ballot.cost_usd
             self.budget.calls += ballot.calls
@@ -151,7 +151,7 @@ class LlmJudge:
                 await asyncio.gather(*workers, return_exceptions=True)
 
     async def _work(self, chat: Chat, shared: Iterator[Presentation], ledger: BallotLedger, bar: Any) -> None:
-        """Ask until nothing is left or the budget ends; EndpointAway after too many in a row without an answer."""
+        """Work until nothing is left or the budget is used up; EndpointAway after too many failures in a row."""
         for presentation in shared:
             try:
                 await self._ask(chat, presentation, ledger)
@@ -168,7 +168,7 @@ class LlmJudge:
             bar.set_postfix(usd=f"{self.budget.spent_usd:.4f}", refresh=False)
 
     async def _ask(self, chat: Chat, presentation: Presentation, ledger: BallotLedger) -> None:
-        """Ask until there is a verdict or a failure. What was asked is on file however this ends."""
+        """Ask until there is a verdict or a failure; the requests are recorded however this ends."""
         body = self._request(presentation)
         before = ledger.get(presentation.key) or presentation.ballot(None)
         spent = before.calls, before.prompt_tokens, before.completion_tokens, before.cost_usd

@@ -1,7 +1,7 @@
-"""The voting page's server: three files, the next match, and the vote, on 127.0.0.1 and for this page alone.
+"""The voting page's server on 127.0.0.1: three static files, the next match, and the vote.
 
-A request that another site's page could send is refused: the Host must be the address served on, a vote must be JSON
-and of this origin. The page may load nothing from anywhere else.
+Requests that another site's page could send are refused: the Host must be the served address, and a vote must be JSON
+from the same origin. The page may not load anything from elsewhere.
 """
 
 import json
@@ -25,18 +25,18 @@ VOTES = ("A", "B", "tie", "skip")
 
 
 class Booth(Protocol):
-    """What the page needs."""
+    """The matches and votes behind the page."""
 
     finished: Any
 
     def show(self, number: int | None) -> dict[str, Any]:
-        """A match as the page shows it."""
+        """Return a match as the page shows it."""
 
     def vote(self, number: int, vote: str) -> None:
         """Record a vote."""
 
     def holds(self, number: Any) -> bool:
-        """Whether there is such a match."""
+        """Tell whether there is a match with this number."""
 
 
 class PageServer(ThreadingHTTPServer):
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        """A file of the page, or a match."""
+        """Serve a file of the page, or a match."""
         address = urlsplit(self.path)
         if self.headers.get("Host") not in self.server.hosts:
             self._refuse(HTTPStatus.FORBIDDEN)
@@ -71,9 +71,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
-        """A vote, answered by the next match; or the end."""
+        """Take a vote and answer with the next match, or finish."""
         length = self.headers.get("Content-Length", "")
-        self.close_connection = True  # what was refused is not read to its end
+        self.close_connection = True  # the body of a refused request is not read
         if not self._is_own():
             self._refuse(HTTPStatus.FORBIDDEN)
         elif not length.isdecimal() or int(length) > LONGEST_BODY:

@@ -1,7 +1,7 @@
 """The qrels judge: the list with the better nDCG@10 wins. Deterministic, and needs no network.
 
-nDCG@10 by trec_eval's definition, as everywhere in the bench; values closer than 1e-9 are a tie. It shows no lists,
-so it has no position bias and every match is presented to it once.
+nDCG@10 follows trec_eval's definition, as everywhere in the bench; values closer than 1e-9 are a tie. The order of the
+lists does not matter, so every match is presented once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ TIE = 1e-9
 
 
 class QrelsJudge:
-    """Judges by the judgements of the datasets."""
+    """A judge that uses the judgements of the datasets."""
 
     top = 10
     note = JudgeNote(
@@ -41,7 +41,7 @@ class QrelsJudge:
         }
 
     def presentations(self, match: Match) -> Sequence[Presentation]:
-        """One, of both top tens and the query's grades."""
+        """Return one presentation, of both top tens and the query's grades."""
         grades = self._grades[match.dataset, match.query_id]
         return [Presentation(match, "a", sha256(match.shown("a", self.top), match.shown("b", self.top), grades))]
 

@@ -1,8 +1,8 @@
-"""The question put to a model, and how its answer becomes a verdict.
+"""The question to a chat model, and the parser of its answer.
 
-The lists go as JSON, so that no passage can pass for another or for an instruction. Models wrap their answer in fences,
-in reasoning or in a sentence: the last object with a `better` counts. What names neither A nor B nor tie is no
-verdict, and nothing is guessed from prose.
+The lists are sent as JSON, so that no passage can pass for another one or for an instruction. Models may wrap their
+answer in code fences, reasoning or a sentence: the last JSON object with `better` counts. An answer that does not name
+A, B or tie is not a verdict, and nothing is guessed from prose.
 """
 
 import re
@@ -30,7 +30,7 @@ class _Answer(msgspec.Struct):
 
 
 def request_body(model: str, sheet: Sheet, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The chat request; `fields` are added, and a None among them takes one of ours away."""
+    """Return the chat request; `fields` are added, and a value of None removes a default field."""
     lists = {"query": sheet.query, "ranking A": sheet.first, "ranking B": sheet.second}
     body = {
         "model": model,
@@ -45,13 +45,13 @@ def request_body(model: str, sheet: Sheet, fields: Mapping[str, Any]) -> dict[st
 
 
 def reply_limit(body: Mapping[str, Any]) -> int | None:
-    """The most tokens that a reply to `body` may have."""
+    """Return the maximum number of tokens of a reply to `body`; None if it is not limited."""
     limit = body.get("max_completion_tokens", body.get("max_tokens"))
     return limit if isinstance(limit, int) else None
 
 
 def read_verdict(content: str, first: Side) -> Verdict | None:
-    """The verdict in an answer to a sheet with `first` as A; None where there is none."""
+    """Return the verdict in an answer to a sheet with `first` as A; None if there is none."""
     for text in reversed(OBJECT.findall(content)):
         try:
             better = msgspec.json.decode(text, type=_Answer).better.strip().upper()
