@@ -88,9 +88,9 @@ def test_absent_file_is_told_at_once(file_server: FileServer, tmp_path: Path) ->
 def test_no_server_is_one_sentence(tmp_path: Path, no_one_there: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody listens, and an address that is none."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with pytest.raises(DataError, match="downloading .* failed"):
+    with pytest.raises(DataError, match=r"downloading .* failed"):
         download(f"{no_one_there}/a.zip", tmp_path / "a.zip", attempts=1)
-    with pytest.raises(DataError, match="downloading .* failed"):
+    with pytest.raises(DataError, match=r"downloading .* failed"):
         download("nonsense", tmp_path / "a.zip", attempts=1)
 
 
