@@ -3,7 +3,7 @@
 A request gets a 429 if too many requests are in flight (`ConcurrencyLimit`), if its tokens do not fit in the queue, or
 if it cannot be answered by its deadline (`Admission`). It is admitted with all of its pairs or not at all; if the queue
 is empty, it is always admitted, however large it is. In a full queue a request still gets its API key's part, and one
-of higher priority displaces those of lower priority.
+of higher priority displaces those of lower priority, which then get a 429 as well.
 
 This file uses no threads, locks or clock: the batcher calls it under its lock and passes the time.
 """

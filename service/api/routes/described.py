@@ -1,6 +1,7 @@
 """The OpenAPI description of the ranking routes: requests and responses with examples, and errors with their bodies.
 
-Everything is derived from the dialect, and examples are made by its own functions, so they match the real responses.
+Everything is derived from the dialect, and its own functions make the examples, so their form matches the real
+responses; the sentences in the error examples (`SAMPLES`) are shortened.
 """
 
 from collections.abc import Iterable, Mapping
