@@ -1,5 +1,5 @@
-"""What a model is, how it is made ready and how it scores.
+"""Models: finding, loading, preparing and running cross-encoders.
 
-No HTTP and no asyncio live here, and nothing of `service` or `bench` is imported, so a notebook can use
-`models.scorer.Scorer` as it is.
+This package uses neither HTTP nor asyncio and imports nothing from `service` or `bench`, so a notebook can use
+`models.scorer.Scorer` directly.
 """

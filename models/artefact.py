@@ -1,9 +1,9 @@
-"""An artefact: a folder that holds one cross-encoder made ready to serve, sealed by its manifest.
+"""An artefact: a folder with one cross-encoder that is ready to serve, sealed by its manifest.
 
-The folder holds an ONNX graph, a `tokenizer.json` and `manifest.json`. The manifest names every file with its sha256
-and is written last, so a folder with a manifest is whole. `load` believes nothing: a missing file, a changed byte or
-a manifest of a newer format is an `ArtefactError` whose message a user can act on; older formats are read
-(`manifest_formats.py`). What the graph itself looks like is checked by `session.py`, which alone opens it.
+The folder contains an ONNX graph, a `tokenizer.json` and `manifest.json`. The manifest lists every file with its sha256
+and is written last, so a folder with a manifest is complete. `load` checks everything: a missing file, a changed byte
+or a manifest of a newer format raises an `ArtefactError` whose message a user can act on. Older formats are still read
+(`manifest_formats.py`). The graph itself is checked by `session.py`, the only module that opens it.
 """
 
 import hashlib
@@ -18,15 +18,15 @@ from models.manifest_formats import NewerFormat, to_present
 MANIFEST = "manifest.json"
 Precision = Literal["fp32", "fp16", "int8"]
 PrecisionChoice = Literal["auto", Precision]
-"""What a user can ask for: a precision, or `auto` for the most suitable one on the device."""
+"""The values of the precision setting: a precision, or `auto` for the most suitable one on the device."""
 
 
 class ArtefactError(Exception):
-    """An artefact that cannot be served; the message says which file, what is wrong and what would be right."""
+    """An artefact cannot be served; the message says which file is at fault, what is wrong and how to fix it."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the weights come from."""
+    """The origin of the weights."""
 
     hub_id: str
     revision: str
@@ -34,81 +34,83 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SealedFile(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of the folder as it was when the manifest was written."""
+    """The sha256 and size of one file when the manifest was written."""
 
     sha256: str
     size_bytes: int
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a prepared folder holds and how it is to be run."""
+    """The contents of a prepared folder and the facts needed to run it."""
 
     name: str
     """The model's name as users type it."""
     architecture: str
-    """The family of the checkpoint, as its config names it: `bert`, `xlm-roberta`, …"""
+    """The checkpoint's `model_type`: `bert`, `xlm-roberta`, …"""
     precision: Precision
     max_tokens: int
-    """The longest pair in tokens, special tokens included."""
+    """The context window: the longest pair in tokens, including special tokens."""
     source: Source
     batchable: bool
-    """False: a pair's score depends on its batch (dynamic int8), so pairs are run one at a time."""
+    """Whether pairs may share a batch. False if a pair's score depends on its batch, as with dynamic int8."""
     pad_token_id: int = 0
-    """What fills a batch's shorter pairs, as the checkpoint's config names it."""
+    """The token that pads the shorter pairs of a batch, from the checkpoint's config."""
     format: Literal[2] = 2
     activation: Literal["sigmoid"] = "sigmoid"
-    """What turns a logit into a relevance score."""
+    """The function that turns a logit into a relevance score."""
     graph: str = "model.onnx"
     tokenizer: str = "tokenizer.json"
     files: dict[str, SealedFile] = {}
-    """Every file of the folder but the manifest; filled by `seal`."""
+    """Every file of the folder except the manifest; filled in by `seal`."""
     tools: dict[str, str] = {}
-    """Versions of what built the artefact, by package name."""
+    """Versions of the packages that built the artefact, by name."""
     parity: dict[str, Any] = {}
-    """Measured agreement with the fp32 reference, as `models.prepare.verify.Verdict`."""
+    """Measured agreement with the fp32 reference: a `models.prepare.verify.Verdict` as built-in types."""
 
 
 class Artefact(msgspec.Struct, frozen=True):
-    """A checked folder: every file is there and is what the manifest says."""
+    """A checked artefact folder: every file exists and matches the manifest."""
 
     folder: Path
     manifest: Manifest
 
     @property
     def sha256(self) -> str:
-        """Digest of the names and sha256 of the sealed files: artefacts that share it are alike, byte for byte."""
+        """A digest of the sealed files' names and contents; equal digests mean byte-identical artefacts."""
         lines = (f"{name} {sealed.sha256}\n" for name, sealed in sorted(self.manifest.files.items()))
         return hashlib.sha256("".join(lines).encode()).hexdigest()
 
     @property
     def graph(self) -> Path:
-        """The ONNX graph's path."""
+        """The path of the ONNX graph."""
         return self.folder / self.manifest.graph
 
     @property
     def tokenizer(self) -> Path:
-        """The tokenizer.json's path."""
+        """The path of tokenizer.json."""
         return self.folder / self.manifest.tokenizer
 
 
 def load(folder: Path) -> Artefact:
-    """Read and check an artefact folder; raise ArtefactError for anything missing or changed."""
+    """Read and check an artefact folder; raise ArtefactError if anything is missing or changed."""
     if not folder.is_dir():
         raise ArtefactError(f"{folder} is not a folder: give a model's name (rerank models list) or an artefact folder")
     manifest = _read_manifest(folder / MANIFEST)
     for name in (manifest.graph, manifest.tokenizer):
         if name not in manifest.files:
-            raise ArtefactError(f"{folder / MANIFEST} does not seal {name}: the folder is not a whole artefact")
+            raise ArtefactError(
+                f"{folder / MANIFEST} does not list {name}: the artefact is incomplete; prepare the model again"
+            )
     for name, sealed in manifest.files.items():
         _check_file(folder, name, sealed)
     return Artefact(folder, manifest)
 
 
 def seal(folder: Path, manifest: Manifest) -> Artefact:
-    """Record every file of the folder in the manifest and write it, last and atomically.
+    """Record every file of the model in the manifest and write the manifest atomically.
 
-    The manifest's own `files` are replaced by what lies in the folder's graph, its tokenizer and every other regular
-    file that belongs to the model (weights beside the graph); Markdown, Python and hidden files do not belong to it.
+    The manifest's `files` are replaced by all regular files in the folder, such as the graph, external weights and the
+    tokenizer, except Markdown, Python and hidden files.
     """
     names = sorted(p.name for p in folder.iterdir() if _belongs(p))
     files = {name: _sealed(folder / name) for name in names}
@@ -130,30 +132,30 @@ def _read_manifest(path: Path) -> Manifest:
         raw = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         return msgspec.convert(to_present(raw), Manifest)
     except FileNotFoundError:
-        raise ArtefactError(f"{path} is missing: the folder is not a prepared model") from None
+        raise ArtefactError(f"{path} is missing: {path.parent} is not a prepared model") from None
     except OSError as error:
         raise ArtefactError(f"{path} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ArtefactError(f"{path} is not a manifest: {error}") from None
+        raise ArtefactError(f"{path} is not a valid manifest: {error}") from None
     except NewerFormat as error:
         raise ArtefactError(
-            f"{path} has {error}: upgrade rerank-server, or prepare the model again with this version"
+            f"{path} has {error}: upgrade rerank-server or prepare the model again with this version"
         ) from None
 
 
 def _check_file(folder: Path, name: str, sealed: SealedFile) -> None:
     if PurePosixPath(name).name != name:
-        raise ArtefactError(f"{folder / MANIFEST} seals {name!r}: only files directly in the folder may be named")
+        raise ArtefactError(f"{folder / MANIFEST} lists {name!r}, but only files directly in the folder are allowed")
     path = folder / name
     if not path.is_file():
         raise ArtefactError(
-            f"{path} is missing: the manifest seals it, so the folder is damaged; prepare the model again"
+            f"{path} is missing, although the manifest lists it: the artefact is damaged; prepare the model again"
         )
     actual = _sealed(path)
     if actual != sealed:
         raise ArtefactError(
             f"{path} has changed since it was sealed: sha256 {actual.sha256[:12]}…, {actual.size_bytes} bytes, "
-            f"not {sealed.sha256[:12]}…, {sealed.size_bytes} bytes; prepare the model again"
+            f"but the manifest says {sealed.sha256[:12]}…, {sealed.size_bytes} bytes; prepare the model again"
         )
 
 

@@ -1,8 +1,8 @@
-"""The batch plan: lengths and a token budget in, batches out.
+"""Batch planning: group pairs into batches by their lengths and a token budget.
 
-A pure function, used by the in-process scorer and by the service alike. Pairs of like length share a batch, because a
-batch costs its longest pair times its size; a budget of no tokens means one pair per batch, which on a CPU is the
-fastest and the only batch-invariant way: no score depends on what shares its batch (docs/decisions/0002).
+A pure function that both the in-process scorer and the service use. Pairs of similar length share a batch, because the
+cost of a batch is its longest pair times its size. A budget of 0 tokens means one pair per batch. On a CPU this is the
+fastest choice and the only batch-invariant one: no score depends on the rest of its batch (docs/decisions/0002).
 """
 
 from collections.abc import Sequence
@@ -12,25 +12,25 @@ NO_BATCHING = 0
 
 
 RUN_COST_TOKENS = 512
-"""What a run costs a GPU beside its tokens, in tokens, until it is measured (`tuning.py`): 2 ms for the launches of 24
-layers, at 250,000 tokens a second. A batch with more padding than this is better split in two."""
+"""The fixed cost of a run on a GPU, expressed in tokens, until it is measured (`tuning.py`): 2 ms to launch the kernels
+of 24 layers, at 250,000 tokens per second. A batch with more padding than this is better split in two."""
 
 
 class DeviceOutOfMemory(Exception):
-    """A batch does not fit the device's memory; a smaller one may."""
+    """A batch does not fit into the device's memory; a smaller one may."""
 
 
 def plan_batches(lengths: Sequence[int], max_batch_tokens: int, max_padding: int | None = None) -> list[list[int]]:
     """Group pairs into batches, longest first.
 
     Args:
-        lengths: length of each pair in tokens.
-        max_batch_tokens: budget of a batch in padded tokens (longest pair times pairs); `NO_BATCHING` for no batching.
-            A pair longer than the budget gets a batch of its own.
-        max_padding: padding of a batch in tokens, at most; None for as much as the budget lets in.
+        lengths: the length of each pair in tokens.
+        max_batch_tokens: the budget of a batch in padded tokens (longest pair times number of pairs); `NO_BATCHING`
+            for one pair per batch. A pair longer than the budget gets a batch of its own.
+        max_padding: the maximum padding of a batch in tokens; None for no limit besides the budget.
 
     Returns:
-        Batches of indexes into `lengths`; every index occurs once, equal lengths keep their order.
+        Batches of indexes into `lengths`; every index occurs once, and equal lengths keep their order.
     """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     batches: list[list[int]] = []

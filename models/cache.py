@@ -1,4 +1,4 @@
-"""A cache of what was used last, bounded by bytes; safe to use from several threads."""
+"""A thread-safe least-recently-used cache, bounded by its size in bytes."""
 
 import threading
 from collections import OrderedDict
@@ -9,11 +9,11 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 ENTRY_BYTES = 250
-"""What an entry costs beside its key and value: dictionary slots, links, object heads."""
+"""Overhead of an entry besides its key and value: dictionary slots, links, object headers."""
 
 
 class ByteCache(Generic[K, V]):
-    """Keeps entries until they come to more than `max_bytes`; then those go that were used longest ago."""
+    """An LRU cache: once the entries exceed `max_bytes`, the least recently used are removed."""
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
@@ -24,7 +24,7 @@ class ByteCache(Generic[K, V]):
         self._lock = threading.Lock()
 
     def get(self, key: K) -> V | None:
-        """Look a key up; None if it is not there."""
+        """Return the value of a key and mark it as recently used; None if it is not cached."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is None:
@@ -35,7 +35,7 @@ class ByteCache(Generic[K, V]):
             return entry[0]
 
     def put(self, key: K, value: V, size: int) -> None:
-        """Keep an entry whose key and value take `size` bytes; one that is larger than the cache is not kept."""
+        """Store an entry whose key and value take `size` bytes; an entry larger than the cache is not stored."""
         size += ENTRY_BYTES
         with self._lock:
             self._remove(key)

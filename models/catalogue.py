@@ -1,9 +1,9 @@
-"""The models known by name, and where a model's artefact folder is.
+"""The catalogue of known models, and the lookup of a model's artefact folder.
 
-A model is meant by a card's name, by its hub id (`org/name`), by the name of a folder in the user's models folder, or
-by a path. Prepared models lie at `<models_dir>/<name>/<precision>`, the name of a model without a card being
-`org--name`; a folder that the user put at `<models_dir>/<name>` is found too. The embedded model is always there. A
-revision is pinned where it could be confirmed, so that two machines prepare the same bytes.
+A model is named by its card's name, its hub id (`org/name`), the name of a folder in the user's models folder, or a
+path. Prepared models are at `<models_dir>/<name>/<precision>`, where the name of a model without a card is `org--name`;
+a folder that the user placed at `<models_dir>/<name>` is found too. The embedded model is always available. Revisions
+are pinned wherever they could be confirmed, so that two machines prepare the same bytes.
 """
 
 import re
@@ -16,7 +16,7 @@ import msgspec
 from models.artefact import MANIFEST, ArtefactError, Precision
 
 EMBEDDED = Path(__file__).parent / "embedded"
-"""The folder of the small model that ships with the project."""
+"""The artefact folder of the small model that ships with the project."""
 EMBEDDED_PRECISION: Precision = "int8"
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 AUTO = "auto"
@@ -25,29 +25,30 @@ PATH_STARTS = (".", "/", "~")
 
 
 class NotPrepared(ArtefactError):
-    """A model that can be prepared here and is not; the message names the command."""
+    """A model could be prepared on this machine but is not yet; the message gives the command."""
 
-    def __init__(self, model: str, why: str = "is known but not prepared here", flags: str = "") -> None:
-        super().__init__(f"{model} {why}: rerank models prepare {model}{flags} makes it ready")
+    def __init__(self, model: str, why: str = "is not prepared yet", flags: str = "") -> None:
+        super().__init__(f"{model} {why}: run `rerank models prepare {model}{flags}`")
         self.model = model
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a model before any of its files are here."""
+    """The facts about a model that are known without its files."""
 
     name: str
     hub_id: str
     revision: str
-    """The commit that is fetched unless another is asked for."""
+    """The commit to fetch by default."""
     licence: str
     parameters: int
     max_tokens: int
     released: str
     """ISO date."""
     usd_per_million_tokens: float | None = None
-    """The price of a hosted service, for comparing; None where none is known."""
+    """The price of a hosted service, for comparison; None if unknown."""
     remote_code: bool = False
-    """The architecture is known only to code in the repository, which is never run: an ONNX graph is needed."""
+    """Whether the architecture exists only as code in the repository. Such code is never run, so an ONNX graph is
+    needed."""
 
 
 CARDS = (
@@ -148,7 +149,7 @@ CARDS = (
 
 
 def card_of(model: str) -> ModelCard | None:
-    """Find the card of a name or a hub id; of the embedded model only by name, since it is no copy of its source."""
+    """Find a model's card by name or hub id; the embedded model only by name, since it differs from its source."""
     for card in CARDS:
         if model == card.name or (model == card.hub_id and card.name != "embedded"):
             return card
@@ -156,7 +157,7 @@ def card_of(model: str) -> ModelCard | None:
 
 
 def folder_name(model: str) -> str:
-    """Name the folder under the models folder that a card's name, a hub id, a name or a path is prepared in."""
+    """Return the name of the folder, inside the models folder, in which a model (name, hub id or path) is prepared."""
     card = card_of(model)
     if card is not None:
         return card.name
@@ -166,10 +167,14 @@ def folder_name(model: str) -> str:
 
 
 def find(model: str, models_dir: Path, precision: str = AUTO, prefer: Sequence[str] = PRECISIONS) -> Path:
-    """Find the artefact folder of a model; raise ArtefactError when it is not here (NotPrepared if it could be).
+    """Find the artefact folder of a model.
 
-    With `auto`, the first of `prefer` that is prepared is taken, then any other. What a path names is taken as it is
-    where it holds no artefact: `load` then says what is missing.
+    With `auto`, the first prepared precision of `prefer` is taken, then any other. A path without an artefact is
+    returned unchanged, so that `load` reports what is missing.
+
+    Raises:
+        NotPrepared: the model is known but not prepared, or not in this precision.
+        ArtefactError: the model is unknown.
     """
     if model == "embedded":
         return _embedded(precision)
@@ -185,7 +190,7 @@ def find(model: str, models_dir: Path, precision: str = AUTO, prefer: Sequence[s
 
 
 def prepared(models_dir: Path) -> list[Path]:
-    """List the artefact folders in the models folder, of both layouts, by name."""
+    """List the artefact folders in the models folder, in both layouts, sorted by path."""
     if not models_dir.is_dir():
         return []
     folders = {path.parent for path in models_dir.glob(f"*/{MANIFEST}")}
@@ -196,23 +201,26 @@ def prepared(models_dir: Path) -> list[Path]:
 
 def _embedded(precision: str) -> Path:
     if precision not in {AUTO, EMBEDDED_PRECISION}:
-        raise ArtefactError(f"embedded is {EMBEDDED_PRECISION}: there is no {precision} of it; ask for {AUTO}")
+        raise ArtefactError(
+            f"the embedded model is only available in {EMBEDDED_PRECISION}, not in {precision}: "
+            f"use --precision {EMBEDDED_PRECISION} or {AUTO}"
+        )
     return EMBEDDED
 
 
 def _elsewhere(model: str, models_dir: Path, precision: str, prefer: Sequence[str]) -> Path:
-    """A model that has no card and is not in the models folder: a folder beside the user, or of the hub, or unknown."""
+    """Find a model without a card outside the models folder: a relative folder, or an unprepared or unknown model."""
     folder = Path(model)
     if model and (folder.is_dir() or model.count("/") > 1):
         return _choose(_by_precision(folder), model, precision, prefer) or folder
     if HUB_ID.fullmatch(model):
-        raise NotPrepared(model, "is no folder here and, as a model of the hub, not prepared", _flags(model, precision))
+        raise NotPrepared(model, "is neither a folder nor a prepared model of the hub", _flags(model, precision))
     names = sorted({card.name for card in CARDS} | {p.relative_to(models_dir).parts[0] for p in prepared(models_dir)})
     raise ArtefactError(f"no model is called {model}: give an artefact folder (./{model}) or one of {', '.join(names)}")
 
 
 def _by_precision(folder: Path) -> dict[str, Path]:
-    """What is prepared under a model's folder; a manifest directly in it counts for the precision that it names."""
+    """Map each precision prepared in a model's folder to its path; a manifest directly in it counts for its own."""
     folders: dict[str, Path] = {name: folder / name for name in PRECISIONS if (folder / name / MANIFEST).is_file()}
     if (folder / MANIFEST).is_file():
         folders.setdefault(_manifest_precision(folder), folder)
@@ -226,7 +234,7 @@ def _choose(folders: dict[str, Path], model: str, precision: str, prefer: Sequen
         return next(folders[name] for name in (*prefer, *folders) if name in folders)
     if precision not in folders:
         prepared_as = ", ".join(sorted(folders))
-        raise NotPrepared(model, f"is prepared as {prepared_as}, not as {precision}", _flags(model, precision))
+        raise NotPrepared(model, f"is prepared in {prepared_as}, but not in {precision}", _flags(model, precision))
     return folders[precision]
 
 
@@ -241,7 +249,7 @@ class _Head(msgspec.Struct):
 
 
 def _manifest_precision(folder: Path) -> str:
-    """The precision that a manifest names; a damaged one is found all the same, for `load` to say what is wrong."""
+    """Read the precision from a manifest; "unknown" if it is damaged, so that `load` can report what is wrong."""
     try:
         return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=_Head).precision
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):

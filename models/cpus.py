@@ -1,4 +1,4 @@
-"""How many CPUs this process may use: the scheduler's affinity and the cgroup's quota, not the host's count."""
+"""The number of CPUs this process may use, by CPU affinity and cgroup quota rather than by the host's CPU count."""
 
 import math
 import os
@@ -9,7 +9,7 @@ _CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 
 
 def usable_cpus(cpu_max: Path = _CPU_MAX) -> int:
-    """Count the CPUs that may be used at a time, at least 1; a fraction of a CPU counts as one."""
+    """Return the number of CPUs that may be used at the same time, at least 1; a fractional quota is rounded up."""
     if hasattr(os, "sched_getaffinity"):
         allowed = len(os.sched_getaffinity(0))
     else:

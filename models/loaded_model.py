@@ -1,6 +1,6 @@
-"""A model that is loaded: its checked artefact, its tokeniser and its session.
+"""A loaded model: its checked artefact, its tokeniser and its session.
 
-This is what the service and the in-process `Scorer` are built on; neither opens any of the three by itself.
+The service and the in-process `Scorer` are both built on it; neither opens any of the three itself.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from models.tokenise import Tokeniser
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to be warmed up and run; it starts no threads of its own."""
+    """A model that is ready to be warmed up and run; it starts no threads of its own."""
 
     artefact: Artefact
     tokeniser: Tokeniser
@@ -32,19 +32,19 @@ class LoadedModel:
         token_cache_bytes: int = 0,
         gpu_memory_bytes: int = 0,
     ) -> "LoadedModel":
-        """Load and check an artefact folder; the first run is slower unless `warm_up` went before.
+        """Load and check an artefact folder; the first run is slow unless `warm_up` is called before it.
 
         Args:
-            folder: an artefact (see `models.artefact`).
-            device: where to run it; `auto` takes CUDA where it is installed, the CPU otherwise and for int8.
-            threads: runs at a time on the CPU; 0 for one per usable CPU.
-            max_tokens: a shorter window than the model's own, in tokens.
-            max_batch_tokens: padded tokens of a batch; None for the device's default (see `models.devices`).
-            token_cache_bytes: size of the cache of documents' token ids; 0 for none.
-            gpu_memory_bytes: limit of a GPU's memory that ONNX Runtime may take; 0 for none.
+            folder: the artefact folder (see `models.artefact`).
+            device: the device to run on; `auto` uses CUDA if it is installed and the model is not int8, else the CPU.
+            threads: the number of concurrent runs on the CPU; 0 for one per usable CPU.
+            max_tokens: the context window in tokens, if it is to be shorter than the model's own.
+            max_batch_tokens: the padded tokens per batch; None for the device's default (see `models.devices`).
+            token_cache_bytes: the size of the cache of documents' token ids; 0 for no cache.
+            gpu_memory_bytes: the GPU memory that ONNX Runtime may use; 0 for no limit.
 
         Raises:
-            ArtefactError: the folder is damaged or holds no one-label cross-encoder, or the device is not there.
+            ArtefactError: the folder is damaged or has no one-label cross-encoder, or the device is not available.
         """
         artefact = load(folder)
         manifest = artefact.manifest
@@ -60,5 +60,5 @@ class LoadedModel:
         return cls(artefact, tokeniser, session)
 
     def warm_up(self) -> None:
-        """Run a first short pair; raise ArtefactError if the model does not answer it with a finite logit."""
+        """Run a short test pair; raise ArtefactError if the model does not return a finite logit."""
         self.session.warm_up(self.tokeniser.pairs("warm", ["up"])[0])

@@ -1,29 +1,29 @@
-"""The formats that a manifest has had, each read as the present one.
+"""The manifest formats, and the conversion of older ones to the current one.
 
-    1  `parity.agreement.company`: the worst difference between a pair alone and in a batch
-    2  `parity.agreement.batch_variance`: the same figure under the field's own name
+    1  `parity.agreement.company`: the largest difference between a pair's logit alone and in a batch
+    2  `parity.agreement.batch_variance`: the same figure under its usual name
 
-A change of the manifest's form gets the next number, a function here that brings the format before to it, and a sample
-of the format before in tests/kept.
+A change of format needs the next number, a function here that converts the previous format, and a sample of the
+previous format in tests/kept.
 """
 
 from typing import Any
 
 FORMAT = 2
-"""The format that is written."""
+"""The current format, in which manifests are written."""
 
 
 class NewerFormat(Exception):
-    """A manifest that a later version of the project wrote."""
+    """A manifest was written by a later version of the project."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"manifest format {number}, and this version reads formats 1 to {FORMAT}")
+        super().__init__(f"manifest format {number}, but this version only reads formats 1 to {FORMAT}")
 
 
 def to_present(raw: dict[str, Any]) -> dict[str, Any]:
-    """Bring a manifest of any format, as decoded from JSON, to the present one; raise NewerFormat.
+    """Convert a manifest of any format, as decoded from JSON, to the current one; raise NewerFormat.
 
-    The form itself is not checked: what is malformed stays malformed.
+    The content is not validated: a malformed manifest stays malformed.
     """
     number = raw.get("format", 1)
     if not isinstance(number, int):

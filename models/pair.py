@@ -1,6 +1,6 @@
-"""A pair: one query and one document as the token ids that a cross-encoder reads.
+"""A pair: one query and one document (or chunk) as the token ids that a cross-encoder reads.
 
-The unit of work everywhere: the tokeniser makes pairs, the plan groups them into batches, the session runs them.
+Pairs are the unit of work: the tokeniser makes them, batch planning groups them and the session runs them.
 """
 
 from typing import NamedTuple
@@ -13,11 +13,11 @@ Logits = npt.NDArray[np.float32]
 
 
 class Pair(NamedTuple):
-    """Token ids and segment ids of one pair, special tokens included, unpadded; both of shape [length], int64."""
+    """The token ids and segment ids of one unpadded pair, including special tokens; both int64 [length]."""
 
     ids: TokenIds
     types: TokenIds
 
     def __len__(self) -> int:
-        """Length in tokens (not the number of fields)."""
+        """Return the length in tokens (not the number of fields)."""
         return len(self.ids)

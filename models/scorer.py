@@ -1,7 +1,6 @@
-"""The in-process reranker: a loaded model with threads of its own.
+"""The in-process reranker: a loaded model with its own threads.
 
-It does what the service does over HTTP, without HTTP: the same pairs, the same batches and the same session, so the
-same scores.
+It uses the same pairs, batches and session as the service and therefore gives the same scores, without HTTP.
 
     scorer = Scorer.open(catalogue.EMBEDDED)
     scorer.scores("what is a panda?", ["A bear of China.", "A kind of bread."])
@@ -22,7 +21,7 @@ from models.pair import Logits, Pair
 
 
 class Scorer:
-    """A model ready to score; `close` (or a with block) ends its threads."""
+    """A model that is ready to score; `close` it, or use it in a with block, to end its threads."""
 
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
@@ -48,20 +47,20 @@ class Scorer:
         )
 
     def logits(self, query: str, documents: Sequence[str], chunk_options: ChunkOptions = TRUNCATION) -> Logits:
-        """Score documents for a query: logits of shape [len(documents)], float32, in the documents' order.
+        """Score documents for a query; return logits, float32 [len(documents)], in the order of the documents.
 
-        A document that is longer than its room is cut off, or read in several chunks if `chunk_options` says so: then
-        its logit is that of its best chunk.
+        A document that does not fit into the context window is truncated, or read in several chunks if `chunk_options`
+        allows it; its logit is then that of its best chunk.
         """
         pairs, counts = self.tokeniser.chunked_pairs(query, documents, chunk_options)
         return best_chunks(self.run(pairs), counts)
 
     def scores(self, query: str, documents: Sequence[str], chunk_options: ChunkOptions = TRUNCATION) -> Logits:
-        """Score documents for a query: the sigmoid of the logits, in [0, 1]."""
+        """Score documents for a query; return the sigmoid of their logits, in [0, 1]."""
         return sigmoid(self.logits(query, documents, chunk_options))
 
     def run(self, pairs: Sequence[Pair]) -> Logits:
-        """Score pairs: logits of shape [len(pairs)], float32, in the pairs' order."""
+        """Score pairs; return logits, float32 [len(pairs)], in the order of the pairs."""
         batches = plan_batches(
             [len(pair) for pair in pairs], self.session.max_batch_tokens, self.session.run_cost_tokens
         )
@@ -73,7 +72,7 @@ class Scorer:
         return logits
 
     def close(self) -> None:
-        """Wait for what runs and end the threads."""
+        """Wait for running work and end the threads."""
         self._threads.shutdown()
 
     def __enter__(self) -> "Scorer":
@@ -84,7 +83,7 @@ class Scorer:
 
 
 def sigmoid(logits: npt.ArrayLike) -> Logits:
-    """Logits to relevance in [0, 1], in float32, without overflow for any finite logit."""
+    """Convert logits to relevance scores in [0, 1], float32, without overflow for any finite logit."""
     x = np.asarray(logits, dtype=np.float32)
     # 1/(1+e^-x) for x >= 0 and e^x/(1+e^x) below: the exponent is never positive
     decay = np.exp(-np.abs(x))

@@ -1,10 +1,9 @@
-"""The ONNX Runtime session: the only place that knows ONNX Runtime.
+"""The ONNX Runtime session: the only module for serving that imports ONNX Runtime.
 
-It opens an artefact's graph on a device, refuses a graph that is no one-label cross-encoder, and turns a batch of pairs
-into fp32 logits. On the CPU `inference_threads` single-threaded runs go on at a time; where there is nothing else to
-run, all CPUs work on one pair instead (`run_single`), with the same logit. A GPU takes one run at a time, of batches
-that are padded to a token budget. What differs between devices stands in `models.devices`. The callers see only
-`device`, `inference_threads`, `max_batch_tokens`, `run_cost_tokens`, `run`, `run_single` and `warm_up`.
+It opens an artefact's graph on a device, rejects a graph that is not a one-label cross-encoder, and turns a batch of
+pairs into fp32 logits. On the CPU, `inference_threads` single-threaded runs go on at the same time; if there is nothing
+else to run, all CPUs work on one pair (`run_single`), with the same logit. A GPU takes one run at a time, in batches
+that are padded up to a token budget. Everything that differs between devices is in `models.devices`.
 """
 
 import os
@@ -20,19 +19,19 @@ from models.cpus import usable_cpus
 from models.devices import CPU, Device
 from models.pair import Logits, Pair
 
-# Read by ONNX Runtime's library when it is loaded, so it must stand before the import: reports to its maker are off
-# unless the user turns them on (docs/decisions/0004).
+# ONNX Runtime's library reads this variable when it is loaded, so it must be set before the import. Telemetry is off
+# unless the user turns it on (docs/decisions/0004).
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "logits"
 FATAL_ONLY = 4
-"""ONNX Runtime's log level: its errors are raised, and would else stand on stderr a second time."""
+"""ONNX Runtime's log level: its errors are raised as exceptions and would otherwise be repeated on stderr."""
 
 
 def available_providers() -> list[str]:
-    """List the execution providers that the installed ONNX Runtime has."""
+    """List the execution providers of the installed ONNX Runtime."""
     return list(ort.get_available_providers())
 
 
@@ -40,14 +39,14 @@ class Session:
     """An open graph. `run` may be called from `inference_threads` threads at a time.
 
     Args:
-        artefact: the model; its graph is opened here.
-        device: where to run it.
-        threads: runs at a time on a device that is not exclusive; 0 for one per usable CPU.
-        max_batch_tokens: padded tokens of a batch; None for the device's default.
-        gpu_memory_bytes: limit of the device's memory that ONNX Runtime may take; 0 for none.
+        artefact: the model, whose graph is opened.
+        device: the device to run on.
+        threads: the number of concurrent runs on a device that is not exclusive; 0 for one per usable CPU.
+        max_batch_tokens: the padded tokens per batch; None for the device's default.
+        gpu_memory_bytes: the device memory that ONNX Runtime may use; 0 for no limit.
 
     Raises:
-        ArtefactError: the graph does not open, or is no one-label cross-encoder.
+        ArtefactError: the graph cannot be opened or is not a one-label cross-encoder.
     """
 
     def __init__(
@@ -71,15 +70,15 @@ class Session:
         self._inputs = _check_graph(artefact, self._session)
 
     def run(self, batch: Sequence[Pair]) -> Logits:
-        """Score a batch: pairs in, logits of shape [len(batch)] out, float32, in the batch's order.
+        """Score a batch of pairs; return logits, float32 [len(batch)], in the order of the batch.
 
         Raises:
-            DeviceOutOfMemory: the batch does not fit the device's memory.
+            DeviceOutOfMemory: the batch does not fit into the device's memory.
         """
         return self._run(self._session, batch)
 
     def run_single(self, batch: Sequence[Pair]) -> Logits:
-        """Score as `run` does, with all CPUs on one batch: for when there is nothing else to run."""
+        """Score a batch like `run`, but with all CPUs; meant for when there is nothing else to run."""
         return self._run(self._wide, batch)
 
     def _run(self, session: ort.InferenceSession, batch: Sequence[Pair]) -> Logits:
@@ -98,11 +97,13 @@ class Session:
         return _one_label(logits, len(batch))
 
     def warm_up(self, pair: Pair) -> None:
-        """Run one pair so that the first request finds a warm session and a graph that does run; then, on a device
-        whose batches are tuned and not set by the user, measure the best budget or read what was measured before.
+        """Run one pair, so that the graph is known to work and the first request finds a warm session.
+
+        Then, if the device's batch budget is tuned and the user did not set one, measure the best budget or read an
+        earlier measurement.
 
         Raises:
-            ArtefactError: the graph fails, or answers with something that is not one finite logit a pair.
+            ArtefactError: the graph fails or does not return one finite logit per pair.
         """
         try:
             logits = self.run([pair])
@@ -110,14 +111,14 @@ class Session:
         except ArtefactError:
             raise
         except Exception as error:
-            raise ArtefactError(f"the model fails on a first short pair: {error}") from error
+            raise ArtefactError(f"the model fails on a short test pair: {error}") from error
         if not np.isfinite(logits).all():
-            raise ArtefactError(f"the model answers a first short pair with {logits[0]}, not with a finite logit")
+            raise ArtefactError(f"the model returned {logits[0]} for a short test pair instead of a finite logit")
         if self._untuned:
             self._tune()
 
     def _tune(self) -> None:
-        """Set the budget of a batch as it is measured on this device; keep that beside the artefact."""
+        """Set the batch budget that was measured on this device; store the measurement beside the artefact."""
         manifest, folder = self._artefact.manifest, self._artefact.folder
         measured_on = (self.device.hardware_name(), ort.__version__, manifest.files[manifest.graph].sha256)
         kept = tuning.read(folder)
@@ -131,7 +132,7 @@ class Session:
 
 
 def run_bound(session: ort.InferenceSession, feeds: dict[str, Any], memory: str) -> Any:
-    """Run with inputs and output bound to a device's memory: one copy there, one copy back, nothing in between."""
+    """Run with the output bound to a device's memory: one copy to the device and one copy back."""
     binding = session.io_binding()
     for name, array in feeds.items():
         binding.bind_cpu_input(name, array)
@@ -168,33 +169,33 @@ def _open(artefact: Artefact, device: Device, gpu_memory_bytes: int = 0, *, thre
         raise ArtefactError(f"{artefact.graph} does not open in ONNX Runtime {ort.__version__}: {error}") from error
     if session.get_providers()[0] != device.provider:
         raise ArtefactError(
-            f"{device.name.upper()} is installed but does not start (driver or libraries): "
-            "pass --device cpu to go without"
+            f"{device.name.upper()} is installed but does not start (check the driver and the CUDA libraries): "
+            "pass --device cpu to run on the CPU"
         )
     return session
 
 
 def _check_graph(artefact: Artefact, session: ort.InferenceSession) -> frozenset[str]:
-    """Refuse a graph that does not read pairs or does not answer with one label; return its inputs' names."""
+    """Check that a graph reads pairs and returns one logit per pair; return the names of its inputs."""
     inputs = frozenset(node.name for node in session.get_inputs())
     if "input_ids" not in inputs or not inputs <= set(INPUTS):
         raise ArtefactError(
             f"{artefact.graph} has the inputs {', '.join(sorted(inputs))}; "
-            "a cross-encoder has input_ids, attention_mask and, where it is BERT-like, token_type_ids"
+            "a cross-encoder has input_ids, attention_mask and, if it is BERT-like, token_type_ids"
         )
     outputs = {node.name: node.shape for node in session.get_outputs()}
     if OUTPUT not in outputs:
-        raise ArtefactError(f"{artefact.graph} has the outputs {', '.join(outputs)}, but no {OUTPUT}")
+        raise ArtefactError(f"{artefact.graph} has the outputs {', '.join(outputs)}; a cross-encoder has {OUTPUT}")
     shape = outputs[OUTPUT]
     if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != 1):
-        raise ArtefactError(f"{artefact.graph} answers {OUTPUT} of shape {shape}; a reranker has one label: [batch, 1]")
+        raise ArtefactError(f"{artefact.graph} returns {OUTPUT} of shape {shape}; a reranker has one label: [batch, 1]")
     return inputs
 
 
 def pad(batch: Sequence[Pair], pad_token_id: int, multiple: int, max_tokens: int) -> dict[str, Any]:
-    """Lay a batch out as [pairs, longest] int64 arrays, padded on the right; a single pair is not copied.
+    """Arrange a batch as int64 arrays [pairs, longest], padded on the right; a single pair is not copied.
 
-    The longest is rounded up to a multiple, but not beyond `max_tokens`: the model has no positions there.
+    The length is rounded up to a multiple, but never beyond `max_tokens`, where the model has no positions.
     """
     longest = max(len(pair) for pair in batch)
     padded = max(longest, min(longest + -longest % multiple, max_tokens))
@@ -213,5 +214,5 @@ def pad(batch: Sequence[Pair], pad_token_id: int, multiple: int, max_tokens: int
 
 def _one_label(logits: Any, pairs: int) -> Logits:
     if logits.shape != (pairs, 1):
-        raise ArtefactError(f"the model answers {pairs} pairs with logits of shape {logits.shape}, not ({pairs}, 1)")
+        raise ArtefactError(f"the model returned logits of shape {logits.shape} for {pairs} pairs, not ({pairs}, 1)")
     return np.asarray(logits[:, 0], dtype=np.float32)

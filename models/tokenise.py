@@ -1,11 +1,10 @@
-"""Texts to pairs of token ids, exactly as the model's own tokenizer would lay them out.
+"""Turn texts into pairs of token ids, exactly as the model's own tokenizer encodes pairs.
 
-The query is tokenised once per request and every document apart; both are then joined by the template that the
-tokenizer itself shows for a pair (special tokens before, between and after), which gives bit for bit what encoding each
-pair gives. Truncation cuts the document only; a query longer than three quarters of the window is cut to three
-quarters, as FlagEmbedding's FlagReranker does. Where the caller wants them, a long document gets several chunks rather
-than one (see `models.chunks`). A very long document is read only as far as its chunks can reach, so five megabytes cost
-no more than a page.
+The query is tokenised once per request and each document separately. Both are then joined by the tokenizer's own pair
+template (special tokens before, between and after), which gives the same token ids as encoding each pair. Truncation
+cuts the document; a query longer than three quarters of the context window is cut to three quarters, as in
+FlagEmbedding's FlagReranker. On request, a long document is split into several chunks (see `models.chunks`). A very
+long document is read only as far as its chunks reach, so five megabytes cost no more than a page.
 """
 
 import sys
@@ -25,25 +24,25 @@ from models.cpus import usable_cpus
 from models.pair import Pair, TokenIds
 
 CHARACTERS_PER_TOKEN = 16
-"""Characters read of a text for each token of room at the first try: most text needs 3 to 6."""
+"""Characters of a text to read at first for each token that fits; most text has 3 to 6 characters per token."""
 MARGIN_TOKENS = 128
-"""Tokens beyond the room that a text cut before its end must yield, so that what the cut changed is thrown away: more
-than the 100 into which WordPiece can split the read part of a word that is one unknown token as a whole."""
+"""Extra tokens that a partly read text must yield, so that the tokens which the cut changed are discarded. WordPiece
+can split a part of a word into up to 100 tokens although the whole word is one unknown token."""
 
 TEXTS_PER_CPU = 8
-"""Texts that the tokenizer's threads are given at a time: they do what they were given first, and a small request of
-another thread would wait for all of a large one (2.6 s of 1,000 long documents; so it waits for some milliseconds)."""
+"""Texts per call of the tokenizer. Its threads work in order of arrival, so a small request would wait for the whole of
+a large one: 2.6 s for 1,000 long documents in one call, but some milliseconds with small calls."""
 
 
 class SpecialTokens(NamedTuple):
-    """Special tokens that stand in one place of a pair: their ids and their segment ids."""
+    """The special tokens at one position of the template: their token ids and segment ids."""
 
     ids: TokenIds
     types: TokenIds
 
 
 class PairTemplate(NamedTuple):
-    """How a pair is laid out: prefix, query, middle, document, suffix."""
+    """The layout of a pair: prefix, query, middle, document, suffix."""
 
     prefix: SpecialTokens
     middle: SpecialTokens
@@ -53,25 +52,25 @@ class PairTemplate(NamedTuple):
 
     @property
     def special_tokens(self) -> int:
-        """How many special tokens a pair has."""
+        """The number of special tokens in a pair."""
         return len(self.prefix.ids) + len(self.middle.ids) + len(self.suffix.ids)
 
 
 class _CachedDocument(NamedTuple):
-    """Token ids of a document that was tokenised before."""
+    """The token ids of a document that was tokenised before."""
 
     ids: npt.NDArray[np.int32]
     whole: bool
-    """The document has no more than these."""
+    """Whether these are all tokens of the document."""
 
 
 class Tokeniser:
-    """A model's tokenizer with its window; safe to call from several threads at once.
+    """A model's tokenizer with its context window; safe to call from several threads at once.
 
     Args:
-        tokenizer: the model's own.
-        max_tokens: the window of a pair.
-        cache_bytes: size of the cache of documents' token ids, texts included; 0 for none.
+        tokenizer: the model's own tokenizer.
+        max_tokens: the context window: the maximum length of a pair in tokens.
+        cache_bytes: the size of the cache of documents' token ids, including the texts; 0 for no cache.
     """
 
     def __init__(self, tokenizer: Tokenizer, max_tokens: int, *, cache_bytes: int = 0) -> None:
@@ -84,43 +83,43 @@ class Tokeniser:
         self.max_tokens = max_tokens
         self.max_query_tokens = max_tokens * 3 // 4
         if max_tokens - self.max_query_tokens <= self._template.special_tokens:
-            raise ArtefactError(f"a window of {max_tokens} tokens is too small for a pair: give more max_tokens")
+            raise ArtefactError(f"a window of {max_tokens} tokens is too small for a pair: use a larger max_tokens")
 
     @classmethod
     def open(cls, path: Path, max_tokens: int, *, cache_bytes: int = 0) -> "Tokeniser":
-        """Read a tokenizer.json; raise ArtefactError if it is not one."""
+        """Read a tokenizer.json; raise ArtefactError if it is not valid."""
         try:
             return cls(Tokenizer.from_file(str(path)), max_tokens, cache_bytes=cache_bytes)
         except ArtefactError:
             raise
         except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
-            raise ArtefactError(f"{path} is not a tokenizer.json that works: {error}") from None
+            raise ArtefactError(f"{path} is not a valid tokenizer.json: {error}") from None
 
     def with_window(self, max_tokens: int) -> "Tokeniser":
         """The same tokenizer with another window, without a cache: reading a large tokenizer.json takes a second."""
         return Tokeniser(self._tokenizer, max_tokens)
 
     def pairs(self, query: str, documents: Sequence[str]) -> list[Pair]:
-        """Pair the query with each document: one unpadded pair per document, each at most `max_tokens` long."""
+        """Pair the query with each document; return one unpadded pair of at most `max_tokens` tokens per document."""
         return self.chunked_pairs(query, documents, TRUNCATION).pairs
 
     def chunked_pairs(
         self, query: str, documents: Sequence[str], chunk_options: ChunkOptions, *, max_pairs: int | None = None
     ) -> ChunkedPairs:
-        """Pair the query with each chunk of each document, unpadded pairs of at most `max_tokens` tokens.
+        """Pair the query with each chunk of each document; return unpadded pairs of at most `max_tokens` tokens.
 
         Raises:
-            TooManyChunks: the chunks of all documents are more than `max_pairs`; no pair was made.
-            TooLong: the options forbid to cut, and a text would have to be; no pair was made.
+            TooManyChunks: the documents have more than `max_pairs` chunks.
+            TooLong: a text does not fit, and the options do not allow truncation.
         """
-        # where nothing may be cut, one more token is read, to see whether it would have to be
+        # if truncation is not allowed, one more token is read to detect a text that does not fit
         one_more = 0 if chunk_options.truncate else 1
         limit = self.max_query_tokens if chunk_options.truncate else self.max_tokens - self._template.special_tokens - 1
         query_ids = self._encode([query], limit + one_more)[0]
         if len(query_ids) > limit:
             raise TooLong(None)
         room = self.max_tokens - len(query_ids) - self._template.special_tokens
-        if max_pairs is not None:  # one chunk too many is enough to refuse, so no document is read beyond it
+        if max_pairs is not None:  # one chunk too many is enough to reject the request; no document is read further
             few = min(chunk_options.max_chunks_per_doc, max_pairs + 1)
             chunk_options = replace(chunk_options, max_chunks_per_doc=few)
         reach = chunk_options.reach(room)
@@ -136,7 +135,7 @@ class Tokeniser:
         return ChunkedPairs(self._join(query_ids, chunks), counts)
 
     def _join(self, query_ids: TokenIds, chunks: Sequence[TokenIds]) -> list[Pair]:
-        """Lay the query out with each chunk of a document."""
+        """Join the query with each chunk by the template."""
         template = self._template
         head = np.concatenate([template.prefix.ids, query_ids, template.middle.ids])
         query_types = np.full(len(query_ids), template.query_type, np.int64)
@@ -152,12 +151,12 @@ class Tokeniser:
         ]
 
     def _encode_documents(self, documents: Sequence[str], room: int, side: Side) -> Sequence[TokenIds]:
-        """Encode documents, taking those that were encoded before from the cache, where there is one."""
+        """Encode documents, using the cache if there is one."""
         if self.cache.max_bytes == 0 or side == "left":
             return self._encode(documents, room, side)
         encoded = [self._cached(document, room) for document in documents]
         missing = [index for index, ids in enumerate(encoded) if ids is None]
-        # room varies with the query: read as much as any query would leave, unless far less is asked for
+        # the room varies with the query: encode as much as the shortest query leaves, unless far less is needed
         depth = max(room, self.max_tokens) if room > self.max_tokens // 2 else room
         for index, ids in zip(missing, self._encode([documents[index] for index in missing], depth), strict=True):
             document, kept = documents[index], ids.astype(np.int32)
@@ -173,13 +172,13 @@ class Tokeniser:
         return cached.ids[:room].astype(np.int64)
 
     def _encode(self, texts: Sequence[str], room: int, side: Side = "right") -> list[TokenIds]:
-        """Encode texts without special tokens, each cut to its first `room` tokens, or to its last."""
+        """Encode texts without special tokens, each cut to its first (or last) `room` tokens."""
         reach = max(room, 1) * CHARACTERS_PER_TOKEN
         encodings = self._batch([_part_of(text, reach, side) for text in texts])
         return [self._ids(text, encoding, reach, room, side) for text, encoding in zip(texts, encodings, strict=True)]
 
     def _ids(self, text: str, encoding: Encoding, reach: int, room: int, side: Side) -> TokenIds:
-        """Take the ids of one text, reading further while the part read so far does not fill the room."""
+        """Return the ids of one text, reading further as long as the part read so far does not fill the room."""
         while len(text) > reach and len(encoding.ids) < room + MARGIN_TOKENS:
             reach *= 4
             encoding = self._batch([_part_of(text, reach, side)])[0]
@@ -198,16 +197,18 @@ def _part_of(text: str, reach: int, side: Side) -> str:
 
 
 def _read_template(tokenizer: Tokenizer) -> PairTemplate:
-    """Read the template off an encoded pair: its special tokens belong to neither sequence."""
+    """Derive the template from an encoded pair, in which the special tokens belong to neither sequence."""
     probe = tokenizer.encode("one two", "three four")
     sequences: list[int | None] = probe.sequence_ids
     if 0 not in sequences or 1 not in sequences:
-        raise ArtefactError("tokenizer.json gives no tokens for plain English words: it cannot belong to a text model")
+        raise ArtefactError(
+            "tokenizer.json yields no tokens for plain English words: it does not belong to a text model"
+        )
     query_start, document_start = sequences.index(0), sequences.index(1)
     query_end = query_start + sequences.count(0)
     document_end = document_start + sequences.count(1)
     if None in sequences[query_start:query_end] or None in sequences[document_start:document_end]:
-        raise ArtefactError("tokenizer.json puts special tokens inside a text: such a pair layout is not supported")
+        raise ArtefactError("tokenizer.json puts special tokens inside a text: this pair layout is not supported")
     ids, types = np.array(probe.ids, np.int64), np.array(probe.type_ids, np.int64)
 
     def special_tokens(start: int, end: int) -> SpecialTokens:

@@ -1,9 +1,9 @@
-"""The best budget of a batch on this device, measured once and kept beside the artefact.
+"""The best batch budget on this device, measured once and stored beside the artefact.
 
-The time of a run is what it costs besides (launches, copies) and what its tokens take. Batches of rising size tell
-both: the budget is the smallest size that is nearly as fast as the best, since a larger one only makes others wait;
-padding is worth it up to what a run of its own would cost. Measured anew where the device, the runtime or the graph is
-another.
+The time of a run is a fixed cost (launches, copies) plus a cost per token; timing batches of increasing size gives
+both. The budget is the smallest size that is nearly as fast as the best, since larger batches only make other requests
+wait. Padding pays off up to the fixed cost of a separate run. The measurement is repeated when the device, the runtime
+or the graph changes.
 """
 
 import contextlib
@@ -23,34 +23,34 @@ from models.pair import Logits, Pair
 log = logging.getLogger(__name__)
 
 FILE = ".tuning.json"
-"""Hidden, since it belongs to the machine and not to the model: it is not sealed."""
+"""A hidden file that is not part of the manifest, since it belongs to the machine and not to the model."""
 LENGTH = 128
-"""Tokens of a measured pair: a passage, where the window has room for one."""
+"""Tokens per measured pair: a typical passage."""
 SIZES = (1024, 2048, 4096, 8192, 16_384, 32_768)
-"""Tokens of the measured batches."""
+"""Tokens per measured batch."""
 ROUNDS = 5
 NEARLY = 0.97
-"""Share of the best rate that is enough: more is not worth a longer batch."""
+"""The share of the best rate that is enough; the rest is not worth a longer batch."""
 
 
 class Tuning(msgspec.Struct, frozen=True):
-    """A measurement, and the hardware, runtime and graph that it holds for."""
+    """A measurement, and the hardware, runtime and graph for which it is valid."""
 
     device: str
     runtime: str
     graph_sha256: str
     seconds: dict[int, float]
-    """Median time of a run, by its tokens."""
+    """The median time of a run, by number of tokens."""
     max_batch_tokens: Annotated[int, msgspec.Meta(ge=1)]
     run_cost_tokens: Annotated[int, msgspec.Meta(ge=0)]
 
     def is_of(self, device: str, runtime: str, graph_sha256: str) -> bool:
-        """Tell whether it was measured on this hardware, with this runtime and this graph."""
+        """Return whether it was measured on this hardware, with this runtime and this graph."""
         return (self.device, self.runtime, self.graph_sha256) == (device, runtime, graph_sha256)
 
 
 def read(folder: Path) -> Tuning | None:
-    """Read the tuning in an artefact's folder; None where there is none, or none that can be read."""
+    """Read the tuning from an artefact's folder; return None if there is none or it cannot be read."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Tuning)
     except (OSError, msgspec.MsgspecError):
@@ -58,13 +58,13 @@ def read(folder: Path) -> Tuning | None:
 
 
 def write(tuning: Tuning, folder: Path) -> None:
-    """Write a tuning into an artefact's folder, whole or not at all; a folder that is read-only is noted in the log."""
-    beside = folder / f"{FILE}.{os.getpid()}.partial"  # two servers may start at a time
+    """Write a tuning atomically into an artefact's folder; log it if the folder is not writable."""
+    beside = folder / f"{FILE}.{os.getpid()}.partial"  # two servers may start at the same time
     try:
         beside.write_bytes(msgspec.json.format(msgspec.json.encode(tuning), indent=1))
         beside.replace(folder / FILE)
     except OSError as error:
-        log.info("what a batch may be is measured at every start: %s cannot be written: %s", folder, error.strerror)
+        log.info("%s is not writable (%s): the batch size is measured again at every start", folder, error.strerror)
         with contextlib.suppress(OSError):
             beside.unlink()
 
@@ -75,7 +75,7 @@ def measure(
     clock: Callable[[], float] = time.perf_counter,
     length: int = LENGTH,
 ) -> dict[int, float]:
-    """Time batches of so many tokens each: tokens to the median seconds of a run, as far as the memory goes."""
+    """Time batches of the given sizes; return the median seconds of a run by size, for all sizes that fit in memory."""
     pair = Pair(np.full(length, 5, np.int64), np.zeros(length, np.int64))
     seconds: dict[int, float] = {}
     for size in sizes:
@@ -94,9 +94,9 @@ def measure(
 
 
 def choose(seconds: dict[int, float]) -> tuple[int, int]:
-    """Choose the budget and what a run costs besides, both in tokens.
+    """Choose the batch budget and the fixed cost of a run, both in tokens.
 
-    The cost is where the line through the measured times, each weighed by its own size, meets no tokens at all.
+    The fixed cost is the intercept of a line fitted to the measured times, with weights of one over the time.
     """
     sizes = np.array(sorted(seconds), dtype=np.float64)
     times = np.array([seconds[int(size)] for size in sizes])

@@ -1,5 +1,5 @@
-"""The small cross-encoder that ships with the project, as an artefact folder.
+"""The artefact folder of the small model that ships with the project.
 
 `make embedded` builds `model.onnx`, `tokenizer.json`, `parity.json` and `manifest.json` from the weights of
-all-MiniLM-L6-v2; README.md is the model card. Serving reads the folder and imports nothing from here.
+all-MiniLM-L6-v2; README.md is the model card. The server reads the folder and imports nothing from this package.
 """

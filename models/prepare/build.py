@@ -48,7 +48,7 @@ class Built:
     def form(self) -> str:
         """What is kept in fp32, in words."""
         kept = KEPT[self._form] if self.artefact.manifest.precision == "fp16" else ()
-        return f"{', '.join(sorted(kept))} kept in fp32" if kept else "whole"
+        return f"{', '.join(sorted(kept))} kept in fp32" if kept else "standard form"
 
     def next_form(self) -> bool:
         """Make the next form; False where there is none left. Only fp16 has several."""
@@ -153,7 +153,9 @@ def _copy_graph(graph: Path, path: Path) -> None:
     shutil.copyfile(graph, path)
     for name in Graph(path).weights_files():
         if name != Path(name).name or not (graph.parent / name).is_file():
-            raise PrepareError(f"the repository's ONNX graph has weights in {name!r}, and no such file lies beside it")
+            raise PrepareError(
+                f"the repository's ONNX graph has weights in {name!r}, but there is no such file beside it"
+            )
         shutil.copyfile(graph.parent / name, path.parent / name)
 
 
@@ -199,6 +201,6 @@ def _logit(session: Session, pair: Pair) -> Logits:
         raise
     except Exception as error:
         raise PrepareError(
-            f"the graph fails on a pair of {len(pair)} tokens, within the window that its files name: give a shorter "
-            f"--max-tokens ({reason(error)})"
+            f"the graph fails on a pair of {len(pair)} tokens, although the model's files allow that length: "
+            f"use a smaller --max-tokens ({reason(error)})"
         ) from error

@@ -96,7 +96,7 @@ def _checked(path: Path, expected: str | None, what: str) -> str:
         path.unlink(missing_ok=True)
         raise PrepareError(
             f"{what} is damaged (sha256 {actual[:12]}…, the hub says {expected[:12]}…) and has been removed: "
-            f"prepare the model again to fetch it anew"
+            f"prepare the model again to download it again"
         )
     return actual
 

@@ -60,7 +60,7 @@ def needed(names: Collection[str], what: str, *, from_onnx: bool) -> Needed:
         graph = _graph(names, what)
         return Needed([*small, graph, *_beside_graph(names, graph)], graph=graph)
     if CONFIG not in names:
-        raise PrepareError(f"{what} has no {CONFIG}: it is no checkpoint of transformers{_or_graph(names)}")
+        raise PrepareError(f"{what} has no {CONFIG}: it is not a transformers checkpoint{_or_graph(names)}")
     if WEIGHTS in names:
         return Needed([*small, WEIGHTS])
     if INDEX in names:
@@ -76,7 +76,7 @@ def shards(index: Path, names: Collection[str], what: str) -> list[str]:
         raise PrepareError(f"{what}: {INDEX} cannot be read ({error}): the checkpoint is damaged") from None
     for name in listed:
         if not SHARD.fullmatch(name) or name not in names:
-            raise PrepareError(f"{what}: {INDEX} names {name!r}, which is not there: the checkpoint is not whole")
+            raise PrepareError(f"{what}: {INDEX} lists {name!r}, which is missing: the checkpoint is incomplete")
     return listed
 
 
@@ -86,18 +86,22 @@ def check_config(config: Path, what: str, names: Collection[str]) -> None:
         model = msgspec.json.decode(config.read_bytes(), type=_Config)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PrepareError(f"{what}: {CONFIG} cannot be read ({error}): the checkpoint is damaged") from None
-    architecture = (model.architectures or ["nameless model"])[0]
+    architecture = (model.architectures or ["model without an architecture"])[0]
     if not architecture.endswith(HEAD):
         raise PrepareError(f"{what} is a {architecture}: a reranker's architecture ends in {HEAD}{_or_graph(names)}")
     if not _in_transformers(model.model_type, architecture):
-        brings = "which is code in its repository and is never run" if model.auto_map else "which transformers lacks"
+        why = (
+            "which exists only as code in its repository; such code is never run"
+            if model.auto_map
+            else "which transformers does not support"
+        )
         raise PrepareError(
-            f"{what} is a {architecture} (model_type {model.model_type!r}), {brings}: "
-            f"take a model that transformers knows{_or_graph(names)}"
+            f"{what} is a {architecture} (model_type {model.model_type!r}), {why}: "
+            f"use a model that transformers supports{_or_graph(names)}"
         )
     labels = model.num_labels or len(model.id2label or "00")
     if labels != 1:
-        raise PrepareError(f"{what} has {labels} labels: a reranker has one, the relevance")
+        raise PrepareError(f"{what} has {labels} labels: a reranker has exactly one, the relevance")
 
 
 def _in_transformers(model_type: str, architecture: str) -> bool:
@@ -119,7 +123,7 @@ def _graph(names: Collection[str], what: str) -> str:
     for name in GRAPHS:
         if name in names:
             return name
-    raise PrepareError(f"{what} has no ONNX graph ({' or '.join(GRAPHS)}): --from-onnx has nothing to take")
+    raise PrepareError(f"{what} has no ONNX graph ({' or '.join(GRAPHS)}): prepare it without --from-onnx")
 
 
 def _beside_graph(names: Collection[str], graph: str) -> list[str]:
@@ -132,9 +136,9 @@ def _without_weights(names: Collection[str], what: str) -> str:
     if pickles:
         return (
             f"{what} holds its weights only as a pickle ({pickles[0]}), which can run code when it is read: "
-            f"take a revision with {WEIGHTS}, or convert it with transformers (save_pretrained){_or_graph(names)}"
+            f"use a revision with {WEIGHTS}, or convert it with transformers (save_pretrained){_or_graph(names)}"
         )
-    return f"{what} has no weights: {WEIGHTS} (or {INDEX} with its shards) belongs there{_or_graph(names)}"
+    return f"{what} has no weights: add {WEIGHTS} (or {INDEX} with its shards){_or_graph(names)}"
 
 
 def _or_graph(names: Collection[str]) -> str:

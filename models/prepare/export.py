@@ -47,7 +47,7 @@ def export(model: PreTrainedModel, path: Path, *, masked: bool) -> bool:
         raise
     except Exception as error:
         raise PrepareError(
-            f"torch {torch.__version__} cannot export this {model.config.model_type}: {reason(error)}"
+            f"torch {torch.__version__} cannot export this {model.config.model_type} model: {reason(error)}"
         ) from error
     finally:
         model.set_attn_implementation(before)

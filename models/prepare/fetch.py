@@ -58,7 +58,10 @@ def fetch(model: str, *, revision: str | None = None, from_onnx: bool = False) -
         return _from_folder(Path(model).expanduser(), revision, from_onnx)
     hub_id = card.hub_id if card is not None else model
     if not HUB_ID.fullmatch(hub_id):
-        raise PrepareError(f"{model!r} is no model: give a known name, a hub id (org/name) or a folder (./{model})")
+        raise PrepareError(
+            f"{model!r} is not a model: give a name from `rerank models list`, a hub id (org/name) or a folder "
+            f"(./{model})"
+        )
     constants.HF_HUB_DISABLE_TELEMETRY = True
     source = Source(
         hub_id=hub_id,
@@ -70,9 +73,11 @@ def fetch(model: str, *, revision: str | None = None, from_onnx: bool = False) -
 
 def _from_folder(folder: Path, revision: str | None, from_onnx: bool) -> Checkpoint:
     if not folder.is_dir():
-        raise PrepareError(f"{folder} is not a folder: give a local checkpoint's folder, a known name or a hub id")
+        raise PrepareError(
+            f"{folder} is not a folder: give a checkpoint's folder, a name from `rerank models list` or a hub id"
+        )
     if revision is not None:
-        raise PrepareError(f"{folder} is a local checkpoint, which has no revision {revision}: leave the revision out")
+        raise PrepareError(f"{folder} is a local checkpoint, which has no revisions: omit --revision {revision}")
     source = Source(hub_id=folder.resolve().name, revision=LOCAL, licence=UNKNOWN)
     return gather(Folder(folder, source), from_onnx=from_onnx)
 
@@ -117,7 +122,7 @@ def _from_cache(source: Source, from_onnx: bool, why: str) -> Checkpoint:
             shards(cached.bring(picked.index), cached.names, source.hub_id)
     except PrepareError:  # an earlier run broke off
         raise PrepareError(why) from None
-    log.warning("the hub was not asked: %s is taken from the cache, at commit %s", source.hub_id, folder.name)
+    log.warning("the hub is not available: using %s from the cache, at commit %s", source.hub_id, folder.name)
     return gather(cached, from_onnx=from_onnx)
 
 
@@ -145,8 +150,8 @@ class _Hub:
         free = shutil.disk_usage(here).free
         if missing > free:
             raise PrepareError(
-                f"{self.source.hub_id} needs {missing / 1e9:.1f} GB more and the disk of {constants.HF_HUB_CACHE} has "
-                f"{free / 1e9:.1f} GB: make room, or let HF_HOME name a folder on another disk"
+                f"{self.source.hub_id} needs {missing / 1e9:.1f} GB more, but the disk of {constants.HF_HUB_CACHE} has "
+                f"only {free / 1e9:.1f} GB free: free some space, or set HF_HOME to a folder on another disk"
             )
 
     def bring(self, name: str) -> Path:
@@ -197,12 +202,12 @@ def _explained(source: Source, name: str) -> Iterator[None]:
             raise PrepareError(_answered(cause, source, name)) from error
         if isinstance(error, OSError) and error.errno in FULL:
             raise PrepareError(
-                f"the disk of {constants.HF_HUB_CACHE} became full while {what} was fetched: make room and prepare the "
-                f"model again (it goes on where it ended), or let HF_HOME name a folder on another disk"
+                f"the disk of {constants.HF_HUB_CACHE} filled up while {what} was being downloaded: free some space "
+                f"and prepare the model again (the download resumes), or set HF_HOME to a folder on another disk"
             ) from error
         raise PrepareError(
-            f"{what} could not be fetched from {constants.ENDPOINT} ({_brief(cause)}): prepare the model again "
-            f"(it goes on where it ended)"
+            f"{what} could not be downloaded from {constants.ENDPOINT} ({_brief(cause)}): prepare the model again "
+            f"(the download resumes)"
         ) from error
 
 
@@ -217,30 +222,30 @@ def _answered(error: HfHubHTTPError, source: Source, name: str) -> str:
     if isinstance(error, GatedRepoError):
         return f"{hub_id} is gated: accept its terms on {page} and set HF_TOKEN to a token of that account"
     if isinstance(error, RevisionNotFoundError):
-        return f"{hub_id} has no revision {source.revision}: give a branch, a tag or a whole commit of {page}"
+        return f"{hub_id} has no revision {source.revision}: give a branch, a tag or a full commit hash of {page}"
     if isinstance(error, EntryNotFoundError):
-        return f"{hub_id} has no {name} at {source.revision}: see {page}, and that HF_ENDPOINT is a whole mirror of it"
+        return f"{hub_id} has no {name} at {source.revision}: check {page}, and that HF_ENDPOINT is a complete mirror"
     if isinstance(error, RepositoryNotFoundError) or status == 404:
         return (
             f"{constants.ENDPOINT} has no model {hub_id}: check the name (org/name); if it is private, set HF_TOKEN to "
-            f"a token that may read it"
+            f"a token with access to it"
         )
     if status in {401, 403}:
-        return f"{constants.ENDPOINT} refused {hub_id} ({status}): set HF_TOKEN to a valid token that may read {page}"
-    return f"{constants.ENDPOINT} answered {status} for {hub_id}: {name}; prepare the model again later"
+        return f"{constants.ENDPOINT} refused {hub_id} ({status}): set HF_TOKEN to a valid token with access to {page}"
+    return f"{constants.ENDPOINT} answered {status} for {hub_id}: {name}; try again later"
 
 
 def _unreachable(error: Exception, source: Source) -> str:
     """The sentence for a hub that gave no answer or was not asked, when the cache does not hold the model whole."""
     if isinstance(error, OfflineModeIsEnabled):
         return (
-            f"{source.hub_id} at {source.revision} is not whole in the cache ({constants.HF_HUB_CACHE}) and "
-            f"HF_HUB_OFFLINE forbids to ask the hub: unset it, or fetch the model on another machine and copy the cache"
+            f"{source.hub_id} at {source.revision} is not complete in the cache ({constants.HF_HUB_CACHE}) and "
+            f"HF_HUB_OFFLINE forbids downloads: unset it, or download the model on another machine and copy the cache"
         )
     return (
         f"{constants.ENDPOINT} cannot be reached ({_brief(error)}) and {source.hub_id} at {source.revision} is not "
-        f"whole in the cache ({constants.HF_HUB_CACHE}): check the network, let HF_ENDPOINT name a mirror, or fetch "
-        f"the model on another machine and copy the cache"
+        f"complete in the cache ({constants.HF_HUB_CACHE}): check the network, set HF_ENDPOINT to a mirror, or "
+        f"download the model on another machine and copy the cache"
     )
 
 

@@ -97,11 +97,11 @@ def failures(agreement: Agreement, precision: str) -> list[str]:
         value, bound = getattr(agreement, name), getattr(gate, name)
         # a difference that is no number fails too
         if value is not None and not value <= bound * spread:
-            messages.append(f"{label} {value:.4g} is over {bound:g} of the logits' spread {spread:.4g}")
+            messages.append(f"{label} {value:.4g} exceeds {bound:g} x {spread:.4g}, the logits' standard deviation")
     for name in ("kendall_tau", "top_10"):
         value, bound = getattr(agreement, name), getattr(gate, name)
         if not value >= bound:
-            messages.append(f"{name} {value:.3f} is under {bound:g}")
+            messages.append(f"{name} {value:.3f} is below {bound:g}")
     return messages
 
 

@@ -31,7 +31,7 @@ class Graph:
         try:
             self.model = onnx.load(str(path), load_external_data=False)
         except Exception as error:  # noqa: BLE001 - protobuf and onnx raise their own kinds
-            raise PrepareError(f"{path} is no ONNX graph: {reason(error)}") from None
+            raise PrepareError(f"{path} is not an ONNX graph: {reason(error)}") from None
         self._folder = path.parent
         self._constants = {tensor.name: tensor for tensor in self.model.graph.initializer}
 

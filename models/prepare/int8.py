@@ -46,7 +46,7 @@ def quantise(graph: Graph) -> None:
         nodes.extend(writer.take_nodes())
     if not renamed:
         raise PrepareError(
-            "the graph has no product by a constant matrix and no large table: int8 would change nothing"
+            "the graph has no product with a constant matrix and no large table: int8 would change nothing"
         )
     splice(graph, writer, nodes)
 

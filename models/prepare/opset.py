@@ -36,7 +36,7 @@ def raise_opset(graph: Graph, version: int) -> None:
         newer = version_converter.convert_version(model, version)
     except Exception as error:
         raise PrepareError(
-            f"the graph is of opset {current} and cannot be brought to {version}: {reason(error)}"
+            f"the graph has opset {current} and cannot be converted to opset {version}: {reason(error)}"
         ) from error
     inputs = [value for value in newer.graph.input if value.name not in named]
     del newer.graph.input[:]

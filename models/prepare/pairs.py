@@ -46,7 +46,7 @@ def read_texts(path: Path = TEXTS) -> list[Text]:
     except OSError as error:
         raise PrepareError(f"{path} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PrepareError(f"{path} is not JSON lines of objects with query and passage: {error}") from None
+        raise PrepareError(f"{path} must be JSON lines, each with query and passage: {error}") from None
     if not texts:
         raise PrepareError(f"{path} has no pairs")
     return texts

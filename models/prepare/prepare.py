@@ -66,7 +66,7 @@ def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
     target = models_dir / folder_name(order.model) / order.precision
     with _only_process(target, progress):
         if (target / MANIFEST).is_file() and not order.force:
-            progress.note(f"{target} is there already")
+            progress.note(f"{target} exists already; --force prepares it again")
             return load(target)
         texts, scores = read_texts(order.texts), None if order.published is None else published.read(order.published)
         with progress.step(f"fetch {order.model}"):
@@ -82,7 +82,7 @@ def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
             artefact = built.finish()
             seal(folder, msgspec.structs.replace(artefact.manifest, parity=msgspec.to_builtins(verdict)))
             _move(folder, target)
-    progress.note(f"sealed {target}")
+    progress.note(f"saved {target}")
     return load(target)
 
 
@@ -90,7 +90,7 @@ def _manifest(order: Order, checkpoint: Checkpoint) -> Manifest:
     config = read_model_config(checkpoint)
     window = min((length for length in (order.max_tokens, config.max_tokens) if length), default=0)
     if window == 0 and not order.from_onnx:
-        raise PrepareError(f"no file of {order.model} names its longest pair in tokens: give --max-tokens")
+        raise PrepareError(f"no file of {order.model} states its context window: give it in tokens as --max-tokens")
     return Manifest(
         name=folder_name(order.model),
         architecture=config.architecture,
@@ -114,9 +114,9 @@ def _judge(built: Built, scores: Sequence[PublishedScore] | None, order: Order, 
             return verdict
         progress.note("; ".join(verdict.failures))
         if not built.next_form():
-            hint = "" if order.precision == "fp32" else "; --precision fp32 is the one that is nearest to it"
+            hint = "" if order.precision == "fp32" else "; --precision fp32 is the closest to it"
             raise PrepareError(
-                f"{order.model} in {order.precision} is not sealed, for it is too far from its reference: "
+                f"{order.model} in {order.precision} was not saved because it is too far from its reference: "
                 f"{'; '.join(verdict.failures)}{hint}"
             )
 

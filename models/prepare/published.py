@@ -73,7 +73,7 @@ def read(path: Path) -> list[PublishedScore]:
     except (msgspec.DecodeError, UnicodeDecodeError, TypeError, ValueError, ZeroDivisionError) as error:
         raise PrepareError(f"{path} is not a list of published scores: {error}") from None
     if not scores:
-        raise PrepareError(f"{path} has no entry with pairs and logits, or with query, texts and sigmoid")
+        raise PrepareError(f"{path} has no entry with pairs and logits or with query, texts and sigmoid")
     return scores
 
 
@@ -89,8 +89,8 @@ def failures(comparisons: Sequence[Comparison], precision: str) -> list[str]:
     """Say which published scores are not met."""
     bound = BOUNDS[precision]
     return [
-        f"published logit {one.published:.3f} of {one.query!r} with {one.document[:40]!r}: found {one.found:.3f}, "
-        f"more than {bound:g} away"
+        f"published logit {one.published:.3f} of {one.query!r} with {one.document[:40]!r} is more than {bound:g} away "
+        f"from the computed one, {one.found:.3f}"
         for one in comparisons
         if not abs(one.published - one.found) <= bound
     ]

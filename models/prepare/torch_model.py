@@ -39,10 +39,10 @@ def open_model(folder: Path) -> PreTrainedModel:
     if missing:
         raise PrepareError(
             f"the checkpoint in {folder} has no {', '.join(missing[:3])}{' …' if missing[3:] else ''}: "
-            "it was not made for sequence classification, or its file is not whole"
+            "it was not trained for sequence classification, or its file is incomplete"
         )
     if model.config.num_labels != 1:
-        raise PrepareError(f"the checkpoint has {model.config.num_labels} labels; a reranker has one")
+        raise PrepareError(f"the checkpoint has {model.config.num_labels} labels; a reranker has exactly one")
     return model.eval()
 
 

@@ -98,4 +98,4 @@ def test_a_model_that_fails_its_first_pair_stops_the_server(tmp_path: Path) -> N
     text = tokenizer.read_text()
     assert "999" in text
     seal(tmp_path, make_manifest())
-    refuses("the model fails on a first short pair", flags=("--model", str(tmp_path)))
+    refuses("the model fails on a short test pair", flags=("--model", str(tmp_path)))

@@ -49,7 +49,7 @@ def test_a_manifest_that_cannot_be_read_is_refused(tmp_path: Path, text: str) ->
     """Broken JSON, other JSON and a form that no format has give one message."""
     make_artefact(tmp_path)
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(ArtefactError, match=r"manifest\.json is not a manifest: "):
+    with pytest.raises(ArtefactError, match=r"manifest\.json is not a valid manifest: "):
         load(tmp_path)
 
 
@@ -61,8 +61,8 @@ def test_a_manifest_of_a_newer_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArtefactError) as refusal:
         load(tmp_path)
     assert str(refusal.value) == (
-        f"{manifest} has manifest format 3, and this version reads formats 1 to 2: "
-        "upgrade rerank-server, or prepare the model again with this version"
+        f"{manifest} has manifest format 3, but this version only reads formats 1 to 2: "
+        "upgrade rerank-server or prepare the model again with this version"
     )
 
 
@@ -108,5 +108,5 @@ def test_a_manifest_that_does_not_seal_its_graph_is_refused(tmp_path: Path) -> N
     make_artefact(tmp_path)
     manifest = tmp_path / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"graph": "model.onnx"', '"graph": "other.onnx"'))
-    with pytest.raises(ArtefactError, match=r"does not seal other\.onnx"):
+    with pytest.raises(ArtefactError, match=r"does not list other\.onnx"):
         load(tmp_path)

@@ -25,7 +25,7 @@ def test_the_embedded_model_is_always_there(tmp_path: Path) -> None:
     """Whatever the models folder holds; it is int8 and nothing else."""
     assert find("embedded", tmp_path) == EMBEDDED
     assert find("embedded", tmp_path, "int8", ("fp16",)) == EMBEDDED
-    with pytest.raises(ArtefactError, match="embedded is int8: there is no fp16 of it"):
+    with pytest.raises(ArtefactError, match="only available in int8, not in fp16: use --precision int8 or auto"):
         find("embedded", tmp_path, "fp16")
 
 
@@ -58,7 +58,7 @@ def test_a_hub_id_without_a_card_has_a_folder_of_its_own(tmp_path: Path) -> None
     folder = manifest(tmp_path / "acme--own" / "fp32")
     assert find("acme/own", tmp_path) == folder
     assert find("acme--own", tmp_path) == folder
-    with pytest.raises(NotPrepared, match="rerank models prepare other/own makes it ready"):
+    with pytest.raises(NotPrepared, match=r"run `rerank models prepare other/own`$"):
         find("other/own", tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_a_named_precision_is_taken_or_refused(tmp_path: Path) -> None:
     with pytest.raises(NotPrepared) as refused:
         find(V2_M3, tmp_path, "fp16", ("int8",))
     assert str(refused.value) == (
-        f"{V2_M3} is prepared as fp32, int8, not as fp16: rerank models prepare {V2_M3} --precision fp16 makes it ready"
+        f"{V2_M3} is prepared in fp32, int8, but not in fp16: run `rerank models prepare {V2_M3} --precision fp16`"
     )
 
 
@@ -111,7 +111,7 @@ def test_a_path_may_hold_several_precisions(tmp_path: Path) -> None:
     manifest(tmp_path / "mine" / "fp32")
     int8 = manifest(tmp_path / "mine" / "int8")
     assert find(str(tmp_path / "mine"), tmp_path, "auto", ("int8",)) == int8
-    with pytest.raises(NotPrepared, match="not as fp16"):
+    with pytest.raises(NotPrepared, match="not in fp16"):
         find(str(tmp_path / "mine"), tmp_path, "fp16")
 
 
@@ -135,7 +135,7 @@ def test_a_known_model_that_is_not_here_is_told_from_an_unknown_one(tmp_path: Pa
     with pytest.raises(NotPrepared) as known:
         find(V2_M3, tmp_path)
     assert known.value.model == V2_M3
-    assert str(known.value) == (f"{V2_M3} is known but not prepared here: rerank models prepare {V2_M3} makes it ready")
+    assert str(known.value) == f"{V2_M3} is not prepared yet: run `rerank models prepare {V2_M3}`"
     with pytest.raises(ArtefactError, match=r"no model is called nonsense: .*embedded.*mine.*mxbai") as unknown:
         find("nonsense", tmp_path)
     assert not isinstance(unknown.value, NotPrepared)
@@ -146,7 +146,7 @@ def test_a_known_model_that_is_not_here_is_told_from_an_unknown_one(tmp_path: Pa
 
 def test_a_model_that_needs_remote_code_is_told_how_it_can_be_had(tmp_path: Path) -> None:
     """Its code is never run: only a ready ONNX graph will do."""
-    with pytest.raises(NotPrepared, match="rerank models prepare jina-reranker-v1-turbo-en --from-onnx makes it ready"):
+    with pytest.raises(NotPrepared, match=r"run `rerank models prepare jina-reranker-v1-turbo-en --from-onnx`$"):
         find("jina-reranker-v1-turbo-en", tmp_path)
 
 

@@ -34,7 +34,9 @@ def test_cuda_without_cuda_is_refused() -> None:
     """Asking for a GPU where this ONNX Runtime has none is an error, not a slow CPU server."""
     with pytest.raises(ArtefactError) as refusal:
         choose_device("cuda", "fp16", [CPU.provider])
-    assert str(refusal.value) == ("device cuda was asked for, but this ONNX Runtime has no CUDA: install the gpu extra")
+    assert str(refusal.value) == (
+        "device cuda was requested, but the installed ONNX Runtime has no CUDA support: install the gpu extra"
+    )
 
 
 def test_the_device_says_which_precision_comes_first() -> None:

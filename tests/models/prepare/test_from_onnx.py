@@ -84,7 +84,7 @@ def test_a_config_beside_the_graph_names_the_window(tmp_path: Path) -> None:
 
 def test_a_window_beyond_the_position_table_is_refused(tmp_path: Path) -> None:
     """Longer than the table: a sentence with the length that fails and what to give, and nothing is left."""
-    with pytest.raises(PrepareError, match=r"fails on a pair of 100 tokens.*give a shorter --max-tokens") as raised:
+    with pytest.raises(PrepareError, match=r"fails on a pair of 100 tokens.*use a smaller --max-tokens") as raised:
         made(tmp_path, tiny(positions=77), max_tokens=100)
     assert "\n" not in str(raised.value)
     assert nothing_is_left(tmp_path / "models")
@@ -135,7 +135,7 @@ def test_weights_that_are_not_beside_the_graph_are_refused(tmp_path: Path, name:
         for entry in tensor.external_data:
             entry.value = name if entry.key == "location" else entry.value
     path.write_bytes(graph.SerializeToString())
-    with pytest.raises(PrepareError, match=f"has weights in '{name}', and no such file lies beside it"):
+    with pytest.raises(PrepareError, match=f"has weights in '{name}', but there is no such file beside it"):
         prepare(order(folder), tmp_path / "models", SILENT)
     assert nothing_is_left(tmp_path / "models")
 
@@ -176,12 +176,12 @@ def test_a_failed_gate_seals_nothing_and_is_named(tmp_path: Path, monkeypatch: p
     for precision in ("fp32", "fp16"):
         folder = tmp_path / precision
         folder.mkdir()
-        with pytest.raises(PrepareError, match=r"is not sealed.*kendall_tau 1.000 is under 1.5") as raised:
+        with pytest.raises(PrepareError, match=r"was not saved.*kendall_tau 1.000 is below 1.5") as raised:
             made(folder, tiny(), precision, max_tokens=64)
         assert nothing_is_left(folder / "models")
         said[precision] = str(raised.value)
     assert "--precision fp32" not in said["fp32"]
-    assert said["fp16"].endswith("--precision fp32 is the one that is nearest to it")
+    assert said["fp16"].endswith("--precision fp32 is the closest to it")
 
 
 def test_fp16_climbs_its_ladder_when_a_gate_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +197,7 @@ def test_fp16_climbs_its_ladder_when_a_gate_fails(tmp_path: Path, monkeypatch: p
     folder = checkpoint(tmp_path / "repository", tiny())
     artefact = prepare(order(folder, "fp16", max_tokens=64), tmp_path / "models", Progress(said.append))
     assert [line.removesuffix(" …") for line in said if line.startswith("verify") and line.endswith("…")] == [
-        "verify fp16 (whole)",
+        "verify fp16 (standard form)",
         "verify fp16 (LayerNormalization kept in fp32)",
         "verify fp16 (Gemm, LayerNormalization kept in fp32)",
         "verify fp16 (Gather, Gemm, LayerNormalization kept in fp32)",

@@ -117,7 +117,7 @@ def test_order_must_be_kept_to_a_bound(precision: str, name: str) -> None:
     bound = getattr(GATES[precision], name)
     assert failures(agreement(**{name: bound}), precision) == []
     (failure,) = failures(agreement(**{name: bound - 0.001}), precision)
-    assert failure == f"{name} {bound - 0.001:.3f} is under {bound:g}"
+    assert failure == f"{name} {bound - 0.001:.3f} is below {bound:g}"
 
 
 @pytest.mark.parametrize("name", ["worst", "mean", "batch_variance", "kendall_tau", "top_10"])

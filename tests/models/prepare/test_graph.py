@@ -183,7 +183,7 @@ def test_a_needed_opset_is_only_ever_raised(tmp_path: Path) -> None:
 def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
     """The message names the file."""
     (tmp_path / "model.onnx").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(PrepareError, match=r"model\.onnx is no ONNX graph"):
+    with pytest.raises(PrepareError, match=r"model\.onnx is not an ONNX graph"):
         Graph(tmp_path / "model.onnx")
 
 
@@ -231,7 +231,7 @@ def test_an_operator_that_cannot_be_converted_is_a_sentence(tmp_path: Path) -> N
     """One that ONNX never had: the message says from which opset to which."""
     nodes = [helper.make_node("NeverHeardOf", ["x"], ["logits"])]
     graph = Graph(save(tmp_path, model(nodes, [], x=FLOATS, opset=9)))
-    with pytest.raises(PrepareError, match="is of opset 9 and cannot be brought to 21") as raised:
+    with pytest.raises(PrepareError, match="has opset 9 and cannot be converted to opset 21") as raised:
         raise_opset(graph, 21)
     assert "\n" not in str(raised.value)
 

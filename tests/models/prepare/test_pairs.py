@@ -122,11 +122,11 @@ def test_the_shipped_texts() -> None:
     [
         (b"", "has no pairs"),
         (b"\n  \n", "has no pairs"),
-        (b"not json", "is not JSON lines of objects with query and passage"),
+        (b"not json", "must be JSON lines, each with query and passage"),
         (b'{"query": "q"}', "passage"),
         (b'{"query": "q", "passage": 3}', "passage"),
-        (b'["q", "p"]', "is not JSON lines"),
-        (b'{"query": "q", "passage": "\xff"}', "is not JSON lines"),
+        (b'["q", "p"]', "must be JSON lines"),
+        (b'{"query": "q", "passage": "\xff"}', "must be JSON lines"),
     ],
     ids=["empty", "blank", "text", "lacking", "number", "list", "latin1"],
 )

@@ -96,7 +96,7 @@ def test_an_artefact_that_is_there_is_returned_without_work(
     monkeypatch.setattr(prepare_module, "fetch", counted)
     said: list[str] = []
     assert prepare(order, tmp_path / "models", Progress(said.append)) == first
-    assert (fetched, said) == ([], [f"{first.folder} is there already"])
+    assert (fetched, said) == ([], [f"{first.folder} exists already; --force prepares it again"])
     inode = first.graph.stat().st_ino
     again = prepare(msgspec.structs.replace(order, force=True), tmp_path / "models", SILENT)
     assert (again.folder, fetched) == (first.folder, [order.model])
@@ -119,7 +119,7 @@ def test_two_processes_at_once_make_one_artefact(tmp_path: Path, order: Order) -
     assert [running.returncode for running in (first, second)] == [0, 0], outputs
     place = tmp_path / "models" / "repository" / "fp32"
     assert [output.strip() for output, _ in outputs] == [str(place)] * 2
-    assert "is there already" in outputs[1][1]
+    assert "exists already" in outputs[1][1]
     assert not (tmp_path / "building").exists()
     assert load(place).manifest.parity["failures"] == []
     assert entries(tmp_path) == [".fp32.lock", "fp32"]

@@ -138,7 +138,7 @@ def test_weights_of_another_hash_are_refused(tmp_path: Path, capsys: pytest.Capt
     """The build reads the pinned file or nothing, says so in one line and writes nothing."""
     other = tmp_path / "model.safetensors"
     other.write_bytes(b"something else")
-    with pytest.raises(RecipeError, match="is not the file this recipe is written for"):
+    with pytest.raises(RecipeError, match="is not the expected file"):
         read_pinned(other, "0" * 64)
     arguments = ["--weights", str(other), "--tokenizer", str(other), "--out", str(tmp_path / "out")]
     assert main(arguments) == 1

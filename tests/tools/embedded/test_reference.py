@@ -53,7 +53,7 @@ def test_a_graph_that_is_far_from_its_reference_is_not_sealed(tmp_path_factory: 
             seal_verified(folder, facts, reference)
             assert (folder / MANIFEST).exists()
         else:
-            with pytest.raises(RecipeError, match=r"too far from its reference: worst difference .* is over 0.005"):
+            with pytest.raises(RecipeError, match=r"too far from its reference: worst difference .* exceeds 0.005"):
                 seal_verified(folder, facts, reference)
             assert not (folder / MANIFEST).exists()
 

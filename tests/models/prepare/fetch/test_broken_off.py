@@ -20,8 +20,8 @@ def test_a_fetch_that_broke_off_goes_on_where_it_ended(hub: Hub, cache: Path) ->
             file_download, "time", SimpleNamespace(sleep=lambda _: hub.faults.update({"model.safetensors": broken}))
         )
         sentence = refusal()
-    assert sentence.startswith(f"{ID}: model.safetensors could not be fetched from {hub.url} (")
-    assert sentence.endswith("prepare the model again (it goes on where it ended)")
+    assert sentence.startswith(f"{ID}: model.safetensors could not be downloaded from {hub.url} (")
+    assert sentence.endswith("prepare the model again (the download resumes)")
     assert hub.sent("model.safetensors") == 300_000
     hub.faults.clear()
     asked_before = len(hub.of("model.safetensors"))
@@ -45,7 +45,7 @@ def test_a_storage_that_stalls_is_given_up(hub: Hub, cache: Path, monkeypatch: p
     """After HF_HUB_DOWNLOAD_TIMEOUT and the client's few tries."""
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     hub.faults["model.safetensors"] = Fault(stalls_after=0)
-    assert f"{ID}: model.safetensors could not be fetched from {hub.url} (" in refusal()
+    assert f"{ID}: model.safetensors could not be downloaded from {hub.url} (" in refusal()
 
 
 def test_bytes_that_differ_from_the_hubs_sha256_are_removed(hub: Hub, cache: Path) -> None:
@@ -53,7 +53,7 @@ def test_bytes_that_differ_from_the_hubs_sha256_are_removed(hub: Hub, cache: Pat
     hub.faults["model.safetensors"] = Fault(body=b"\0" * len(WEIGHTS), times=1)
     sentence = refusal()
     assert sentence.startswith(f"{ID}: model.safetensors is damaged (sha256 ")
-    assert sentence.endswith("has been removed: prepare the model again to fetch it anew")
+    assert sentence.endswith("has been removed: prepare the model again to download it again")
     assert sha256(WEIGHTS)[:12] in sentence
     assert not (blobs(cache) / sha256(WEIGHTS)).exists()
     assert fetch(ID).files["model.safetensors"] == sha256(WEIGHTS)
@@ -83,7 +83,7 @@ def test_a_partial_file_that_is_too_long_is_begun_anew(hub: Hub, cache: Path) ->
 def test_a_file_that_ends_early_is_never_taken_for_whole(hub: Hub, cache: Path) -> None:
     """A proxy may cut a body and say that it is all."""
     hub.faults["model.safetensors"] = Fault(body=WEIGHTS[:1000])
-    assert "model.safetensors could not be fetched" in refusal()
+    assert "model.safetensors could not be downloaded" in refusal()
     assert not (blobs(cache) / sha256(WEIGHTS)).exists()
 
 
@@ -91,8 +91,8 @@ def test_a_disk_without_room_is_told_before_the_weights_are_fetched(hub: Hub, ca
     """With what is needed and what is free."""
     hub.repositories[ID] = Repository(files(), claimed_sizes={"model.safetensors": 10**18})
     sentence = refusal()
-    assert sentence.startswith(f"{ID} needs 1000000000.0 GB more and the disk of {cache} has ")
-    assert sentence.endswith("make room, or let HF_HOME name a folder on another disk")
+    assert sentence.startswith(f"{ID} needs 1000000000.0 GB more, but the disk of {cache} has only ")
+    assert sentence.endswith("free some space, or set HF_HOME to a folder on another disk")
     assert hub.sent("model.safetensors") == 0
 
 
@@ -111,6 +111,6 @@ def test_a_disk_that_fills_up_is_told(hub: Hub, cache: Path) -> None:
     blobs(cache).mkdir(parents=True)
     (blobs(cache) / f"{sha256(WEIGHTS)}.partial").symlink_to("/dev/full")
     assert refusal() == (
-        f"the disk of {cache} became full while {ID}: model.safetensors was fetched: make room and prepare the model "
-        f"again (it goes on where it ended), or let HF_HOME name a folder on another disk"
+        f"the disk of {cache} filled up while {ID}: model.safetensors was being downloaded: free some space "
+        f"and prepare the model again (the download resumes), or set HF_HOME to a folder on another disk"
     )

@@ -40,17 +40,17 @@ def test_a_token_goes_to_the_hub_and_never_to_the_storage(
         (
             None,
             {},
-            "{url} has no model {id}: check the name (org/name); if it is private, set HF_TOKEN to a token that",
+            "{url} has no model {id}: check the name (org/name); if it is private, set HF_TOKEN to a token with",
         ),
         (
             Repository({}),
             {"revision": "v9"},
-            "{id} has no revision v9: give a branch, a tag or a whole commit of {url}/{id}",
+            "{id} has no revision v9: give a branch, a tag or a full commit hash of {url}/{id}",
         ),
         (
             Repository({}, token=MINE),
             {},
-            "{url} refused {id} (401): set HF_TOKEN to a valid token that may read {url}/",
+            "{url} refused {id} (401): set HF_TOKEN to a valid token with access to {url}/",
         ),
     ],
     ids=["no such model", "no such revision", "a token that is not taken"],
@@ -68,11 +68,11 @@ def test_what_the_hub_refuses_is_told(
     [
         ("model.safetensors", 403, "refused acme/reranker (403): set HF_TOKEN"),
         ("model.safetensors", 404, "has no model acme/reranker"),
-        ("model.safetensors", 500, "answered 500 for acme/reranker: model.safetensors; prepare the model again later"),
+        ("model.safetensors", 500, "answered 500 for acme/reranker: model.safetensors; try again later"),
         ("config.json", 403, "refused acme/reranker (403): set HF_TOKEN"),
-        ("config.json", 500, "answered 500 for acme/reranker: config.json; prepare the model again later"),
+        ("config.json", 500, "answered 500 for acme/reranker: config.json; try again later"),
         (LIST, 403, "refused acme/reranker (403)"),
-        (LIST, 503, "cannot be reached (it answered 503) and acme/reranker at main is not whole in the cache"),
+        (LIST, 503, "cannot be reached (it answered 503) and acme/reranker at main is not complete in the cache"),
         (LIST, 429, "cannot be reached (it answered 429)"),
     ],
 )
@@ -86,7 +86,7 @@ def test_a_mirror_that_lacks_a_file_is_told(hub: Hub, cache: Path) -> None:
     """It lists the file and does not have it."""
     del (repository := hub.repositories[ID]).files["config.json"]  # type: ignore[attr-defined]
     hub.faults[LIST] = Fault(body=json.dumps({"id": ID, "sha": COMMIT, "siblings": _siblings(repository)}).encode())
-    assert refusal().startswith(f"{ID} has no config.json at {COMMIT}: see {hub.url}/{ID}, and that HF_ENDPOINT")
+    assert refusal().startswith(f"{ID} has no config.json at {COMMIT}: check {hub.url}/{ID}, and that HF_ENDPOINT")
 
 
 def _siblings(repository: Repository) -> list[dict[str, Any]]:
@@ -106,8 +106,8 @@ def test_a_hub_that_is_down_is_told_with_the_ways_out(hub: Hub, cache: Path) -> 
     sentence = refusal()
     assert sentence.startswith(f"{hub.url} cannot be reached (")
     assert sentence.endswith(
-        f"{ID} at main is not whole in the cache ({cache}): check the network, let HF_ENDPOINT name a mirror, or fetch "
-        f"the model on another machine and copy the cache"
+        f"{ID} at main is not complete in the cache ({cache}): check the network, set HF_ENDPOINT to a mirror, or "
+        f"download the model on another machine and copy the cache"
     )
 
 

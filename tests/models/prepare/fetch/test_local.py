@@ -28,7 +28,7 @@ def test_a_local_checkpoint_is_taken_where_it_lies(tmp_path: Path, monkeypatch: 
     )
     monkeypatch.chdir(tmp_path)
     assert fetch("mine").files == fetch("./mine").files == checkpoint.files
-    assert refusal("mine", revision="v2").endswith("has no revision v2: leave the revision out")
+    assert refusal("mine", revision="v2").endswith("has no revisions: omit --revision v2")
 
 
 def test_a_local_graph_needs_a_tokenizer_only(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_a_model_that_is_half_in_the_cache_is_not_taken(hub: Hub, cache: Path) -
     hub.faults["model.safetensors"] = Fault(breaks_after=0)
     refusal()
     hub.stop()
-    assert "is not whole in the cache" in refusal()
+    assert "is not complete in the cache" in refusal()
 
 
 def test_a_sharded_model_that_lacks_a_shard_in_the_cache_is_not_taken(hub: Hub, cache: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_sharded_model_that_lacks_a_shard_in_the_cache_is_not_taken(hub: Hub, 
     hub.faults[LIST] = Fault(status=502)
     assert fetch(ID).folder == folder
     (folder / "model-2.safetensors").unlink()
-    assert "is not whole in the cache" in refusal()
+    assert "is not complete in the cache" in refusal()
 
 
 SCRIPT = """
@@ -85,7 +85,7 @@ def test_the_clients_own_variables_hold(hub: Hub, tmp_path: Path) -> None:
     assert in_a_process_of_its_own(environ | {"HF_HUB_OFFLINE": "1"}) == fetched
     empty = in_a_process_of_its_own(environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path / "empty")})
     assert empty["error"] == (
-        f"{ID} at main is not whole in the cache ({tmp_path / 'empty'}) and HF_HUB_OFFLINE forbids to ask the hub: "
-        f"unset it, or fetch the model on another machine and copy the cache"
+        f"{ID} at main is not complete in the cache ({tmp_path / 'empty'}) and HF_HUB_OFFLINE forbids downloads: "
+        f"unset it, or download the model on another machine and copy the cache"
     )
     assert hub.asked == []

@@ -14,9 +14,9 @@ from tests.support.repository import ID, NO_WEIGHTS, PLAIN, files, refusal
 @pytest.mark.parametrize(
     ("index", "why"),
     [
-        (b'{"weight_map": {"a": "model-00001-of-00001.safetensors"}}', "which is not there"),
-        (b'{"weight_map": {"a": "../config.json"}}', "which is not there"),
-        (b'{"weight_map": {"a": "config.json"}}', "which is not there"),
+        (b'{"weight_map": {"a": "model-00001-of-00001.safetensors"}}', "which is missing"),
+        (b'{"weight_map": {"a": "../config.json"}}', "which is missing"),
+        (b'{"weight_map": {"a": "config.json"}}', "which is missing"),
         (b"[]", "cannot be read"),
     ],
     ids=["a shard is missing", "a shard leads out of the folder", "a shard is no safetensors", "the index is no index"],
@@ -41,17 +41,17 @@ JINA = {"architectures": ["JinaBertForSequenceClassification"], "auto_map": {"Au
         ({}, {"config.json": None}, "has no config.json"),
         ({}, {"config.json": b"{"}, "config.json cannot be read"),
         ({"architectures": ["BertModel"]}, {}, "is a BertModel: a reranker's architecture ends in"),
-        ({"architectures": None}, {}, "is a nameless model"),
-        ({"id2label": {"0": "A", "1": "B"}}, {}, "has 2 labels: a reranker has one"),
+        ({"architectures": None}, {}, "is a model without an architecture"),
+        ({"id2label": {"0": "A", "1": "B"}}, {}, "has 2 labels: a reranker has exactly one"),
         ({"id2label": None}, {}, "has 2 labels"),
         ({"num_labels": 3, "id2label": None}, {}, "has 3 labels"),
-        (REMOTE, {}, "model_type 'new'.*code in its repository and is never run: .*or use its ONNX graph"),
+        (REMOTE, {}, "model_type 'new'.*code in its repository; such code is never run: .*or use its ONNX graph"),
         (
             JINA,
             PLAIN,
-            "model_type 'bert'.*code in its repository and is never run: take a model that transformers knows$",
+            "model_type 'bert'.*such code is never run: use a model that transformers supports$",
         ),
-        (REMOTE | {"auto_map": None}, {}, "which transformers lacks"),
+        (REMOTE | {"auto_map": None}, {}, "which transformers does not support"),
         ({"model_type": "new", "auto_map": REMOTE["auto_map"]}, {}, "model_type 'new'.*is never run"),
     ],
     ids=[
@@ -93,17 +93,20 @@ def test_a_repository_without_a_graph_is_told_so(hub: Hub, cache: Path) -> None:
     """--from-onnx takes a graph that is there."""
     hub.repositories[ID] = Repository(files(**PLAIN))
     assert refusal(from_onnx=True) == (
-        f"{ID} has no ONNX graph (onnx/model.onnx or model.onnx): --from-onnx has nothing to take"
+        f"{ID} has no ONNX graph (onnx/model.onnx or model.onnx): prepare it without --from-onnx"
     )
 
 
 @pytest.mark.parametrize(
     ("model", "why"),
     [
-        ("./nowhere", "is not a folder: give a local checkpoint's folder"),
-        ("nonsense", "is no model: give a known name, a hub id (org/name) or a folder (./nonsense)"),
-        ("a/b/c", "is no model"),
-        ("", "is no model"),
+        ("./nowhere", "is not a folder: give a checkpoint's folder"),
+        (
+            "nonsense",
+            "is not a model: give a name from `rerank models list`, a hub id (org/name) or a folder (./nonsense)",
+        ),
+        ("a/b/c", "is not a model"),
+        ("", "is not a model"),
         ("embedded", "embedded ships with the project: there is nothing to prepare"),
     ],
 )

@@ -122,7 +122,7 @@ def test_preparing_again_takes_what_is_there(first_start: Server, environ: Mappi
     again = rerank("models", "prepare", NAME, environ=environ)
     assert again.returncode == 0, again.stderr
     assert again.stdout.strip() == str(Path(environ["RERANK_MODELS_DIR"]) / NAME / "int8")
-    assert "is there already" in again.stderr
+    assert "exists already" in again.stderr
     assert len(hub.asked) == before
 
 
@@ -151,7 +151,7 @@ def test_wrong_weights_under_the_name_of_bge_are_not_served(environ: Mapping[str
     """The published scores are the acceptance test: random weights fail it, nothing is sealed, nothing is left."""
     served = rerank("serve", "--model", BGE, "--port", "0", environ=environ)
     assert served.returncode == 2
-    assert "is not sealed" in served.stderr
+    assert "was not saved" in served.stderr
     assert "published logit 5.262 of 'what is panda?'" in served.stderr
     assert "Traceback" not in served.stderr
     folder = Path(environ["RERANK_MODELS_DIR"]) / BGE

@@ -143,7 +143,7 @@ def test_a_failed_export_is_one_sentence(tmp_path: Path, capfd: pytest.CaptureFi
     """The exporter's pages become one line that names torch, the architecture and the cause; the model is put back."""
     model = open_model(make(tmp_path, "bert"))
     model.classifier = Undecided()
-    said = rf"^torch {re.escape(torch.__version__)} cannot export this bert: Could not guard on data-dependent"
+    said = rf"^torch {re.escape(torch.__version__)} cannot export this bert model: Could not guard on data-dependent"
     with pytest.raises(PrepareError, match=said) as e:
         export(model, tmp_path / "model.onnx", masked=True)
     assert "\n" not in str(e.value)
@@ -194,5 +194,5 @@ def test_a_classifier_of_several_labels_is_refused(tmp_path: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     weights |= {name: torch.cat([weights[name]] * 2) for name in ("classifier.weight", "classifier.bias")}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(PrepareError, match="the checkpoint has 2 labels; a reranker has one"):
+    with pytest.raises(PrepareError, match="the checkpoint has 2 labels; a reranker has exactly one"):
         open_model(folder)

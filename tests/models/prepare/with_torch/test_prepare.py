@@ -151,7 +151,7 @@ def test_published_scores_that_are_not_met_seal_nothing(
     """Scores from a file are checked besides: far ones are named with both figures, near ones are recorded."""
     checkpoint, published = checkpoints["xlm-roberta"], tmp_path / "published.json"
     published.write_text('[{"source": "made up", "pairs": [["panda", "bear"]], "logits": [25]}]')
-    with pytest.raises(PrepareError, match=r"in int8 is not sealed.*published logit 25.000 of 'panda' with 'bear'"):
+    with pytest.raises(PrepareError, match=r"in int8 was not saved.*published logit 25.000 of 'panda' with 'bear'"):
         prepare(order(checkpoint, "int8", published=published), tmp_path / "models", SILENT)
     assert nothing_is_left(tmp_path / "models")
     pairs = Tokeniser.open(checkpoint / "tokenizer.json", WINDOW).pairs("panda", ["bear"])
@@ -166,7 +166,9 @@ def test_a_failed_gate_is_named_and_leaves_nothing(
 ) -> None:
     """int8 has one form: a gate that it cannot pass ends it, with the figure, the bound and the way out."""
     monkeypatch.setitem(gates.GATES, "int8", gates.GATES["int8"]._replace(mean=0.0))
-    with pytest.raises(PrepareError, match=r"mean difference .* is over 0 of the logits' spread.*--precision fp32"):
+    with pytest.raises(
+        PrepareError, match=r"mean difference .* exceeds 0 x .*, the logits' standard deviation.*--precision fp32"
+    ):
         prepare(order(checkpoints["xlm-roberta"], "int8"), tmp_path, SILENT)
     assert nothing_is_left(tmp_path)
     assert not list(tmp_path.rglob(MANIFEST))
@@ -185,7 +187,7 @@ def test_fp16_keeps_more_in_fp32_until_the_gates_are_passed(
     monkeypatch.setattr("models.prepare.verify.failures", failures)
     artefact = prepare(order(checkpoints["xlm-roberta"], "fp16"), tmp_path, Progress(said.append))
     assert [line for line in said if line.startswith("verify") and line.endswith("…")] == [
-        "verify fp16 (whole) …",
+        "verify fp16 (standard form) …",
         "verify fp16 (LayerNormalization kept in fp32) …",
     ]
     graph = Graph(artefact.graph)
@@ -214,6 +216,6 @@ def test_a_model_whose_files_name_no_window_needs_one(checkpoints: dict[str, Pat
     config = msgspec.json.decode((folder / "config.json").read_bytes())
     del config["max_position_embeddings"]
     (folder / "config.json").write_bytes(msgspec.json.encode(config))
-    with pytest.raises(PrepareError, match="names its longest pair in tokens: give --max-tokens"):
+    with pytest.raises(PrepareError, match="states its context window: give it in tokens as --max-tokens"):
         prepare(order(folder, "fp32"), tmp_path / "models", SILENT)
     assert nothing_is_left(tmp_path / "models")
