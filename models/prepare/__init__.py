@@ -1,6 +1,7 @@
-"""From a checkpoint to a sealed artefact, in steps: fetch → export → optimise → verify → seal.
+"""Prepare a model: turn a checkpoint into a sealed artefact by fetch → export → optimise → verify → seal.
 
-Each step is a file and takes what the one before it made. A step that cannot be done raises PrepareError (`errors.py`)
-with one sentence for the user, and nothing that is half done looks whole: the manifest is written last. Nothing here is
-imported when serving; it needs the extra `prepare` (huggingface_hub, transformers, torch, onnx).
+Each step is a module that uses the result of the previous one. A step that fails raises PrepareError (`errors.py`)
+with one sentence for the user. The manifest is written last, so an unfinished artefact is never taken for a complete
+one. The server imports nothing from here; preparing needs the extra `prepare` (huggingface_hub, transformers, torch,
+onnx).
 """

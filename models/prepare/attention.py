@@ -1,13 +1,13 @@
-"""Attention as ONNX Runtime's own fused operator, put into transformers' models before they are exported.
+"""Replace the attention of transformers' models by ONNX Runtime's fused operator before they are exported.
 
-transformers lets a model's attention be any registered function; ours writes one `MultiHeadAttention` node where the
-exporter would write a dozen. It is safe for encoders whose tokens all see each other (`FULL_ATTENTION`); all others are
-exported as they are.
+transformers accepts any registered function as a model's attention; ours writes one `MultiHeadAttention` node instead
+of the dozen nodes of the exporter. This is safe for encoders whose tokens all attend to each other (`FULL_ATTENTION`);
+all other models are exported unchanged.
 
 ONNX Runtime's fast kernels (tiled on the CPU, flash attention on CUDA) take no mask. A graph for one unpadded pair per
-run needs none. A graph for padded batches gets the mask in another way: every head is `PADDING_COLUMNS` wider, with a 1
-in the query and `-APART` (after scaling) in the keys of padding, whose share of the attention is then about e^-50:
-nothing in fp32. (Not 100: e^-100 is a denormal number, and those are slow.)
+run needs none. In a graph for padded batches every head is `PADDING_COLUMNS` wider instead, with a 1 in the query and
+`-APART` (after scaling) in the keys of padding tokens. Their share of the attention is then about e^-50, which is
+nothing in fp32. (APART is not 100 because e^-100 is a denormal number, and those are slow.)
 """
 
 from typing import Any
@@ -18,15 +18,15 @@ from transformers import PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 FULL_ATTENTION = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra"})
-"""`model_type` of the architectures whose attention is this operator, with nothing but padding masked."""
+"""The `model_type` of architectures with full attention, in which only padding is masked."""
 FUSED = "rerank_fused"
 PADDING_COLUMNS = 8
-"""One would do; CUDA's kernels want heads of a multiple of 8."""
+"""One column would be enough, but CUDA's kernels need a head width that is a multiple of 8."""
 APART = 50.0
 
 
 class Exportable(nn.Module):  # type: ignore[misc]  # torch is not typed here
-    """A model with our graphs' inputs and output; its attention is fused if `fused`, and heeds the mask if `masked`."""
+    """A model with the inputs and output of our graphs, with fused attention if `fused` and a mask if `masked`."""
 
     def __init__(self, model: PreTrainedModel, *, fused: bool, masked: bool) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Exportable(nn.Module):  # type: ignore[misc]  # torch is not typed here
         model.set_attn_implementation(FUSED if fused else "eager")
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
-        """Logits [batch, 1] of token ids, mask and, for BERT-like models, segments, all int64 [batch, sequence]."""
+        """Return logits [batch, 1]; the inputs are int64 [batch, sequence], with segments for BERT-like models."""
         self._mask = attention_mask
         segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         mask = None if self._fused else attention_mask
@@ -55,7 +55,7 @@ class Exportable(nn.Module):  # type: ignore[misc]  # torch is not typed here
         scaling: float | None = None,
         **___: Any,
     ) -> tuple[Tensor, None]:
-        """Write one node for the attention of [batch, heads, sequence, width] tensors."""
+        """Write one attention node for tensors of shape [batch, heads, sequence, width]."""
         batch, heads, sequence, width = query.shape
         scale = scaling or width**-0.5
         if self._masked:

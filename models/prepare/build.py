@@ -1,8 +1,8 @@
-"""Export and optimise: from a checkpoint to the graph of one precision, in a folder, with its reference.
+"""The export and optimise steps: build the graph of one precision and its reference from a checkpoint.
 
-int8 is for the CPU, which runs one unpadded pair at a time: its graph takes no mask and is fastest so. fp32 and fp16
-heed the mask and can be run in padded batches. A graph that the repository brought (`--from-onnx`) is its own
-reference, and what is not written anywhere (its window, whether it takes batches) is found out by running it.
+int8 is for the CPU, which runs one unpadded pair at a time, so its graph takes no mask, which is fastest. fp32 and fp16
+graphs use the mask and can be run in padded batches. A graph from the repository (`--from-onnx`) is its own reference;
+its context window and whether it supports batches are determined by running it.
 """
 
 import shutil
@@ -29,15 +29,16 @@ from models.tokenise import Tokeniser
 
 GRAPH = "model.onnx"
 EXPORT = "export"
-"""Subfolder of the workplace for the fp32 graph that int8 and fp16 are made of."""
+"""Subfolder of the working folder for the fp32 graph from which int8 and fp16 are made."""
 LONGEST = 8192
-"""Where the search for a window ends, in tokens."""
+"""Upper limit of the search for a context window, in tokens."""
 MOST_BATCH_VARIANCE = 0.005
-"""Share of the logits' spread by which a batch may change a logit if a foreign graph is to be run in batches."""
+"""The largest change of a logit by batching, as a share of the logits' standard deviation, with which a repository's
+own graph is run in batches."""
 
 
 class Built:
-    """An unsealed artefact with its reference; `next_form` makes a more careful form of it."""
+    """An unsealed artefact with its reference; `next_form` rebuilds it in a more careful form."""
 
     def __init__(self, folder: Path, manifest: Manifest, reference: Reference) -> None:
         self.artefact = Artefact(folder, manifest)
@@ -46,12 +47,12 @@ class Built:
 
     @property
     def form(self) -> str:
-        """What is kept in fp32, in words."""
+        """A description of the form: the operators that are kept in fp32."""
         kept = KEPT[self._form] if self.artefact.manifest.precision == "fp16" else ()
         return f"{', '.join(sorted(kept))} kept in fp32" if kept else "standard form"
 
     def next_form(self) -> bool:
-        """Make the next form; False where there is none left. Only fp16 has several."""
+        """Build the next form; return False if there is none left. Only fp16 has several forms."""
         self._form += 1
         if self.artefact.manifest.precision != "fp16" or self._form == len(KEPT):
             return False
@@ -59,7 +60,7 @@ class Built:
         return True
 
     def finish(self) -> Artefact:
-        """Write the reference beside the graph and remove what is no part of the artefact."""
+        """Write the reference beside the graph and remove everything that is not part of the artefact."""
         write(self.reference, self.artefact.folder)
         shutil.rmtree(self.artefact.folder / EXPORT, ignore_errors=True)
         return self.artefact
@@ -73,15 +74,15 @@ def build(
     reference: Reference | None,
     progress: Progress,
 ) -> Built:
-    """Make the graph of the manifest's precision in a folder that holds the tokenizer.
+    """Build the graph of the manifest's precision in a folder that already has the tokenizer.
 
     Args:
         checkpoint: the weights, or a ready graph.
-        manifest: as far as it is known; a window of 0 tokens is found out.
-        folder: where to work.
-        texts: what the parity pairs are made of.
-        reference: the same checkpoint's reference, if it was computed before.
-        progress: what to show it on.
+        manifest: the manifest as far as it is known; a `max_tokens` of 0 is replaced by a measured one.
+        folder: the folder to write to.
+        texts: the texts from which the parity pairs are made.
+        reference: the reference of the same checkpoint, if it was computed before.
+        progress: the display of progress.
 
     Raises:
         PrepareError: a step fails.
@@ -89,14 +90,14 @@ def build(
     """
     if checkpoint.graph is not None:
         return _of_graph(checkpoint, checkpoint.graph, manifest, folder, texts, progress)
-    from models.prepare.export import export  # torch: needed for this way only
+    from models.prepare.export import export  # imports torch, which a ready graph does not need
     from models.prepare.torch_model import REFERENCE, open_model, reference_logits
 
     model = open_model(checkpoint.folder)
     with progress.step("export"):
         batchable = export(model, _fp32(folder, manifest.precision), masked=manifest.precision != "int8")
     _optimise_with(progress, folder, manifest.precision)
-    if reference is None or reference.by != REFERENCE:  # another torch, or the repository's own graph, gave it
+    if reference is None or reference.by != REFERENCE:  # computed by another torch or the repository's own graph
         with progress.step("reference"):
             pairs = samples(folder / manifest.tokenizer, manifest.max_tokens, texts)
             logits = reference_logits(model, [sample.pair for sample in pairs], progress)
@@ -107,7 +108,7 @@ def build(
 def _of_graph(
     checkpoint: Checkpoint, graph: Path, manifest: Manifest, folder: Path, texts: Sequence[Text], progress: Progress
 ) -> Built:
-    """Take the repository's graph as it is, or make another precision of it."""
+    """Use the repository's graph unchanged, or convert it to another precision."""
     path = _fp32(folder, manifest.precision)
     _copy_graph(graph, path)
     _refuse_other_precision(path)
@@ -127,7 +128,7 @@ def _of_graph(
 
 
 def _fp32(folder: Path, precision: str) -> Path:
-    """Say where the fp32 graph goes: into the artefact's folder if it is what was asked for, else aside."""
+    """Return the path of the fp32 graph: in the artefact's folder if fp32 is the target, else in a subfolder."""
     parent = folder if precision == "fp32" else folder / EXPORT
     parent.mkdir(exist_ok=True)
     return parent / GRAPH
@@ -149,7 +150,7 @@ def _optimise(folder: Path, precision: str, kept: frozenset[str]) -> None:
 
 
 def _copy_graph(graph: Path, path: Path) -> None:
-    """Copy a graph with the weights files that it names; they keep their names, which cannot lead elsewhere."""
+    """Copy a graph and its weights files; their names must not lead out of the folder."""
     shutil.copyfile(graph, path)
     for name in Graph(path).weights_files():
         if name != Path(name).name or not (graph.parent / name).is_file():
@@ -169,7 +170,7 @@ def _refuse_other_precision(path: Path) -> None:
 
 
 def _window(session: Session, tokenizer: Path) -> int:
-    """Find the longest pair that the graph can read: its position table ends somewhere, and nothing says where."""
+    """Find the longest pair that the graph accepts, by bisection: no file states the size of its position table."""
     pair = Tokeniser.open(tokenizer, LONGEST).pairs("warm", ["up"])[0]
 
     def fits(tokens: int) -> bool:
@@ -177,7 +178,7 @@ def _window(session: Session, tokenizer: Path) -> int:
             session.run([Pair(np.resize(pair.ids, tokens), np.resize(pair.types, tokens))])
         except ArtefactError:
             raise
-        except Exception:  # noqa: BLE001 - whatever ONNX Runtime says of it: it does not fit
+        except Exception:  # noqa: BLE001 - any error of ONNX Runtime means that the pair does not fit
             return False
         return True
 

@@ -1,7 +1,7 @@
-"""A checkpoint: the files of a model that are needed to make an artefact, all on this disk and hashed.
+"""A checkpoint: the files of a model that are needed to make an artefact, on the local disk and hashed.
 
-`gather` brings them from a repository (a folder, or the hub in `fetch.py`) in the order that costs least: what can be
-refused is refused on names and small files, before the weights are brought.
+`gather` gets them from a repository (a folder, or the hub in `fetch.py`). It checks file names and small files first,
+so that an unsuitable model is rejected before its weights are downloaded.
 """
 
 import hashlib
@@ -20,35 +20,35 @@ SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's files, every one of them checked."""
+    """The checked files of a model."""
 
     folder: Path
-    """Holds config.json, tokenizer.json and the weights (or an ONNX graph)."""
+    """The folder with config.json, tokenizer.json and the weights (or an ONNX graph)."""
     source: Source
     files: dict[str, str]
     """sha256 by file name, relative to the folder."""
     graph: Path | None
-    """The ONNX graph, where one was asked for."""
+    """The ONNX graph, if the model is prepared from one."""
 
 
 class Repository(Protocol):
-    """Where a checkpoint's files are brought from."""
+    """A source of a checkpoint's files."""
 
     source: Source
     names: Mapping[str, str | None]
-    """The sha256 that a file must have, None where it is not known, by name."""
+    """The expected sha256 of each file by name; None if it is unknown."""
 
     def reserve(self, names: list[str]) -> None:
-        """Raise PrepareError if there is no room for these files."""
+        """Raise PrepareError if the disk has no room for these files."""
 
     def bring(self, name: str) -> Path:
-        """Have a file here."""
+        """Get a file onto the local disk and return its path."""
 
 
 class Folder:
-    """Files that are on this disk already: the user's own checkpoint, or a snapshot in the hub's cache.
+    """Files that are already on the local disk: the user's own checkpoint, or a snapshot in the hub's cache.
 
-    The cache names a big file's blob after its sha256, so a snapshot can be checked; the user's own files cannot.
+    The cache names large files after their sha256, so a snapshot can be checked; the user's own files cannot.
     """
 
     def __init__(self, folder: Path, source: Source, *, snapshot: bool = False) -> None:
@@ -61,15 +61,15 @@ class Folder:
         }
 
     def reserve(self, names: list[str]) -> None:
-        """Nothing is written."""
+        """Do nothing: no file is written."""
 
     def bring(self, name: str) -> Path:
-        """It is here."""
+        """Return the path of the file, which is local already."""
         return self.folder / name
 
 
 def gather(repository: Repository, *, from_onnx: bool) -> Checkpoint:
-    """Bring the small files and judge them, then the rest, and hash every one; raise PrepareError."""
+    """Get and check the small files, then get the others, and hash every file; raise PrepareError."""
     what = repository.source.hub_id
     picked = needed(repository.names, what, from_onnx=from_onnx)
     names = list(picked.names)
@@ -88,7 +88,7 @@ def gather(repository: Repository, *, from_onnx: bool) -> Checkpoint:
 
 
 def _checked(path: Path, expected: str | None, what: str) -> str:
-    """Hash a file; one that differs from what the hub says is removed, so that the next run fetches it anew."""
+    """Hash a file; if its hash differs from the hub's, remove it so that the next run downloads it again."""
     with path.open("rb") as file:
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if expected is not None and actual != expected:

@@ -1,9 +1,9 @@
-"""What a checkpoint must look like to become a reranker: which of its files are needed, and what its config may say.
+"""The files that a checkpoint needs to become a reranker, and the checks of its config.
 
-Only names and small JSON files are looked at, so that what cannot be used is refused before gigabytes of weights move.
-Weights come as safetensors (a pickle can run code when it is read), the tokenizer as tokenizer.json, the architecture
-from transformers itself: code that a repository brings along is never run. With a ready ONNX graph the graph is the
-truth and no config is asked.
+Only names and small JSON files are read, so that an unsuitable model is rejected before gigabytes of weights are
+downloaded. Weights must be safetensors (reading a pickle can run code), the tokenizer a tokenizer.json, and the
+architecture one of transformers: code from a repository is never run. With a ready ONNX graph the config is not
+checked.
 """
 
 import functools
@@ -18,7 +18,7 @@ from models.prepare.errors import PrepareError
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
 BESIDE = ("tokenizer_config.json", "special_tokens_map.json")
-"""Fetched where the repository has them."""
+"""Optional files, fetched if the repository has them."""
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 GRAPHS = ("onnx/model.onnx", "model.onnx")
@@ -27,7 +27,7 @@ HEAD = "ForSequenceClassification"
 
 
 class Needed(msgspec.Struct, frozen=True):
-    """The files to fetch, by their path in the repository; the shards that an index names come on top."""
+    """The files to fetch, by path in the repository, not including the shards that an index lists."""
 
     names: list[str]
     index: str | None = None
@@ -35,7 +35,7 @@ class Needed(msgspec.Struct, frozen=True):
 
 
 class _Config(msgspec.Struct):
-    """What is read of a config.json. Labels that are not named are two, as in transformers."""
+    """The fields read from config.json; without `num_labels` and `id2label` there are two labels, the default."""
 
     model_type: str = ""
     architectures: list[str] | None = None
@@ -49,7 +49,7 @@ class _Index(msgspec.Struct):
 
 
 def needed(names: Collection[str], what: str, *, from_onnx: bool) -> Needed:
-    """Pick the needed files from a repository's; raise PrepareError for one that lacks them."""
+    """Select the needed files of a repository; raise PrepareError if one is missing."""
     if TOKENIZER not in names:
         raise PrepareError(
             f"{what} has no {TOKENIZER}: save one with transformers "
@@ -69,7 +69,7 @@ def needed(names: Collection[str], what: str, *, from_onnx: bool) -> Needed:
 
 
 def shards(index: Path, names: Collection[str], what: str) -> list[str]:
-    """List the files that a sharded checkpoint's index names; raise PrepareError for one that is not there."""
+    """List the shards in a sharded checkpoint's index; raise PrepareError if one is missing."""
     try:
         listed = sorted(set(msgspec.json.decode(index.read_bytes(), type=_Index).weight_map.values()))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -81,7 +81,7 @@ def shards(index: Path, names: Collection[str], what: str) -> list[str]:
 
 
 def check_config(config: Path, what: str, names: Collection[str]) -> None:
-    """Refuse a checkpoint that is no cross-encoder with one label of an architecture that transformers has."""
+    """Check that a checkpoint is a one-label cross-encoder that transformers supports; raise PrepareError if not."""
     try:
         model = msgspec.json.decode(config.read_bytes(), type=_Config)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -105,7 +105,7 @@ def check_config(config: Path, what: str, names: Collection[str]) -> None:
 
 
 def _in_transformers(model_type: str, architecture: str) -> bool:
-    """By both names, without importing torch: JinaBERT's model_type is `bert`, and only its class's name tells."""
+    """Check both names, without importing torch: the model_type of JinaBERT is `bert`, only its class name differs."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
     return model_type in CONFIG_MAPPING_NAMES and architecture in _classes()
@@ -113,7 +113,7 @@ def _in_transformers(model_type: str, architecture: str) -> bool:
 
 @functools.cache
 def _classes() -> frozenset[str]:
-    """The names of all classes that transformers has; listing them takes it a while."""
+    """Return the names of all classes of transformers; cached because listing them is slow."""
     import transformers
 
     return frozenset(dir(transformers))
@@ -127,7 +127,7 @@ def _graph(names: Collection[str], what: str) -> str:
 
 
 def _beside_graph(names: Collection[str], graph: str) -> list[str]:
-    """The graph's external data: model.onnx_data, model.onnx.data, model.onnx_data_1 and the like beside it."""
+    """List the graph's external data files: model.onnx_data, model.onnx.data, model.onnx_data_1 and the like."""
     return sorted(name for name in names if name.startswith(graph) and name != graph)
 
 
@@ -142,5 +142,5 @@ def _without_weights(names: Collection[str], what: str) -> str:
 
 
 def _or_graph(names: Collection[str]) -> str:
-    """A way out that is named only where it is open."""
+    """Return a hint to --from-onnx if the repository has an ONNX graph."""
     return ", or use its ONNX graph with --from-onnx" if any(name in names for name in GRAPHS) else ""

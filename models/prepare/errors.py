@@ -1,17 +1,17 @@
-"""What preparing a model raises. Its own file, so that a step can raise it without knowing the other steps.
+"""The error that preparing a model raises.
 
-PrepareError is an ArtefactError: who serves, lists or prepares models handles one class.
+PrepareError is an ArtefactError, so commands that serve, list or prepare models handle one class.
 """
 
 from models.artefact import ArtefactError
 
 
 class PrepareError(ArtefactError):
-    """A step that cannot be done; the message says which model or file, what is wrong and what would be right."""
+    """A step failed; the message says which model or file is at fault, what is wrong and how to fix it."""
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line what lies at the bottom of a library's error, which may be pages long."""
+    """Return the root cause of a library's error, which may be pages long, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).strip().splitlines()

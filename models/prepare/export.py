@@ -1,7 +1,7 @@
-"""A checkpoint's model as an ONNX graph, fp32: torch's exporter, dynamic batch and length, one weights file beside.
+"""Export a model to an fp32 ONNX graph with dynamic batch and length and one weights file, by torch's exporter.
 
-The weights are mapped, not read, until the graph is saved, so the peak is little over one copy of them. What cannot
-be exported raises one sentence, not the exporter's trace.
+The weights are memory-mapped until the graph is saved, so peak memory is little more than one copy of them. A failed
+export raises one sentence, not the exporter's traceback.
 """
 
 import contextlib
@@ -26,12 +26,12 @@ def export(model: PreTrainedModel, path: Path, *, masked: bool) -> bool:
     """Write a model's graph and weights file.
 
     Args:
-        model: as `open_model` gives it.
-        path: the graph file to write; its folder is there.
-        masked: the graph is to heed `attention_mask`, so that it can be run in padded batches.
+        model: the model, as returned by `open_model`.
+        path: the graph file to write, in an existing folder.
+        masked: whether the graph must use `attention_mask`, so that it can be run in padded batches.
 
     Returns:
-        Whether it does: architectures whose attention is not fused always do.
+        Whether the graph uses the mask: architectures without fused attention always do.
 
     Raises:
         PrepareError: the exporter fails.
@@ -40,7 +40,7 @@ def export(model: PreTrainedModel, path: Path, *, masked: bool) -> bool:
     fused = model.config.model_type in FULL_ATTENTION
     before = model.config._attn_implementation
     try:
-        heard = io.StringIO()  # torch's notes, and the whole graph where it fails
+        heard = io.StringIO()  # swallows torch's notes and, if it fails, the dump of the graph
         with quiet(), contextlib.redirect_stdout(heard), contextlib.redirect_stderr(heard), torch.no_grad():
             _export(model, path, fused=fused, masked=masked)
     except OSError:

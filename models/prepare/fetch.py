@@ -1,9 +1,9 @@
-"""Fetch: a checkpoint from the hub, or from a local folder, with the sha256 of every file.
+"""The fetch step: get a checkpoint from the hub or a local folder, with the sha256 of every file.
 
-The hub's own client does the talking, so its variables hold here (HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, HF_HOME) and
-its cache is shared with other tools. A fetch that broke off goes on where it ended: the client alone would start again,
-as it drops what it has. When the hub cannot be reached, a model that is whole in the cache is taken from there. Every
-failure is a PrepareError of one sentence. No telemetry is sent.
+Downloads use the hub's own client, so its environment variables apply (HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, HF_HOME)
+and its cache is shared with other tools. Interrupted downloads resume, which the client alone would not do. If the hub
+cannot be reached, a model that is complete in the cache is used. Every failure is a PrepareError with one sentence. No
+telemetry is sent.
 """
 
 import contextlib
@@ -42,14 +42,14 @@ LOCAL = "local"
 UNKNOWN = "unknown"
 FULL = {errno.ENOSPC, errno.EDQUOT}
 LATER = {408, 429}
-"""What a hub answers that may answer otherwise later, besides every 5xx."""
+"""Status codes, besides every 5xx, after which a later request may succeed."""
 
 
 def fetch(model: str, *, revision: str | None = None, from_onnx: bool = False) -> Checkpoint:
-    """Fetch a card's model, a model of the hub or a local checkpoint; raise PrepareError.
+    """Fetch a model of the catalogue or the hub, or a local checkpoint; raise PrepareError.
 
-    `revision` is a branch, tag or commit of the hub; without it the card's, or `main`. With `from_onnx` the
-    repository's own ONNX graph is taken rather than its weights.
+    `revision` is a branch, tag or commit of the hub; the default is the catalogue's commit, or `main`. With `from_onnx`
+    the repository's own ONNX graph is fetched instead of its weights.
     """
     if model == "embedded":
         raise PrepareError("embedded ships with the project: there is nothing to prepare")
@@ -83,11 +83,17 @@ def _from_folder(folder: Path, revision: str | None, from_onnx: bool) -> Checkpo
 
 
 def _from_hub(source: Source, from_onnx: bool) -> Checkpoint:
-    """Ask the hub what the repository holds, then gather it; where the hub is of no help, from the cache."""
+    """List the repository's files on the hub and gather them; use the cache if the hub is not available."""
     timeout_s = constants.HF_HUB_ETAG_TIMEOUT
     try:
         info = HfApi().model_info(source.hub_id, revision=source.revision, files_metadata=True, timeout=timeout_s)
-    except (HTTPError, OSError, ValueError, TypeError, KeyError) as error:  # the last three: not a hub's JSON
+    except (
+        HTTPError,
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+    ) as error:  # the last three: the answer is not a hub's JSON
         if isinstance(error, HfHubHTTPError) and not _may_pass(error):
             raise PrepareError(_answered(error, source, "its list of files")) from error
         return _from_cache(source, from_onnx, _unreachable(error, source))
@@ -97,10 +103,10 @@ def _from_hub(source: Source, from_onnx: bool) -> Checkpoint:
 
 
 def _note_commit(source: Source, commit: str) -> None:
-    """Note in the cache what commit a branch was at, as the client does, so that it is found there without the hub."""
+    """Record a branch's commit in the cache, as the client does, so that it is found without the hub."""
     if source.revision != commit:
         ref = _in_cache(source.hub_id) / "refs" / source.revision
-        with contextlib.suppress(OSError):  # a cache that is read-only serves all the same
+        with contextlib.suppress(OSError):  # a read-only cache can still be used
             ref.parent.mkdir(parents=True, exist_ok=True)
             ref.write_text(commit)
 
@@ -110,7 +116,7 @@ def _in_cache(hub_id: str, under: str = "") -> Path:
 
 
 def _from_cache(source: Source, from_onnx: bool, why: str) -> Checkpoint:
-    """Take a model that was fetched whole before; `why` says why the hub was of no help."""
+    """Use a completely cached model; `why` is the message to raise if there is none."""
     path = try_to_load_from_cache(source.hub_id, TOKENIZER, revision=source.revision)
     if not isinstance(path, str):
         raise PrepareError(why)
@@ -120,14 +126,14 @@ def _from_cache(source: Source, from_onnx: bool, why: str) -> Checkpoint:
         picked = needed(cached.names, source.hub_id, from_onnx=from_onnx)
         if picked.index is not None:
             shards(cached.bring(picked.index), cached.names, source.hub_id)
-    except PrepareError:  # an earlier run broke off
+    except PrepareError:  # an earlier download was interrupted
         raise PrepareError(why) from None
     log.warning("the hub is not available: using %s from the cache, at commit %s", source.hub_id, folder.name)
     return gather(cached, from_onnx=from_onnx)
 
 
 class _Hub:
-    """A repository of the hub at one commit; its files are brought into the client's cache."""
+    """A repository of the hub at one commit; files are downloaded into the client's cache."""
 
     def __init__(self, source: Source, info: ModelInfo) -> None:
         named = str(info.card_data.get("license") or UNKNOWN) if info.card_data is not None else UNKNOWN
@@ -140,7 +146,7 @@ class _Hub:
         self._locks = _in_cache(source.hub_id, ".locks")
 
     def reserve(self, names: list[str]) -> None:
-        """Count what is not here yet; the part that an earlier run left is."""
+        """Check the disk space for files, or parts of files, that are not downloaded yet."""
         missing = 0
         for name in names:
             if self._cached(name) is None:
@@ -155,7 +161,7 @@ class _Hub:
             )
 
     def bring(self, name: str) -> Path:
-        """Fetch a file into the cache unless it is there; a big one goes on where an earlier run ended."""
+        """Download a file into the cache unless it is cached; the download of a large file resumes."""
         cached = self._cached(name)
         if cached is not None:
             return cached
@@ -172,7 +178,7 @@ class _Hub:
         return self._blobs / f"{self.names[name]}.partial"
 
     def _resume(self, name: str, partial: Path) -> None:
-        """Make the cache's blob of a file, which the client then finds and need not fetch."""
+        """Download a file to its blob in the cache, resuming a partial one; the client then finds it there."""
         blob = partial.with_suffix("")
         size = self._sizes[name]
         for folder in (self._blobs, self._locks):
@@ -192,7 +198,7 @@ class _Hub:
 
 @contextlib.contextmanager
 def _explained(source: Source, name: str) -> Iterator[None]:
-    """Turn what can go wrong while a file is fetched into one sentence."""
+    """Turn every failure while a file is downloaded into one sentence."""
     what = f"{source.hub_id}: {name}"
     try:
         yield
@@ -216,7 +222,7 @@ def _may_pass(error: HfHubHTTPError) -> bool:
 
 
 def _answered(error: HfHubHTTPError, source: Source, name: str) -> str:
-    """The sentence for what the hub answered instead of a file."""
+    """Return the message for an error response of the hub."""
     hub_id, status = source.hub_id, error.response.status_code
     page = f"{constants.ENDPOINT}/{hub_id}"
     if isinstance(error, GatedRepoError):
@@ -236,7 +242,7 @@ def _answered(error: HfHubHTTPError, source: Source, name: str) -> str:
 
 
 def _unreachable(error: Exception, source: Source) -> str:
-    """The sentence for a hub that gave no answer or was not asked, when the cache does not hold the model whole."""
+    """Return the message for an unreachable hub, or offline mode, when the model is not completely cached."""
     if isinstance(error, OfflineModeIsEnabled):
         return (
             f"{source.hub_id} at {source.revision} is not complete in the cache ({constants.HF_HUB_CACHE}) and "
@@ -250,7 +256,7 @@ def _unreachable(error: Exception, source: Source) -> str:
 
 
 def _brief(error: BaseException | None) -> str:
-    """An error in a few words: the first line of what it says, or its kind."""
+    """Summarise an error: the first line of its message, or its class."""
     if isinstance(error, HfHubHTTPError):
         return f"it answered {error.response.status_code}"
     lines = str(error).strip().splitlines()

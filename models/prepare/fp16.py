@@ -1,8 +1,8 @@
-"""A graph in fp16 for CUDA: every fp32 value becomes fp16, but in the operators that are kept; logits stay fp32.
+"""Convert a graph to fp16 for CUDA: every fp32 value except in selected operators; the logits stay fp32.
 
-ONNX Runtime's kernels keep their sums (products, softmax, layer norms) in fp32 inside, so all-fp16 is the first try;
-`KEPT` is the ladder of what is held back when the parity gate asks for it. Own code rather than ONNX Runtime's
-converter: that one finds what to cast by shape inference, which ends at the fused attention.
+ONNX Runtime's kernels accumulate sums (products, softmax, layer norms) in fp32 internally, so everything in fp16 is
+tried first; `KEPT` lists what is kept in fp32 if the parity gates fail. ONNX Runtime's own converter is not used
+because it relies on shape inference, which stops at the fused attention.
 """
 
 from collections.abc import Iterable
@@ -20,18 +20,18 @@ KEPT: tuple[frozenset[str], ...] = (
     frozenset({"LayerNormalization", "Gemm"}),
     frozenset({"LayerNormalization", "Gemm", "Gather"}),
 )
-"""Operators kept in fp32, try by try: nothing; the norms; the classifier (its layers are the Gemms); the tables."""
+"""The operators kept in fp32 at each attempt: none; the norms; also the classifier (the Gemms); also the tables."""
 FLOAT_INPUTS = {"LayerNormalization": (0, 1, 2), "Gemm": (0, 1, 2), "Gather": (0,)}
-"""Which inputs of the operators that can be kept are floats."""
+"""The indexes of the float inputs of the operators that can be kept."""
 LARGEST = float(np.finfo(np.float16).max)
 
 
 def halve(graph: Graph, kept: frozenset[str]) -> None:
-    """Turn a graph's fp32 into fp16.
+    """Convert a graph from fp32 to fp16.
 
     Args:
-        graph: in fp32, with the output `logits`.
-        kept: operators that stay in fp32, a rung of `KEPT`.
+        graph: the fp32 graph, with the output `logits`.
+        kept: the operators that stay in fp32, an element of `KEPT`.
     """
     nodes: list[onnx.NodeProto] = []
     constants: dict[str, TensorProto] = {}
@@ -52,13 +52,13 @@ def halve(graph: Graph, kept: frozenset[str]) -> None:
 
 
 def _is_float(graph: Graph, node: onnx.NodeProto) -> bool:
-    """Tell whether a node of a kept kind handles floats; a Gather does if its table is a constant of floats."""
+    """Return whether a node of a kept operator handles floats; a Gather does if its table is a float constant."""
     table = node.input[0]
     return node.op_type != "Gather" or (graph.is_constant(table) and graph.is_fp32(table))
 
 
 def _between_casts(graph: Graph, node: onnx.NodeProto) -> Iterable[onnx.NodeProto]:
-    """Keep a node in fp32: cast what it reads up, and what it gives down."""
+    """Keep a node in fp32: cast its inputs to fp32 and its output back to fp16."""
     for index in FLOAT_INPUTS[node.op_type]:
         if index < len(node.input) and not graph.is_constant(node.input[index]):
             up = f"{node.output[0]}.input{index}.fp32"
@@ -71,7 +71,7 @@ def _between_casts(graph: Graph, node: onnx.NodeProto) -> Iterable[onnx.NodeProt
 
 
 def _halve_attributes(node: onnx.NodeProto) -> None:
-    """Turn what a node says of types: casts to fp32, and constants in its attributes."""
+    """Convert the types in a node's attributes: casts to fp32, and constants."""
     if node.op_type == "ConstantOfShape" and not node.attribute:
         node.attribute.append(helper.make_attribute("value", numpy_helper.from_array(np.zeros(1, np.float32))))
     for attribute in node.attribute:
@@ -84,7 +84,7 @@ def _halve_attributes(node: onnx.NodeProto) -> None:
 
 
 def _fp32_outputs(graph: Graph, nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
-    """Cast the graph's float outputs back, under the names that they have."""
+    """Cast the graph's float outputs back to fp32 under their original names."""
     outputs = {
         value.name for value in graph.model.graph.output if value.type.tensor_type.elem_type == TensorProto.FLOAT
     }
@@ -99,5 +99,5 @@ def _fp32_outputs(graph: Graph, nodes: Iterable[onnx.NodeProto]) -> list[onnx.No
 
 
 def _rounded(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float16]:
-    """Round to fp16; what is beyond its range (masks of -3.4e38) becomes its largest number, not infinity."""
+    """Round to fp16; values beyond its range (masks of -3.4e38) become its largest number, not infinity."""
     return np.asarray(np.clip(array, -LARGEST, LARGEST), np.float16)

@@ -1,8 +1,8 @@
-"""How far an artefact may be from its reference: the measures, and what each precision must reach.
+"""The parity gates: measures of agreement between an artefact and its reference, and the bounds of each precision.
 
-Logits of different models have different scales, so differences are counted in `spread`s: the standard deviation of
-the reference's logits over the pairs. Rank agreement (Kendall's tau-b, Kendall 1945; the ten best shared) is taken in
-every length class of 20 pairs or more.
+Logits of different models have different scales, so differences are measured relative to `spread`, the standard
+deviation of the reference's logits over the pairs. Rank agreement (Kendall's tau-b, Kendall 1945, and the overlap of
+the top 10) is measured in every length class with 20 pairs or more.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ import numpy as np
 from models.pair import Logits
 
 RANKED = 20
-"""Pairs that a class must have for its order to say something."""
+"""The minimum number of pairs in a class for which rank agreement is measured."""
 TOP = 10
 
 
 class ClassAgreement(msgspec.Struct, frozen=True):
-    """Agreement within one length class; differences in logits, nothing about order where there are too few pairs."""
+    """Agreement within one length class; differences in logits; no rank agreement if there are too few pairs."""
 
     pairs: int
     worst: float
@@ -36,16 +36,16 @@ class Agreement(msgspec.Struct, frozen=True):
     worst: float
     mean: float
     kendall_tau: float
-    """The lowest of the classes'."""
+    """The lowest value of all classes."""
     top_10: float
-    """The lowest of the classes'."""
+    """The lowest value of all classes."""
     batch_variance: float | None
-    """Worst difference between a pair's logit in a run of its own and in a batch; None where there are no batches."""
+    """The largest difference between a pair's logit in a single run and in a batch; None if batches are not used."""
     classes: dict[str, ClassAgreement]
 
 
 class Gate(NamedTuple):
-    """Bounds of one precision; differences in spreads."""
+    """The bounds of one precision; differences are relative to the spread."""
 
     worst: float
     mean: float
@@ -62,17 +62,17 @@ GATES = {
 
 
 LABELS = {"worst": "worst difference", "mean": "mean difference", "batch_variance": "batch variance"}
-"""How the messages name the gates of differences."""
+"""The names of the difference gates in messages."""
 
 
 def measure(lengths: Sequence[int], expected: Logits, actual: Logits, batch_variance: float | None) -> Agreement:
-    """Measure agreement.
+    """Measure the agreement of an artefact with its reference.
 
     Args:
-        lengths: length class of each pair.
+        lengths: the length class of each pair.
         expected: the reference's logits, [pairs].
-        actual: the artefact's, [pairs].
-        batch_variance: worst difference between a pair in a run of its own and in a batch, if it was measured.
+        actual: the artefact's logits, [pairs].
+        batch_variance: the largest difference of a pair's logit between a single run and a batch, if measured.
     """
     kinds = np.asarray(lengths)
     classes = {str(kind): _of_class(expected[kinds == kind], actual[kinds == kind]) for kind in sorted(set(lengths))}
@@ -90,12 +90,12 @@ def measure(lengths: Sequence[int], expected: Logits, actual: Logits, batch_vari
 
 
 def failures(agreement: Agreement, precision: str) -> list[str]:
-    """Say which gates of a precision an agreement does not pass, each with its figure and its bound."""
+    """Return a message, with value and bound, for each gate of a precision that an agreement fails."""
     gate, spread = GATES[precision], agreement.spread
     messages = []
     for name, label in LABELS.items():
         value, bound = getattr(agreement, name), getattr(gate, name)
-        # a difference that is no number fails too
+        # NaN fails too
         if value is not None and not value <= bound * spread:
             messages.append(f"{label} {value:.4g} exceeds {bound:g} x {spread:.4g}, the logits' standard deviation")
     for name in ("kendall_tau", "top_10"):
@@ -106,7 +106,7 @@ def failures(agreement: Agreement, precision: str) -> list[str]:
 
 
 def kendall_tau(expected: Logits, actual: Logits) -> float:
-    """Kendall's tau-b of two score lists; 1.0 where either has no order at all and both agree in that."""
+    """Return Kendall's tau-b of two score lists; if either has only equal scores, 1.0 if both do and 0.0 otherwise."""
     left = np.sign(expected[:, None] - expected[None])
     right = np.sign(actual[:, None] - actual[None])
     norm = float(np.sqrt(np.sum(left**2) * np.sum(right**2)))
@@ -116,7 +116,7 @@ def kendall_tau(expected: Logits, actual: Logits) -> float:
 
 
 def top_shared(expected: Logits, actual: Logits, top: int = TOP) -> float:
-    """Share of the reference's best that are among the artefact's best."""
+    """Return the share of the reference's `top` best pairs that are also among the artefact's `top` best."""
     best = [set(np.argsort(-scores, kind="stable")[:top].tolist()) for scores in (expected, actual)]
     return len(best[0] & best[1]) / len(best[0])
 

@@ -1,7 +1,7 @@
-"""An ONNX graph in the hand: its nodes and constants, read, changed and saved with one weights file beside it.
+"""An editable ONNX graph: read, change and save its nodes and constants, with one weights file beside it.
 
-A full-size model has 2.3 GB of weights, so they stay in their file until one is asked for, and only those that a change
-makes anew are held in memory. The passes of `int8.py` and `first_token.py` work on this class.
+A full-size model has 2.3 GB of weights, so weights stay in their file until they are read, and only changed ones are
+held in memory. The passes of `int8.py`, `fp16.py` and `first_token.py` use this class.
 """
 
 from collections import Counter
@@ -25,7 +25,7 @@ INLINE_BYTES = 1024
 
 
 class Graph:
-    """A model's graph; `save` writes it."""
+    """The graph of a model file, for reading and editing; `save` writes it."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -37,23 +37,23 @@ class Graph:
 
     @property
     def nodes(self) -> list[onnx.NodeProto]:
-        """The nodes in the order in which they run."""
+        """The nodes in execution order."""
         return list(self.model.graph.node)
 
     def is_constant(self, name: str) -> bool:
-        """Tell whether a name is a constant of the graph."""
+        """Return whether a name is a constant of the graph."""
         return name in self._constants
 
     def shape(self, constant: str) -> tuple[int, ...]:
-        """Tell a constant's shape without reading it."""
+        """Return the shape of a constant without reading it."""
         return tuple(self._constants[constant].dims)
 
     def is_fp32(self, constant: str) -> bool:
-        """Tell whether a constant is of 32-bit floats."""
+        """Return whether a constant has 32-bit floats."""
         return bool(self._constants[constant].data_type == onnx.TensorProto.FLOAT)
 
     def array(self, constant: str) -> npt.NDArray[Any]:
-        """Read a constant; one that lies in the weights file is mapped, not copied."""
+        """Read a constant; a constant in the weights file is memory-mapped, not copied."""
         tensor = self._constants[constant]
         if not uses_external_data(tensor):
             return np.asarray(numpy_helper.to_array(tensor))
@@ -63,24 +63,24 @@ class Graph:
         return np.memmap(self._folder / info.location, dtype, "r", info.offset or 0, shape)
 
     def weights_files(self) -> list[str]:
-        """Name the files in which weights lie, by their names beside the graph."""
+        """List the names of the external weights files."""
         return sorted({ExternalDataInfo(t).location for t in self._constants.values() if uses_external_data(t)})
 
     def float_kinds(self) -> set[str]:
-        """Name the kinds of floats and of integers of 8 bits and fewer among the matrices and tables."""
+        """Return the data types of the matrices and tables, except 32-bit and 64-bit integers and booleans."""
         kinds = {onnx.TensorProto.DataType.Name(t.data_type) for t in self._constants.values() if len(t.dims) > 1}
         return kinds - {"INT64", "INT32", "BOOL"}
 
     def maker(self, name: str) -> onnx.NodeProto | None:
-        """Find the node that gives a value; None for a constant or an input of the graph."""
+        """Return the node that computes a value; None for a constant or an input of the graph."""
         return next((node for node in self.model.graph.node if name in node.output), None)
 
     def readers(self, name: str) -> list[onnx.NodeProto]:
-        """List the nodes that read a value, in the order in which they run."""
+        """List the nodes that read a value, in execution order."""
         return [node for node in self.model.graph.node if name in node.input]
 
     def rewrite(self, nodes: Iterable[onnx.NodeProto], constants: Iterable[onnx.TensorProto]) -> None:
-        """Put other nodes in the place of all, add constants, and drop what nobody reads any more."""
+        """Replace all nodes, add constants, and remove whatever is no longer used."""
         graph = self.model.graph
         kept = list(nodes)
         del graph.node[:]
@@ -89,12 +89,12 @@ class Graph:
         self.tidy()
 
     def replace(self, model: onnx.ModelProto) -> None:
-        """Go on with another form of the model, whose weights lie where they lay."""
+        """Replace the model by another form of it with the same external weights."""
         self.model = model
         self._constants = {tensor.name: tensor for tensor in model.graph.initializer}
 
     def tidy(self) -> None:
-        """Drop nodes and constants whose values nobody reads, and what the exporter noted about their origin."""
+        """Remove unused nodes and constants, and the exporter's metadata."""
         graph = self.model.graph
         wanted = {output.name for output in graph.output}
         kept = []
@@ -111,7 +111,7 @@ class Graph:
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
 
     def save(self, path: Path) -> None:
-        """Write the graph with one weights file beside it; the file that it was read from may be another folder's.
+        """Write the graph with one weights file beside it; the folder may differ from the one it was read from.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written.
@@ -129,14 +129,14 @@ class Graph:
             size_threshold=INLINE_BYTES,
         )
         if weights.exists():
-            weights.chmod(path.stat().st_mode)  # onnx makes it for its owner alone, and another user may serve it
+            weights.chmod(path.stat().st_mode)  # onnx makes it readable only by its owner; another user may serve it
 
     def save_nodes(self, path: Path) -> None:
-        """Write the graph alone, where its weights file already lies beside `path` and no constant has changed."""
+        """Write only the graph; its weights file must already be beside `path`, with no constant changed."""
         onnx.save(self.model, str(path))
 
     def needs(self, domain: str, version: int) -> None:
-        """Note that the graph uses a set of operators of at least this version."""
+        """Require at least this version of an operator set."""
         for opset in self.model.opset_import:
             if opset.domain == domain:
                 opset.version = max(opset.version, version)
@@ -149,14 +149,14 @@ class Graph:
 
 
 def splice(graph: Graph, writer: Writer, nodes: Iterable[onnx.NodeProto]) -> None:
-    """Rewrite a graph with nodes that a Writer wrote among them, and the writer's constants."""
+    """Rewrite a graph with nodes that include a Writer's, and add the Writer's constants."""
     graph.rewrite(nodes, writer.constants)
     graph.needs("", OPSET)
     graph.needs(CONTRIB, CONTRIB_OPSET)
 
 
 def _reads(node: onnx.NodeProto) -> set[str]:
-    """Name what a node reads, what its branches read from outside included."""
+    """Return the names of all values that a node reads, including those that its subgraphs read."""
     names = set(node.input)
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.GRAPH:

@@ -1,7 +1,7 @@
-"""A graph in int8 for the CPU: products by constant matrices and the big tables; everything else stays fp32.
+"""Convert a graph to int8 for the CPU: products with constant matrices and large tables; the rest stays fp32.
 
-The arithmetic is `PerToken`'s: one activation scale for each token, so a score does not depend on its neighbours. The
-classifier after the last layer works on one token a pair and stays in fp32.
+The arithmetic is that of `PerToken`: one activation scale per token, so a score does not depend on the other tokens of
+its batch. The classifier after the last layer works on one token per pair and stays in fp32.
 """
 
 import onnx
@@ -13,14 +13,14 @@ from models.prepare.quantise import PerToken
 from models.prepare.writer import OPSET, Writer
 
 SMALLEST_TABLE = 1000
-"""Rows; smaller tables (segments, …) cost nothing in fp32."""
+"""Minimum number of rows of a quantised table; smaller ones (segments, …) cost nothing in fp32."""
 
 
 def quantise(graph: Graph) -> None:
-    """Put int8 products and tables into a graph.
+    """Replace the products and tables of a graph by int8 ones.
 
     Raises:
-        PrepareError: there is nothing in it that could be quantised.
+        PrepareError: the graph has nothing to quantise.
     """
     raise_opset(graph, OPSET)
     arithmetic = PerToken(one_shape=False)
@@ -32,7 +32,7 @@ def quantise(graph: Graph) -> None:
     for node in graph.nodes:
         for index, name in enumerate(node.input):
             node.input[index] = renamed.get(name, name)
-        # named by the value, which is the graph's only one of that name; nodes of foreign graphs may have no names
+        # new nodes are named after the value, which is unique; nodes of a repository's graph may have no names
         given = node.output[0] if node.output else ""
         if given in outputs:
             nodes.append(node)

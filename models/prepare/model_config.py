@@ -1,4 +1,4 @@
-"""A model's family, window and padding, read from the small files of its checkpoint, without torch."""
+"""Read a model's architecture, context window and padding token from the small files of its checkpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,23 @@ from models.prepare.checkpoint_files import CONFIG, TOKENIZER
 from models.prepare.errors import PrepareError
 
 COUNTS_FROM_PADDING = frozenset({"roberta", "xlm-roberta", "camembert"})
-"""Families whose first position is `pad_token_id` + 1, so the position table has that many more rows."""
+"""Architectures whose first position is `pad_token_id` + 1, so the position table has that many extra rows."""
 UNBOUNDED = 1_000_000
-"""transformers writes 1e30 for "no length is known"."""
+"""Larger lengths mean "unknown": transformers then writes 1e30."""
 PADDINGS = ("<pad>", "[PAD]")
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the manifest takes over from a checkpoint's files."""
+    """The values of the manifest that come from a checkpoint's files."""
 
     architecture: str
     pad_token_id: int
     max_tokens: int | None
-    """The model's window; None where no file names it."""
+    """The context window in tokens; None if no file states it."""
 
 
 def read_model_config(checkpoint: Checkpoint) -> ModelConfig:
-    """Read a checkpoint's configuration; the catalogue's window wins over the files', which may be wider."""
+    """Read a checkpoint's configuration; the catalogue's context window takes precedence over that of the files."""
     config = _json(checkpoint.folder / CONFIG)
     card = card_of(checkpoint.source.hub_id)
     window = card.max_tokens if card is not None else _window(config, checkpoint.folder)

@@ -1,7 +1,7 @@
-"""Bring a graph to a newer opset of ONNX: repositories' own graphs are of 2021's, and our int8 needs 21.
+"""Convert a graph to a newer ONNX opset: int8 needs opset 21, but graphs in repositories are often from 2021.
 
-Only the nodes go through onnx's converter. The weights stay outside, for they may lie in a file of their own or be more
-than the 2 GB that the converter can take.
+Only the nodes go through onnx's converter. The weights are left out, because they may be in a separate file or exceed
+the converter's limit of 2 GB.
 """
 
 from onnx import helper, version_converter
@@ -12,7 +12,7 @@ from models.prepare.graph import INLINE_BYTES, Graph
 
 
 def raise_opset(graph: Graph, version: int) -> None:
-    """Rewrite a graph's nodes as a newer opset has them; one that is as new already is left as it is.
+    """Convert a graph's nodes to an opset; a graph that is new enough is left unchanged.
 
     Raises:
         PrepareError: an operator cannot be converted.

@@ -1,8 +1,8 @@
-"""The pairs on which an artefact is compared with its reference: real text, from 16 tokens to the model's window.
+"""The pairs on which an artefact is compared with its reference: real text from 16 tokens to the context window.
 
-`pairs.jsonl` holds 48 queries and passages in 14 languages; each length class takes some of them and cuts or lengthens
-the document (by the other passages) to its length. Long classes take few pairs: the reference of one pair of 8,192
-tokens costs minutes on a small CPU.
+`pairs.jsonl` has 48 queries with passages in 14 languages. Each length class uses some of them and cuts or extends the
+document (with the other passages) to its length. Long classes have few pairs, because the reference of one pair of
+8,192 tokens takes minutes on a small CPU.
 """
 
 import itertools
@@ -18,22 +18,22 @@ from models.tokenise import Tokeniser
 
 TEXTS = Path(__file__).parent / "pairs.jsonl"
 COUNTS = {16: 40, 64: 40, 128: 40, 256: 30, 512: 12, 1024: 4, 2048: 2, 4096: 1, 8192: 1}
-"""Pairs of each length class; the class is the longest that its pairs may be, in tokens."""
+"""Number of pairs per length class; a class is the maximum length of its pairs in tokens."""
 SHORT = 32
-"""Shorter classes are made of shortened texts, not by cutting tokens: a window this small holds no pair."""
+"""Classes below this length use shortened texts instead of truncation, since no pair fits into so small a window."""
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A query with a passage."""
+    """A query and a passage."""
 
     query: str
     passage: str
     language: str = ""
-    """ISO 639-1, where the file says it."""
+    """The ISO 639-1 code, if the file has one."""
 
 
 class Sample(NamedTuple):
-    """A pair with the length class that it stands for."""
+    """A pair with its length class."""
 
     length: int
     pair: Pair
@@ -53,7 +53,7 @@ def read_texts(path: Path = TEXTS) -> list[Text]:
 
 
 def samples(tokenizer: Path, max_tokens: int, texts: Sequence[Text]) -> list[Sample]:
-    """Make the pairs of every length class within the window, and of the window itself."""
+    """Make the pairs of every length class below the context window, and of the window's own length."""
     pairs = []
     widest = Tokeniser.open(tokenizer, max(max_tokens, SHORT))
     for length, count in _classes(max_tokens).items():
@@ -72,7 +72,7 @@ def _classes(max_tokens: int) -> dict[int, int]:
 
 
 def _filled(tokeniser: Tokeniser, texts: Sequence[Text], start: int) -> Pair:
-    """Lengthen a passage by those after it until the pair fills the window."""
+    """Extend a passage with those after it until the pair fills the window."""
     query, document = texts[start % len(texts)].query, ""
     for text in _from(texts, start):
         document = f"{document}\n{text.passage}" if document else text.passage
@@ -87,7 +87,7 @@ def _from(texts: Sequence[Text], start: int) -> Iterator[Text]:
 
 
 def _short(tokeniser: Tokeniser, text: Text, length: int) -> Pair:
-    """Shorten both texts, the query to a third, until the pair is short enough."""
+    """Shorten both texts, the query to a third of the passage's length, until the pair is short enough."""
     for characters in range(3 * length, 0, -3):
         pair = tokeniser.pairs(text.query[: characters // 3], [text.passage[:characters]])[0]
         if len(pair) <= length:

@@ -1,8 +1,8 @@
-"""The steps in order: fetch → export → optimise → verify → seal. `prepare` reads from top to bottom.
+"""Run the steps of preparing a model in order: fetch → export → optimise → verify → seal.
 
-Everything is made in a hidden folder beside the artefact's, and renamed to it after the manifest is written, so an
-artefact's folder is always whole. A lock lets a second process wait for the first and take what it made; what a killed
-one left behind is removed by the next.
+All files are written to a hidden folder beside the target, which is renamed after the manifest is written, so an
+artefact folder is always complete. A lock makes a second process wait for the first and use its artefact; the leftovers
+of a killed process are removed by the next one.
 """
 
 import fcntl
@@ -35,32 +35,32 @@ TOOLS = ("huggingface_hub", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be prepared, and how."""
+    """The model to prepare, and the options."""
 
     model: str
-    """A card's name, a hub id or a folder with a checkpoint."""
+    """A name of the catalogue, a hub id or the folder of a checkpoint."""
     precision: Precision
     revision: str | None = None
-    """A commit, tag or branch of the hub; None for the catalogue's."""
+    """A commit, tag or branch of the hub; None for the catalogue's commit."""
     from_onnx: bool = False
-    """Take the repository's own ONNX graph; the reference is then that graph in fp32."""
+    """Whether to use the repository's own ONNX graph, which in fp32 is then also the reference."""
     max_tokens: int | None = None
-    """A shorter window than the model's, or the window of a model whose files name none."""
+    """A context window shorter than the model's, or that of a model whose files do not state one."""
     texts: Path = TEXTS
-    """Queries and passages of the parity pairs, JSON lines."""
+    """A JSON lines file with the queries and passages of the parity pairs."""
     published: Path | None = None
-    """Published scores to check besides; None for those that are known of the model."""
+    """A file of published scores to check as well; None for the built-in ones of the model."""
     device: DeviceChoice = "auto"
-    """Where the artefact is verified."""
+    """The device on which the artefact is verified."""
     force: bool = False
-    """Make it anew though it is there."""
+    """Whether to replace an existing artefact."""
 
 
 def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
-    """Make an artefact at `models_dir/<name>/<precision>`, or return the one that is there.
+    """Make an artefact at `models_dir/<name>/<precision>`, or return the existing one.
 
     Raises:
-        PrepareError: a step cannot be done, or the artefact fails a gate; nothing is left at its place.
+        PrepareError: a step or a gate fails; no new artefact is left behind.
         ArtefactError: the graph does not open in ONNX Runtime.
     """
     target = models_dir / folder_name(order.model) / order.precision
@@ -74,7 +74,7 @@ def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
         with _workplace(target) as folder:
             shutil.copyfile(checkpoint.folder / "tokenizer.json", folder / "tokenizer.json")
             manifest = _manifest(order, checkpoint)
-            if manifest.max_tokens:  # one that is too small for a pair is refused before the export
+            if manifest.max_tokens:  # reject a window that is too small for a pair before the export
                 Tokeniser.open(folder / manifest.tokenizer, manifest.max_tokens)
             sibling = _sibling_reference(target, checkpoint, manifest.max_tokens, reference.digest(texts))
             built = build(checkpoint, manifest, folder, texts, sibling, progress)
@@ -104,7 +104,7 @@ def _manifest(order: Order, checkpoint: Checkpoint) -> Manifest:
 
 
 def _judge(built: Built, scores: Sequence[PublishedScore] | None, order: Order, progress: Progress) -> Verdict:
-    """Verify what was built; try the next, more careful form of it where there is one and a gate fails."""
+    """Verify the built artefact; if a gate fails, try its next, more careful form as long as there is one."""
     if scores is None:
         scores = published.scores_of(built.artefact.manifest.source)
     while True:
@@ -124,7 +124,7 @@ def _judge(built: Built, scores: Sequence[PublishedScore] | None, order: Order, 
 def _sibling_reference(
     target: Path, checkpoint: Checkpoint, max_tokens: int, texts_sha256: str
 ) -> reference.Reference | None:
-    """Find the reference of the same files, window and texts in another precision's artefact: it costs minutes."""
+    """Find the reference for the same files, window and texts in another precision's artefact, to save minutes."""
     inputs = (checkpoint.files, max_tokens, texts_sha256)
     for path in sorted(target.parent.glob(f"*/{MANIFEST}")):
         try:
@@ -147,7 +147,7 @@ def _tools() -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _only_process(target: Path, progress: Progress) -> Iterator[None]:
-    """Hold the lock of a target; a second process waits here."""
+    """Hold the lock of a target; a second process waits for it."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         opened = (target.parent / f".{target.name}.lock").open("w")
@@ -164,7 +164,7 @@ def _only_process(target: Path, progress: Progress) -> Iterator[None]:
 
 @contextmanager
 def _workplace(target: Path) -> Iterator[Path]:
-    """Make a folder to work in, beside the target; remove it whatever happens, and what killed processes left."""
+    """Make a working folder beside the target and remove it in the end, along with those of killed processes."""
     for left in target.parent.glob(f".{target.name}.*.making"):
         shutil.rmtree(left, ignore_errors=True)
     folder = None
@@ -184,7 +184,7 @@ def _unwritable(target: Path, error: OSError) -> PrepareError:
 
 
 def _move(folder: Path, target: Path) -> None:
-    """Put a sealed folder in its place, in the place of an older one if there is one."""
+    """Move a sealed folder to its target, replacing an existing one."""
     old = target.with_name(f".{target.name}.{os.getpid()}.making")
     if target.exists():
         target.rename(old)

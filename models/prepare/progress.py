@@ -1,4 +1,4 @@
-"""What preparing shows: a line for each step with its time, and a bar, counted in tokens, for the long ones."""
+"""The progress display of preparing: a line with the duration of each step, and bars, in tokens, for long ones."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Progress:
-    """Writes to stderr; bars only on a terminal."""
+    """Writes progress to stderr; shows bars only on a terminal."""
 
     def __init__(self, say: Callable[[str], None] | None = None) -> None:
         self._say = say or (lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201 - this is the terminal
@@ -23,14 +23,14 @@ class Progress:
 
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
-        """Write what is begun, and how long it took when it is done."""
+        """Write the name of a step when it begins, and its duration when it has succeeded."""
         self._say(f"{what} …")
         start = time.perf_counter()
         yield
         self._say(f"{what}: {time.perf_counter() - start:.1f} s")
 
     def over(self, what: str, things: Iterable[T], tokens: Sequence[int]) -> Iterator[T]:
-        """Pass things on, with a bar that moves by each one's tokens."""
+        """Iterate over things, with a progress bar that advances by the tokens of each."""
         with tqdm(total=sum(tokens), desc=what, unit="tok", unit_scale=True, disable=None, leave=False) as bar:
             for thing, size in zip(things, tokens, strict=True):
                 yield thing

@@ -1,7 +1,7 @@
-"""Scores that others have published of a model: the acceptance test of true weights.
+"""Published scores of a model, which a prepared model with the true weights must reproduce.
 
-The first pairs are known by everyone who reads the model's card; a file can bring more. Published scores were made in
-fp16, by several programs, so the bounds are wider than those of the parity gates.
+The built-in pairs are from the model's card; a file can add more. Published scores were computed in fp16 by several
+programs, so the bounds are wider than those of the parity gates.
 """
 
 import math
@@ -15,11 +15,11 @@ from models.artefact import Source
 from models.prepare.errors import PrepareError
 
 BOUNDS = {"fp32": 0.1, "fp16": 0.15, "int8": 1.0}
-"""Largest difference in logits by precision."""
+"""The maximum difference in logits, by precision."""
 
 
 class PublishedScore(msgspec.Struct, frozen=True):
-    """A pair with the logit that was published."""
+    """A pair with its published logit."""
 
     query: str
     document: str
@@ -28,7 +28,7 @@ class PublishedScore(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """A published score beside ours."""
+    """A published score and the computed one."""
 
     query: str
     document: str
@@ -48,22 +48,22 @@ BY_HUB_ID = {
         PublishedScore("what is panda?", _PANDA, 5.26171875, _CARD),
     )
 }
-"""The scores that are checked where no file of scores is given, by the model's hub id."""
+"""The built-in scores, by hub id, which are checked if no file of scores is given."""
 
 
 def scores_of(source: Source) -> list[PublishedScore]:
-    """List the published scores of a model's weights."""
+    """List the built-in published scores of a model."""
     return list(BY_HUB_ID.get(source.hub_id, ()))
 
 
 def read(path: Path) -> list[PublishedScore]:
     """Read published scores from a JSON list.
 
-    An entry has `source`, and `pairs` ([query, document] each) with `logits` or `sigmoid`, or `query` and `texts` with
-    `sigmoid`. Entries of any other form are passed over.
+    An entry has `source`, and either `pairs` ([query, document] each) with `logits` or `sigmoid`, or `query` and
+    `texts` with `sigmoid`. Entries of any other form are skipped.
 
     Raises:
-        PrepareError: the file is no such list, or has no entry of these forms.
+        PrepareError: the file is not such a list, or has no entry of these forms.
     """
     try:
         entries = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
@@ -78,7 +78,7 @@ def read(path: Path) -> list[PublishedScore]:
 
 
 def compare(scores: Sequence[PublishedScore], logit: Callable[[str, str], float]) -> list[Comparison]:
-    """Score the published pairs."""
+    """Score the published pairs and return both scores of each."""
     return [
         Comparison(score.query, score.document, score.logit, float(logit(score.query, score.document)))
         for score in scores
@@ -86,7 +86,7 @@ def compare(scores: Sequence[PublishedScore], logit: Callable[[str, str], float]
 
 
 def failures(comparisons: Sequence[Comparison], precision: str) -> list[str]:
-    """Say which published scores are not met."""
+    """Return a message for each published score that is not met."""
     bound = BOUNDS[precision]
     return [
         f"published logit {one.published:.3f} of {one.query!r} with {one.document[:40]!r} is more than {bound:g} away "

@@ -1,7 +1,7 @@
-"""The reference that is sealed with an artefact: the pairs as token ids, and the logits that the checkpoint gave.
+"""The reference that is stored with an artefact: pairs as token ids, and their logits computed by the checkpoint.
 
-It lies in the artefact's folder as `parity.json`, so `rerank models verify` can compare again on any machine, with
-neither the checkpoint nor torch.
+It is `parity.json` in the artefact's folder, so `rerank models verify` can repeat the comparison on any machine without
+the checkpoint and without torch.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ FILE = "parity.json"
 
 
 class ReferencePair(msgspec.Struct, frozen=True):
-    """A pair with its class, in tokens, and the reference's logit."""
+    """A pair with its length class in tokens and its reference logit."""
 
     length: int
     ids: list[int]
@@ -28,19 +28,19 @@ class ReferencePair(msgspec.Struct, frozen=True):
 
 
 class Reference(msgspec.Struct, frozen=True):
-    """What the artefact has to agree with."""
+    """The logits with which the artefact has to agree."""
 
     by: str
-    """What gave the logits, with versions."""
+    """The program that computed the logits, with versions."""
     checkpoint: dict[str, str]
-    """sha256 of each of the checkpoint's files, by name."""
+    """The sha256 of each of the checkpoint's files, by name."""
     texts_sha256: str
-    """Of the texts that the pairs were made of."""
+    """The digest of the texts from which the pairs were made."""
     pairs: list[ReferencePair]
 
     @property
     def samples(self) -> list[Sample]:
-        """The pairs as the session reads them."""
+        """The pairs in the form that a session reads."""
         return [
             Sample(pair.length, Pair(np.array(pair.ids, np.int64), np.array(pair.types, np.int64)))
             for pair in self.pairs
@@ -48,14 +48,14 @@ class Reference(msgspec.Struct, frozen=True):
 
     @property
     def logits(self) -> Logits:
-        """The reference's logits, [pairs], float32."""
+        """The reference logits, float32 [pairs]."""
         return np.array([pair.logit for pair in self.pairs], np.float32)
 
 
 def make(
     by: str, checkpoint: Mapping[str, str], texts: Sequence[Text], samples: Sequence[Sample], logits: Logits
 ) -> Reference:
-    """Put the reference together."""
+    """Assemble a reference from pairs and their logits."""
     pairs = [
         ReferencePair(sample.length, sample.pair.ids.tolist(), sample.pair.types.tolist(), float(logit))
         for sample, logit in zip(samples, logits, strict=True)
@@ -69,7 +69,7 @@ def write(reference: Reference, folder: Path) -> None:
 
 
 def read(folder: Path) -> Reference:
-    """Read an artefact's reference; raise PrepareError where it has none."""
+    """Read an artefact's reference; raise PrepareError if it has none."""
     try:
         return msgspec.json.decode((folder / FILE).read_bytes(), type=Reference)
     except FileNotFoundError:
@@ -81,5 +81,5 @@ def read(folder: Path) -> Reference:
 
 
 def digest(texts: Sequence[Text]) -> str:
-    """Tell one set of texts from another."""
+    """Return a digest that identifies a set of texts."""
     return hashlib.sha256(msgspec.json.encode(list(texts))).hexdigest()

@@ -1,4 +1,4 @@
-"""Which packages preparing needs that serving does not; imports none of them, so it can be asked first."""
+"""The packages that preparing needs in addition to serving, checked without importing them."""
 
 from importlib.util import find_spec
 
@@ -7,6 +7,6 @@ FOR_WEIGHTS = ("torch", "transformers", "safetensors", "onnxscript")
 
 
 def missing_packages(*, from_onnx: bool) -> list[str]:
-    """Name the packages that are not installed; a ready graph needs fewer."""
+    """List the needed packages that are not installed; preparing from an ONNX graph needs fewer."""
     wanted = FOR_GRAPHS if from_onnx else FOR_GRAPHS + FOR_WEIGHTS
     return [name for name in wanted if find_spec(name) is None]

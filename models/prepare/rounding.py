@@ -1,12 +1,13 @@
-"""How a matrix becomes whole steps: each weight to the nearest, or so that the rows' errors make up for one another.
+"""Rounding a matrix to integers: each weight to the nearest, or so that the errors of the rows compensate each other.
 
-`compensated` is GPTQ (Frantar et al. 2022, arXiv 2210.17323): the rows are rounded one after the other, those of the
-strongest inputs first, and what a row loses is taken over by the rows not yet rounded, as far as their inputs go
-together with its own. It needs the inputs' second moments, of a few thousand tokens, and no labels.
+`compensated` is GPTQ (Frantar et al. 2022, arXiv 2210.17323): the rows are rounded one by one, those of the strongest
+inputs first, and the error of a row is passed on to the rows not yet rounded, to the extent that their inputs correlate
+with its own. It needs the second moments of the inputs over a few thousand tokens, and no labels.
 
-How far a weight may go is set by AVX2 CPUs without VNNI: they add the products of two neighbouring rows (0 and 1, 2 and
-3, ...) in 16 bits, and an activation has up to 255 steps. Held to 63 steps each, no two weights can pass 2^15 / 255;
-but it is enough that no two NEIGHBOURS of one sign pass it together, and then nearly all of 8 bits can be used.
+The range of a weight is limited by AVX2 CPUs without VNNI: they add the products of two neighbouring rows (0 and 1, 2
+and 3, ...) in 16 bits, and an activation has up to 255 steps. With at most 63 steps each, no two weights can exceed
+2^15 / 255. But it is enough that no two neighbours of the same sign exceed it together, which allows nearly all of 8
+bits.
 """
 
 from typing import NamedTuple
@@ -19,33 +20,33 @@ Double = npt.NDArray[np.float64]
 Int8 = npt.NDArray[np.int8]
 
 DAMPING = 0.1
-"""How much of the mean second moment is added to each, so that few tokens are not taken at their word. On 4,000 tokens
-of the embedded model the rounding error of tokens not seen is .00097 (1 - cosine) at 0.1 and .00108 at 0.01."""
+"""The share of the mean second moment that is added to each, as regularisation for a small sample of tokens. With 4,000
+tokens of the embedded model the error on unseen tokens is .00097 (1 - cosine) at 0.1 and .00108 at 0.01."""
 MOST = 127
 MOST_OF_TWO = 128
-"""255 · 128 < 2^15: what two neighbouring weights of one sign may have together."""
+"""The limit of the sum of two neighbouring weights of the same sign: 255 · 128 < 2^15."""
 
 
 class Inputs(NamedTuple):
-    """What the inputs of one product look like over the calibration texts."""
+    """Statistics of the inputs of one product over the calibration texts."""
 
     gram: Double
-    """[in, in] mean over the tokens of x xᵀ."""
+    """[in, in] the mean of x xᵀ over the tokens."""
     divisors: Double | None = None
-    """[in] what each channel is divided by before its token is rounded; the matrix takes the factor up."""
+    """[in] the divisor of each channel before its token is rounded; the matrix is multiplied by it instead."""
 
 
 def nearest(matrix: Matrix, axis: int, levels: int) -> tuple[Int8, Matrix]:
-    """Round each weight to the nearest step; the steps, and their size along an axis, kept as a dimension of 1."""
+    """Round each weight to the nearest step; return the steps and their sizes, with `axis` kept as a dimension of 1."""
     peaks = np.abs(matrix).max(axis=axis, keepdims=True)
     scales = np.where(peaks > 0, peaks / levels, 1).astype(np.float32)
     return np.rint(matrix / scales).astype(np.int8), scales
 
 
 def compensated(matrix: Matrix, inputs: Inputs) -> tuple[Int8, Matrix]:
-    """Round a matrix [in, out] for its inputs: steps, for inputs already divided, and the size of a step [out].
+    """Round a matrix [in, out] for its inputs; return the steps, for divided inputs, and the size of a step [out].
 
-    `in` is even. In float64 and in one order of operations, so that every machine finds the same steps.
+    `in` must be even. It computes in float64 and in a fixed order, so that every machine finds the same steps.
     """
     divisors = np.ones(len(matrix)) if inputs.divisors is None else inputs.divisors
     left = matrix * divisors[:, np.newaxis]
@@ -64,7 +65,7 @@ def compensated(matrix: Matrix, inputs: Inputs) -> tuple[Int8, Matrix]:
 
 
 def _scales_of_two(matrix: Double) -> Double:
-    """The smallest steps [out] with which no weight and no two neighbours pass their bounds; 1 for columns of zeros."""
+    """Return the smallest steps [out] that keep weights and pairs of neighbours within bounds; 1 for zero columns."""
     up, down = np.maximum(matrix, 0), np.maximum(-matrix, 0)
     two = np.maximum((up[0::2] + up[1::2]).max(axis=0), (down[0::2] + down[1::2]).max(axis=0))
     scales = np.maximum(two / MOST_OF_TWO, np.abs(matrix).max(axis=0) / MOST)
@@ -73,7 +74,7 @@ def _scales_of_two(matrix: Double) -> Double:
 
 
 def _within(steps: Double, neighbour: Int8) -> Int8:
-    """Hold a row's steps to what the neighbour's leave them."""
+    """Clip a row's steps to the range that its neighbour leaves."""
     beside = neighbour.astype(np.int64)
     highest = np.minimum(MOST, MOST_OF_TWO - np.maximum(beside, 0))
     lowest = np.maximum(-MOST, -MOST_OF_TWO - np.minimum(beside, 0))

@@ -1,4 +1,4 @@
-"""A checkpoint as transformers runs it: what is exported, and the fp32 reference that an artefact is compared with."""
+"""A checkpoint opened by transformers: the model to export, and the fp32 reference for an artefact."""
 
 import contextlib
 import logging
@@ -19,10 +19,10 @@ REFERENCE = f"torch {torch.__version__}, transformers {transformers.__version__}
 
 
 def open_model(folder: Path) -> PreTrainedModel:
-    """Open a checkpoint's model in fp32; safetensors only, no code of the checkpoint's own.
+    """Open a checkpoint in fp32, from safetensors only and without running code from the checkpoint.
 
     Raises:
-        PrepareError: transformers cannot make a one-label model of it.
+        PrepareError: transformers cannot open it as a one-label model.
     """
     try:
         with quiet():
@@ -33,7 +33,7 @@ def open_model(folder: Path) -> PreTrainedModel:
                 trust_remote_code=False,
                 output_loading_info=True,
             )
-    except Exception as error:  # noqa: BLE001 - whatever a foreign config or file makes of it
+    except Exception as error:  # noqa: BLE001 - a foreign config or file can cause any error
         raise PrepareError(f"transformers cannot open the checkpoint in {folder}: {reason(error)}") from None
     missing = sorted(name for name in report["missing_keys"] if "position_ids" not in name)
     if missing:
@@ -47,12 +47,12 @@ def open_model(folder: Path) -> PreTrainedModel:
 
 
 def has_segments(model: PreTrainedModel) -> bool:
-    """Tell whether the model reads `token_type_ids`: it has more than one segment."""
+    """Return whether the model reads `token_type_ids`, that is, has more than one segment."""
     return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
 
 
 def reference_logits(model: PreTrainedModel, pairs: Sequence[Pair], progress: Progress) -> Logits:
-    """Score pairs one at a time, unpadded: logits of shape [len(pairs)], float32."""
+    """Score unpadded pairs one at a time; return logits, float32 [len(pairs)]."""
     logits = np.empty(len(pairs), np.float32)
     with torch.inference_mode():
         for index, pair in enumerate(progress.over("reference", pairs, [len(pair) for pair in pairs])):
@@ -65,7 +65,7 @@ def reference_logits(model: PreTrainedModel, pairs: Sequence[Pair], progress: Pr
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep the libraries' notes to developers and their own bars from the user's terminal."""
+    """Keep the libraries' warnings and progress bars off the user's terminal."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     transformers.utils.logging.disable_progress_bar()

@@ -1,7 +1,7 @@
-"""Verify: an artefact against its reference, pair by pair, in single runs and in batches, on this machine's device.
+"""The verify step: compare an artefact with its reference, in single runs and in batches, on a device of this machine.
 
-Needs neither torch nor the checkpoint: the reference lies in the artefact. `Verdict.failures` is empty when every gate
-of the artefact's precision is passed.
+It needs neither torch nor the checkpoint, since the reference is part of the artefact. `Verdict.failures` is empty if
+every gate of the artefact's precision is passed.
 """
 
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ from models.session import Session, available_providers
 from models.tokenise import Tokeniser
 
 LONGEST_BATCHED = 512
-"""Longest pairs, in tokens, that are tried in batches."""
+"""The longest length class, in tokens, that is run in batches."""
 MIXED = 8
-"""Pairs of a batch of mixed lengths."""
+"""The number of pairs in a batch of mixed lengths."""
 SORTED_TOKENS = 4096
-"""Padded tokens of a batch sorted by length."""
+"""The padded tokens of a batch of similar lengths."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The result of verifying; becomes the manifest's `parity`."""
+    """The result of a verification, which becomes the manifest's `parity`."""
 
     reference: str
     device: str
@@ -46,16 +46,16 @@ class Verdict(msgspec.Struct, frozen=True):
 def verify_folder(
     folder: Path, scores: Sequence[PublishedScore] | None, device: DeviceChoice, progress: Progress
 ) -> tuple[Artefact, Verdict]:
-    """Verify a sealed artefact: hashes, then agreement.
+    """Verify a sealed artefact: first its hashes, then its agreement with the reference.
 
     Args:
-        folder: the artefact.
-        scores: published scores to check besides; None for those known of the model.
-        device: where to run it.
-        progress: what to show it on.
+        folder: the artefact folder.
+        scores: published scores to check as well; None for the built-in ones of the model.
+        device: the device to run on.
+        progress: the display of progress.
 
     Raises:
-        ArtefactError: a file is missing or changed, or there is no reference in the folder.
+        ArtefactError: a file is missing or changed, or the folder has no reference.
     """
     artefact = load(folder)
     if scores is None:
@@ -69,8 +69,8 @@ def verify(
     """Compare an artefact, sealed or not, with its reference.
 
     Raises:
-        ArtefactError: the graph does not open, or the device is not there.
-        PrepareError: the graph fails on a pair; the message says of which length.
+        ArtefactError: the graph cannot be opened, or the device is not available.
+        PrepareError: the graph fails on a pair; the message gives its length.
     """
     precision = artefact.manifest.precision
     session = Session(artefact, choose_device(device, precision, available_providers()))
@@ -93,7 +93,7 @@ def _single_runs(session: Session, samples: Sequence[Sample], progress: Progress
     def run(sample: Sample) -> float:
         return float(_run(session, [sample.pair])[0])
 
-    # the longest first, so that no thread waits at the end for one that began late
+    # the longest first, so that at the end no thread waits for a long pair that was started late
     order = sorted(range(len(samples)), key=lambda index: -len(samples[index].pair))
     logits = np.empty(len(samples), np.float32)
     with ThreadPoolExecutor(session.inference_threads) as threads:
@@ -104,12 +104,12 @@ def _single_runs(session: Session, samples: Sequence[Sample], progress: Progress
 
 
 def batch_variance(session: Session, samples: Sequence[Sample], single: Logits) -> float:
-    """Run pairs in batches sorted by length and in batches of mixed lengths; return the worst change of a logit.
+    """Run pairs in batches of similar and of mixed lengths; return the largest change of a logit.
 
     Args:
-        session: the artefact's.
-        samples: the pairs; only some of up to `LONGEST_BATCHED` tokens are run.
-        single: their logits in runs of their own, [samples].
+        session: the artefact's session.
+        samples: the pairs; only some of those of up to `LONGEST_BATCHED` tokens are run.
+        single: the logits of the pairs in single runs, [samples].
     """
     indexes = [index for index, sample in enumerate(samples) if sample.length <= LONGEST_BATCHED]
     every = len(indexes) // (2 * MIXED) or 1
@@ -117,14 +117,14 @@ def batch_variance(session: Session, samples: Sequence[Sample], single: Logits) 
     pairs = [samples[index].pair for index in indexes]
     expected = single[indexes]
     by_length = plan_batches([len(pair) for pair in pairs], SORTED_TOKENS)
-    # neighbours in the list are of one class, so every nth makes a mixed batch
+    # neighbours in the list have the same length class, so taking every nth pair gives a mixed batch
     strides = max(1, len(pairs) // MIXED)
     mixed = [list(range(start, len(pairs), strides)) for start in range(strides)]
     changes = [
         np.abs(_run(session, [pairs[index] for index in batch]) - expected[batch]).max()
         for batch in [*by_length, *mixed]
     ]
-    return float(np.max(changes))  # NaN if one is: Python's max would pass over it
+    return float(np.max(changes))  # NaN if any change is NaN, which Python's max would ignore
 
 
 def _run(session: Session, pairs: list[Pair]) -> Logits:
