@@ -1,22 +1,23 @@
-# The server as an image. The last stage, and so the default target, serves on CPUs; `gpu` serves on an NVIDIA GPU.
+# The server as an image. The default target (the last stage) serves on CPUs; the target `gpu` serves on an NVIDIA GPU.
 #
 #   docker build --tag rerank .                      docker run --publish 8000:8000 rerank
 #   docker build --tag rerank:gpu --target gpu .     docker run --gpus all --publish 8000:8000 rerank:gpu
 #
-# The embedded model is inside; prepared models are mounted (--volume DIR:/models:ro) and named (rerank serve --model NAME).
-# Another command takes the place of `serve`: docker run rerank models list. The root filesystem may be read-only.
-# tools/docker/steps.py proves this file where there is no Docker engine, by running its steps in chroots.
+# The image contains the embedded model. To serve a prepared model, mount the models folder (--volume DIR:/models:ro) and
+# name the model (docker run ... rerank serve --model NAME). Any other command can replace `serve`, for example
+# docker run rerank models list. The root filesystem may be read-only.
+# tools/docker/steps.py tests this file without a Docker engine, by running its steps in chroots.
 
 ARG PYTHON_IMAGE=python:3.12-slim
 
 FROM ${PYTHON_IMAGE} AS builder
-# unset unless given: a package index other than pip's own
+# optional: a package index other than pip's default
 ARG PIP_INDEX_URL
 WORKDIR /build
 RUN python -m venv --without-pip /opt/rerank
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 
-# Without the packages' folders pip installs the dependencies alone: layers that a changed source file does not renew.
+# Without the source folders, pip installs only the dependencies, in a layer that stays cached when the source changes.
 FROM builder AS builder-cpu
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/rerank/bin/python install --constraint constraints.txt '.[cpu]'
@@ -25,7 +26,7 @@ COPY models models
 COPY service service
 RUN pip --python /opt/rerank/bin/python install --no-deps --force-reinstall .
 
-# The CUDA libraries are wheels of this extra, which ONNX Runtime finds in the venv: hence no CUDA base image.
+# No CUDA base image is needed: this extra installs the CUDA libraries as wheels, which ONNX Runtime finds in the venv.
 FROM builder AS builder-gpu
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip --python /opt/rerank/bin/python install --constraint constraints.txt '.[gpu]'
@@ -46,10 +47,10 @@ ENV PATH=/opt/rerank/bin:$PATH \
     RERANK_PORT=8000 \
     RERANK_MODELS_DIR=/models
 WORKDIR /
-# in numbers, so that Kubernetes' runAsNonRoot can tell
+# numeric ids, so that Kubernetes' runAsNonRoot can verify them
 USER 10001:10001
 EXPOSE 8000
-# http.client, because urllib would go through the proxy that Docker's client may put into the environment
+# http.client, because urllib would use a proxy that the Docker client may set in the environment
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('localhost', int(os.environ['RERANK_PORT']), timeout=4); c.request('GET', '/health'); sys.exit(c.getresponse().status not in (200, 401))"]
 ENTRYPOINT ["rerank"]
