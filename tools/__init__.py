@@ -1,4 +1,4 @@
-"""Programs that are neither library nor test: research on the embedded model, measurements, proofs.
+"""Programs that are neither library nor test: building the embedded model, measurements, and checks.
 
-They may import every room; no room imports them, and the wheel leaves them out.
+They may import every other package, no package imports them, and the wheel does not contain them.
 """

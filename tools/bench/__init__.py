@@ -1,1 +1,1 @@
-"""Checks of the bench's own statistics that take minutes."""
+"""Checks of the bench's statistics that take minutes and are therefore not part of the test suite."""

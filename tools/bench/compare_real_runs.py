@@ -1,8 +1,11 @@
-"""`python -m tools.bench.compare_real_runs A.parquet B.parquet`: how often compare errs on recorded runs of one build.
+"""Measure how often `compare` errs on recorded runs of the same build.
 
-A and B took turns in one command. Under "no difference" the names of a round's two turns may as well be swapped: a
-hundred seeds swap them at random and compare, once as one plan and once with A's own rounds dealt into two halves. Then
-B is slowed by a fifth, its noise as recorded, and compared again. Every figure of every point counts, stages too.
+    python -m tools.bench.compare_real_runs A.parquet B.parquet
+
+A and B were measured alternately by one command. If they do not differ, the names of the two turns of a round can be
+swapped. For each of 100 seeds the turns are swapped at random and compared; the same is done with A's own rounds split
+at random into two halves. Then B is slowed by a fifth, with its recorded noise, and compared again. All figures of all
+points are included, and those of the server's stages.
 """
 
 from collections.abc import Sequence
@@ -26,10 +29,13 @@ Both = dict[Point, tuple[Observations, Observations]]
 @click.argument("a_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("b_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def main(a_file: Path, b_file: Path) -> None:
-    """Print how many comparisons showed a difference, and in which figures the slowed one was shown."""
+    """Compare two recorded runs, A_FILE and B_FILE, many times and print how often a difference is shown.
+
+    Prints how many comparisons show no difference where there is none, and by which figures a slowdown is shown.
+    """
     a, b = samples.read(a_file), samples.read(b_file)
     both = {plan.point: (a.observations(place), b.observations(place)) for place, plan in enumerate(a.note.plans)}
-    for way, made in (("turns swapped", _swapped), ("A's rounds dealt in halves", _halves)):
+    for way, made in (("turns swapped", _swapped), ("A's rounds split into halves", _halves)):
         runs = [_compare(made(both, np.random.default_rng(seed)), same_plan=made is _swapped) for seed in range(SEEDS)]
         silent = sum(all(ratio.verdict == "no difference shown" for ratio in run) for run in runs)
         click.echo(f"{way}: no difference shown in {silent} of {SEEDS} ({len(runs[0])} figures each)")
@@ -60,7 +66,7 @@ def _swapped(both: Both, draw: np.random.Generator) -> Both:
 
 
 def _mixed(a: Observations, b: Observations, of_b: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Observations:
-    """A's rows, but B's where `of_b`; both have the same requests in the same rounds."""
+    """Return A's rows, or B's where `of_b`; both have the same requests in the same rounds."""
     columns = {
         name: np.where(of_b, getattr(b, name), getattr(a, name))
         for name in ("planned_s", "sent_s", "first_byte_s", "done_s", "documents", "tokens", "busy")
@@ -91,7 +97,7 @@ def _rounds(of: Observations, numbers: Integers) -> Observations:
 
 
 def _slowed(both: Both) -> Both:
-    """B with every duration longer by a fifth; in a closed loop the next request is sent that much later too."""
+    """Make every duration of B longer by a fifth; in a closed loop the next request is also sent that much later."""
     made: Both = {}
     for point, (a, b) in both.items():
         planned_s = b.planned_s * (SLOWED if point.loop == "closed" else 1)

@@ -1,7 +1,7 @@
-"""`python -m tools.bench.interval_coverage`: how often the bootstrap intervals hold the true rating.
+"""Measure how often the bootstrap intervals contain the true rating: `python -m tools.bench.interval_coverage`.
 
-Simulated tournaments of contestants of known ratings, every pair over every query; prints the share of the 95 %
-intervals that hold the truth.
+It simulates tournaments of contestants with known ratings, every pair on every query, and prints the share of the 95 %
+intervals that contain the true rating.
 """
 
 import click
@@ -10,12 +10,12 @@ import numpy as np
 from bench.arena.standings import Outcome, standings
 
 TRUE = {"a": 1620.0, "b": 1540.0, "c": 1490.0, "d": 1350.0}
-"""Their mean is 1500, as the ratings' is."""
+"""The true ratings; their mean is 1500, like that of estimated ratings."""
 NAMES = sorted(TRUE)
 
 
 def simulated(seed: int, queries: int) -> list[Outcome]:
-    """A tournament of all pairs over all queries."""
+    """Simulate a tournament of all pairs on all queries."""
     rng = np.random.default_rng([7, seed])
     outcomes = []
     for query in range(queries):
@@ -28,7 +28,7 @@ def simulated(seed: int, queries: int) -> list[Outcome]:
 
 
 def covered(simulations: int, queries: int = 150, resamples: int = 500) -> float:
-    """The share of all contestants' intervals that hold the true rating."""
+    """Return the share of all contestants' intervals that contain the true rating."""
     held = 0
     for seed in range(simulations):
         for standing in standings(simulated(seed, queries), seed, resamples).standings:
@@ -39,8 +39,8 @@ def covered(simulations: int, queries: int = 150, resamples: int = 500) -> float
 @click.command(context_settings={"show_default": True})
 @click.argument("simulations", default=200)
 def main(simulations: int) -> None:
-    """Simulate so many tournaments and print the share of intervals that hold the true rating."""
-    click.echo(f"{covered(simulations):.4f} of {simulations * len(NAMES)} intervals hold the true rating")
+    """Simulate SIMULATIONS tournaments and print the share of intervals that contain the true rating."""
+    click.echo(f"{covered(simulations):.4f} of {simulations * len(NAMES)} intervals contain the true rating")
 
 
 if __name__ == "__main__":

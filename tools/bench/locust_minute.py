@@ -1,7 +1,7 @@
-"""`python -m tools.bench.locust_minute`: do locust's requests per second and ours agree to 2 % over a minute?
+"""Check that our requests per second agree with locust's to 2 %: `python -m tools.bench.locust_minute`.
 
-Eight users in two worker processes, one minute, against the real server. Too long for the suite; prints both and exits
-with 1 where they differ by more, or where the server counted another number of requests.
+Eight users in two worker processes load the real server for a minute, which is too long for the test suite. The program
+prints both figures and exits with 1 if they differ by more, or if the server counted a different number of requests.
 """
 
 import csv
@@ -27,7 +27,7 @@ TIMEOUT_S = 60.0
 @click.command(context_settings={"show_default": True})
 @click.option("--seconds", default=60, help="How long the users send requests.")
 def main(seconds: int) -> None:
-    """Run the load test and compare the two counts."""
+    """Run a load test and compare our request rate with locust's; exit with 1 if they differ by more than 2 %."""
     with local_server("rerank serve", TIMEOUT_S) as url, tempfile.TemporaryDirectory() as folder:
         samples, csv_prefix = Path(folder) / "samples.jsonl", Path(folder) / "locust"
         flags = [
@@ -60,14 +60,14 @@ def main(seconds: int) -> None:
 
 
 def _reranked(url: str) -> int:
-    """Requests that the server itself has counted on `/v1/rerank`."""
+    """Return the number of requests that the server has counted on `/v1/rerank`."""
     metrics = httpx.get(f"{url}/metrics", trust_env=False).text
     counts = re.findall(r'^rerank_http_requests_total{[^}]*route="/v1/rerank"[^}]*} (\S+)$', metrics, re.MULTILINE)
     return int(sum(map(float, counts)))
 
 
 def _locusts_own(file: Path) -> tuple[int, float]:
-    """Requests, and requests a second, of the last row, which is the total."""
+    """Return locust's number of requests and requests per second, from the last row, which is the total."""
     with file.open() as lines:
         total = list(csv.DictReader(lines))[-1]
     return int(total["Request Count"]), float(total["Requests/s"])

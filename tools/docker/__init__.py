@@ -1,1 +1,1 @@
-"""The Dockerfile's proof where there is no Docker engine."""
+"""A test of the Dockerfile that needs no Docker engine."""

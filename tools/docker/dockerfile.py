@@ -1,7 +1,7 @@
-"""A Dockerfile as data: its stages, their instructions, and what `.dockerignore` lets into the build.
+"""Parse a Dockerfile into stages and instructions, and apply `.dockerignore`.
 
-It reads the part of the format that this project uses and raises ValueError for the rest, so that a step is never
-skipped in silence. Source of the rules: Docker's "Dockerfile reference" and "Build context" pages.
+It supports the part of the format that this project uses and raises ValueError for the rest, so that no step is skipped
+silently. Source of the rules: Docker's "Dockerfile reference" and "Build context" pages.
 """
 
 import json
@@ -14,44 +14,44 @@ KNOWN = frozenset({"CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", 
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its name in capitals, its `--flags`, and the rest."""
+    """One instruction: its name in capitals, its `--flags` and the remaining text."""
 
     name: str
     flags: Mapping[str, str]
     text: str
 
     def words(self) -> list[str]:
-        """The rest, split at blanks."""
+        """Split the text at whitespace."""
         return self.text.split()
 
     def command(self) -> list[str]:
-        """The exec form's argument vector; ValueError for the shell form, which keeps signals from the program."""
+        """Return the arguments of the exec form; raise ValueError for the shell form, which swallows signals."""
         command = json.loads(self.text)
         if not isinstance(command, list) or not all(isinstance(word, str) for word in command):
             raise ValueError(f"{self.name} {self.text} is not an exec form")
         return command
 
     def pairs(self) -> dict[str, str]:
-        """The `NAME=value` pairs of ENV and ARG; a lone NAME is left out, as it has no value."""
+        """Return the `NAME=value` pairs of ENV and ARG; a NAME without a value is left out."""
         named = (word.partition("=") for word in self.words())
         return {name: value.strip('"') for name, equals, value in named if equals}
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: its name, the stage or image it starts from, and its instructions in order."""
+    """One stage: its name, its base stage or image, and its instructions in order."""
 
     name: str
     base: str
     instructions: list[Instruction] = field(default_factory=list)
 
     def all(self, name: str) -> list[Instruction]:
-        """Every instruction of that name, in order."""
+        """Return all instructions of this name, in order."""
         return [instruction for instruction in self.instructions if instruction.name == name]
 
 
 def read(text: str) -> dict[str, Stage]:
-    """Read a Dockerfile's text into its stages by name, in order; the last is the default target."""
+    """Parse a Dockerfile's text into stages by name, in order; the last one is the default target."""
     stages: dict[str, Stage] = {}
     before_first: dict[str, str] = {}
     stage: Stage | None = None
@@ -62,25 +62,25 @@ def read(text: str) -> dict[str, Stage]:
         elif instruction.name == "ARG":
             before_first |= _global(instruction, stage)
         elif stage is None or instruction.name not in KNOWN:
-            raise ValueError(f"{instruction.name} {instruction.text} is not understood here")
+            raise ValueError(f"{instruction.name} {instruction.text} is not supported by this parser")
         else:
             stage.instructions.append(instruction)
     return stages
 
 
 def lineage(stages: Mapping[str, Stage], target: str) -> list[Stage]:
-    """The stages that a stage is made of, first the one that starts from an image, last itself."""
+    """Return the chain of stages that a stage is based on, from the one based on an image to the stage itself."""
     stage = stages[target]
     return [*lineage(stages, stage.base), stage] if stage.base in stages else [stage]
 
 
 def substitute(text: str, values: Mapping[str, str]) -> str:
-    """Put values in the place of `$NAME` and `${NAME}`; an unknown name becomes nothing, as Docker has it."""
+    """Replace `$NAME` and `${NAME}` by their values; an unknown name becomes the empty string, as in Docker."""
     return re.sub(r"\$(?:\{(\w+)\}|(\w+))", lambda found: values.get(found[1] or found[2], ""), text)
 
 
 def lets_through(dockerignore: str, path: str) -> bool:
-    """Is a file of the working tree part of the build? The last pattern that matches it or its folder decides."""
+    """Return whether a file is part of the build context; the last pattern that matches it or its folder decides."""
     through = True
     for line in dockerignore.splitlines():
         pattern = line.strip()
@@ -92,7 +92,7 @@ def lets_through(dockerignore: str, path: str) -> bool:
 
 
 def _global(argument: Instruction, stage: Stage | None) -> dict[str, str]:
-    """An ARG's value; within a stage only one without a value, which changes no step, is understood."""
+    """Return the value of a global ARG; raise ValueError for an ARG with a value inside a stage."""
     if stage is not None and argument.pairs():
         raise ValueError(f"ARG {argument.text} has a value within the stage {stage.name}")
     return argument.pairs()
@@ -116,6 +116,6 @@ def _flags(rest: str) -> tuple[dict[str, str], str]:
 
 
 def _expression(pattern: str) -> str:
-    """A .dockerignore pattern as a regular expression: `**/` is any folders, `*` ends at one, a folder is all in it."""
+    """Convert a .dockerignore pattern to a regular expression; a folder matches its whole content."""
     escaped = re.escape(pattern.strip("/"))
     return escaped.replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*") + "(?:/.*)?"

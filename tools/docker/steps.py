@@ -1,12 +1,12 @@
-"""Prove the Dockerfile where there is no Docker engine: run its steps, in order, in chroots, then start what it builds.
+"""Test the Dockerfile without a Docker engine: run its steps in chroots, then start the image that they build.
 
     python -m tools.docker.steps --work DIR [--target cpu] [--env NAME]... [--bind PATH]...
 
 It needs root, debootstrap, unshare and ip. A minimal Debian with its own Python stands in for the slim base image. Each
-stage is a folder; RUN is chrooted into it as an engine would: own mounts and process ids, a cleared environment, no
-cache mounts. The finished image runs as its USER, as process 1, on a read-only root, in a network of its own; it must
-get ready, rank, pass its HEALTHCHECK and end with 0 on SIGTERM. `--env` and `--bind` lend this machine's pip settings
-(variables, files) to the RUN steps only.
+stage is a folder, and RUN steps are chrooted into it as in an engine: with their own mounts and process ids and a clean
+environment, but without cache mounts. The finished image runs as its USER, as process 1, on a read-only root and in its
+own network. It must become ready, rank documents, pass its HEALTHCHECK and exit with 0 on SIGTERM. `--env` and `--bind`
+make this machine's pip settings (variables, files) available to the RUN steps only.
 """
 
 import argparse
@@ -34,10 +34,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 BASE_PACKAGES = "python3,python3-venv,python3-pip,python-is-python3"
 BASE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NETWORK_FILES = ["/etc/resolv.conf", "/etc/hosts"]
-"""What an engine gives to every container of its own."""
+"""The files that an engine provides to every container."""
 NEW_NETWORK = 0x40000000  # CLONE_NEWNET of sched.h; os.unshare exists from Python 3.12 on
 ANY_ADDRESS = "127.0.0.2"
-"""Loopback, but not 127.0.0.1: only a server that listens on every address answers here."""
+"""A loopback address other than 127.0.0.1, on which only a server that listens on all addresses answers."""
 QUERY = "how do plants make their food"
 DOCUMENTS = [
     "The stock market closed higher on Friday.",
@@ -61,7 +61,7 @@ exec chroot --userspec="$user" "$root" "$@"
 
 @dataclass(frozen=True)
 class Image:
-    """A stage's folder and the configuration that it hands on."""
+    """The folder of a stage and the configuration that the next stage inherits."""
 
     root: Path
     environ: dict[str, str] = field(default_factory=lambda: {"PATH": BASE_PATH})
@@ -71,13 +71,13 @@ class Image:
     port: int = 0
 
     def inside(self, path: str) -> Path:
-        """A path of the image, relative to its working directory, as a path of this machine."""
+        """Translate a path in the image, relative to its working directory, to a path on this machine."""
         return self.root / str(Path("/", self.workdir, path)).lstrip("/")
 
     def start(
         self, command: Sequence[str], *, binds: Sequence[str] = (), mode: str = "rw", **lent: str
     ) -> subprocess.Popen[bytes]:
-        """Start a command in the image as its user, as process 1 of its own process and mount namespaces."""
+        """Start a command in the image as its user, as process 1 of new process and mount namespaces."""
         variables = [f"{name}={value}" for name, value in {**lent, **self.environ}.items()]
         unshare = ["unshare", "--mount", "--pid", "--fork", "sh", "-euc", ENTER, "sh"]
         enter = [str(self.root), mode, self.user, *NETWORK_FILES, *binds, "--"]
@@ -88,7 +88,7 @@ class Image:
 
 
 class Build:
-    """The images made so far, and what their RUN steps are lent."""
+    """The images built so far, and the variables and paths made available to RUN steps."""
 
     def __init__(
         self, work: Path, stages: dict[str, Stage], base: Path, variables: list[str], binds: list[str]
@@ -99,7 +99,7 @@ class Build:
         self.images: dict[str, Image] = {}
 
     def image(self, name: str) -> Image:
-        """Make a stage, and first the stages that it is made from; each once."""
+        """Build a stage and, before it, the stages that it is based on; each is built once."""
         if name not in self.images:
             stage = self.stages[name]
             base = self.image(stage.base) if stage.base in self.stages else Image(self.base)
@@ -141,7 +141,7 @@ class Build:
 
 
 def _configured(image: Image, step: Instruction) -> Image:
-    """The image with a step's configuration; LABEL, and what has been run, change nothing."""
+    """Return the image with a step's configuration; LABEL and steps that were run change nothing."""
     if step.name == "ENV":
         values = {name: substitute(value, image.environ) for name, value in step.pairs().items()}
         return replace(image, environ=image.environ | values)
@@ -156,10 +156,10 @@ def _configured(image: Image, step: Instruction) -> Image:
 
 
 def prove(image: Image) -> None:
-    """Start the image and use it as a user and an engine do; exit with a message at the first thing that is wrong."""
+    """Start the image and use it like a user and an engine; exit with a message at the first failure."""
     own_network()
     listed = image.start([*image.commands["ENTRYPOINT"], "models", "list"], mode="ro")
-    _expect(listed.wait(timeout=60) == 0, "`models list` in the place of the default command")
+    _expect(listed.wait(timeout=60) == 0, "`models list` runs instead of the default command")
     server = image.start([*image.commands["ENTRYPOINT"], *image.commands["CMD"]], mode="ro")
     url = f"http://{ANY_ADDRESS}:{image.port}"
     _expect(_ready(server, url), f"GET {url}/ready answers 200, as {image.user} on a read-only root")
@@ -170,24 +170,24 @@ def prove(image: Image) -> None:
     _expect(results[0]["index"] == 1 and len(results) == len(DOCUMENTS), f"POST /rerank ranks: {results}")
     _expect(
         image.start(image.commands["HEALTHCHECK"], mode="ro").wait(timeout=60) == 0,
-        "HEALTHCHECK passes while it serves",
+        "HEALTHCHECK passes while the server runs",
     )
     kill(int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()), signal.SIGTERM)
-    _expect(server.wait(timeout=60) == 0, "SIGTERM to process 1 ends it with 0")
+    _expect(server.wait(timeout=60) == 0, "on SIGTERM, process 1 exits with 0")
     _expect(
         image.start(image.commands["HEALTHCHECK"], mode="ro").wait(timeout=60) != 0,
-        "HEALTHCHECK fails once it has ended",
+        "HEALTHCHECK fails after the server has stopped",
     )
 
 
 def own_network() -> None:
-    """Move this process to a network of its own, where every port is free and nothing but loopback exists."""
-    _expect(ctypes.CDLL(None).unshare(NEW_NETWORK) == 0, "a network of its own")
+    """Move this process to a new network namespace, where every port is free and only loopback exists."""
+    _expect(ctypes.CDLL(None).unshare(NEW_NETWORK) == 0, "a new network namespace")
     _run("ip", "link", "set", "lo", "up")
 
 
 def write_context(project: Path, context: Path) -> None:
-    """Copy to `context` what the project's .dockerignore lets through."""
+    """Copy the files that the project's .dockerignore does not exclude to `context`."""
     dockerignore = (project / ".dockerignore").read_text()
     shutil.rmtree(context, ignore_errors=True)
     for entry in (path for path in project.iterdir() if lets_through(dockerignore, path.name)):
@@ -199,7 +199,7 @@ def write_context(project: Path, context: Path) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing running after a failure (unshare's --kill-child would not do: a change of user undoes it)."""
+    """Kill the process group of a failed test (unshare's --kill-child does not survive a change of user)."""
     if process.poll() is None:
         killpg(process.pid, signal.SIGKILL)
 
@@ -217,7 +217,7 @@ def _ready(server: subprocess.Popen[bytes], url: str) -> bool:
 
 def _expect(condition: bool, fact: str) -> None:
     if not condition:
-        sys.exit(f"NOT so: {fact}")
+        sys.exit(f"FAILED: {fact}")
     log.info("ok: %s", fact)
 
 
@@ -226,17 +226,19 @@ def _run(*command: str) -> None:
 
 
 def main() -> None:
-    """Build the target and prove it."""
+    """Build the target and test the image."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True, help="folder for the roots, about 2 GB; the base is reused")
-    parser.add_argument("--target", default="cpu", help="the stage to build and prove (default: %(default)s)")
-    parser.add_argument("--suite", default="bookworm", help="Debian suite of the stand-in base (default: %(default)s)")
-    parser.add_argument("--env", action="append", default=[], metavar="NAME", help="variable lent to RUN steps")
-    parser.add_argument("--bind", action="append", default=[], metavar="PATH", help="file or folder lent to RUN steps")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for the stages, about 2 GB; the base is reused"
+    )
+    parser.add_argument("--target", default="cpu", help="stage to build and test (default: %(default)s)")
+    parser.add_argument("--suite", default="bookworm", help="Debian suite of the base (default: %(default)s)")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME", help="variable to pass to RUN steps")
+    parser.add_argument("--bind", action="append", default=[], metavar="PATH", help="file or folder for RUN steps")
     given = parser.parse_args()
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     if geteuid() != 0:
-        sys.exit("chroot and unshare need root")
+        sys.exit("chroot and unshare need root: run this program as root")
     work = given.work.resolve()
     base = work / f"base-{given.suite}"
     if not base.exists():

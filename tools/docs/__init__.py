@@ -1,1 +1,1 @@
-"""Programs that write parts of the documentation: tables from the code, charts from the samples in `results/`."""
+"""Generators of parts of the documentation: tables from the code, and charts from the samples in `results/`."""

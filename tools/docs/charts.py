@@ -1,7 +1,7 @@
-"""The charts of the README, drawn as SVG from the samples and records in `results/`.
+"""Draw the README's charts as SVG from the samples and records in `results/`.
 
-They paint their own background, light or dark as the reader's system asks for, and so are readable on any page. No
-figure is written here: each is computed from the committed measurement, and drawing again gives the same bytes.
+The charts have their own background, light or dark according to the reader's system, so they are readable on any page.
+All figures are computed from the committed measurements, and drawing again gives the same bytes.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 WIDTH = 760
 LEFT = 262
-"""Pixels from the left edge to the axis; names stand there, right-aligned."""
+"""Pixels from the left edge to the axis; the right-aligned names are left of it."""
 ROW = 30
 TOP = 74
 STYLE = """
@@ -46,7 +46,7 @@ DATASETS = {
 
 
 class Rate(NamedTuple):
-    """What one server did in the throughput comparison."""
+    """The result of one server in the throughput comparison."""
 
     server: str
     documents_per_s: float
@@ -54,7 +54,7 @@ class Rate(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """nDCG@10 on one dataset."""
+    """nDCG@10 of BM25 and after reranking on one dataset."""
 
     dataset: str
     bm25: float
@@ -63,7 +63,7 @@ class Accuracy(NamedTuple):
 
 
 def rates(results: Path, clients: int = 1) -> list[Rate]:
-    """Compute what each server did with so many clients: medians over the rounds, the fastest server first."""
+    """Compute each server's rate with this number of clients: medians over the rounds, the fastest server first."""
     record = json.loads((results / "engine" / "rivals-minilm.json").read_text())
     columns, ending = record["columns"], f", {clients} clients"
     found = []
@@ -76,7 +76,7 @@ def rates(results: Path, clients: int = 1) -> list[Rate]:
 
 
 def accuracies(results: Path) -> list[Accuracy]:
-    """Read the embedded model's nDCG@10 beside BM25's, whose top 50 it reranked, in the order of `DATASETS`."""
+    """Read nDCG@10 of BM25 and of the embedded model reranking its top 50, in the order of `DATASETS`."""
     found = []
     for name, title in DATASETS.items():
         record = json.loads((results / "embedded" / "depth-50" / "accuracy" / name / "embedded.json").read_text())
@@ -86,7 +86,7 @@ def accuracies(results: Path) -> list[Accuracy]:
 
 
 def throughput(results: Path) -> str:
-    """Draw documents per second of this server and of others."""
+    """Draw documents per second of this server and others."""
     found = rates(results)
     scale = (WIDTH - LEFT - 70) / max(rate.documents_per_s for rate in found)
     rows = []
@@ -141,7 +141,7 @@ def _short(share: float) -> str:
 
 
 def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "start") -> str:
-    """Write a text at a point."""
+    """Return an SVG text element at a point."""
     kind = f' class="{kind}"' if kind else ""
     return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
 

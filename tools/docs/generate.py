@@ -1,8 +1,8 @@
-"""`python -m tools.docs.generate`: write the generated parts of the documentation anew.
+"""Regenerate the generated parts of the documentation: `python -m tools.docs.generate`.
 
-A table stands in its page between two comments, `<!-- generated: NAME -->` and `<!-- end of NAME -->`; what is around
-them is written by hand. Charts are files of their own. `tests/tools/docs/test_generate.py` fails where what is
-committed is not what this command writes.
+Tables are placed between the comments `<!-- generated: NAME -->` and `<!-- end of NAME -->` of a page; the rest of the
+page is written by hand. Charts are separate files. `tests/tools/docs/test_generate.py` fails if the committed files
+differ from what this command writes.
 """
 
 import re
@@ -19,16 +19,16 @@ TABLES: Mapping[str, tuple[str, Callable[[], str]]] = {
     "metrics": ("docs/metrics.md", tables.metrics_table),
     "models": ("docs/models.md", tables.models_table),
 }
-"""By name: the page, and what makes the table."""
+"""The page and the generator of each table, by name."""
 CHARTS: Mapping[str, Callable[[Path], str]] = {
     "docs/images/throughput.svg": charts.throughput,
     "docs/images/accuracy.svg": charts.accuracy,
 }
-"""By file: what draws it from the results folder."""
+"""The function that draws each chart from the results folder, by file."""
 
 
 def generated() -> dict[Path, str]:
-    """Make the whole text of every file that has a generated part; raise ValueError where a page lacks the comments."""
+    """Return the complete text of every file with a generated part; raise ValueError if a page lacks the comments."""
     texts: dict[Path, str] = {}
     for name, (page, make) in TABLES.items():
         path = ROOT / page
@@ -37,7 +37,7 @@ def generated() -> dict[Path, str]:
 
 
 def with_table(page: str, name: str, table: str) -> str:
-    """Put a table between its comments."""
+    """Insert a table between its comments."""
     begin, end = f"<!-- generated: {name} -->\n", f"<!-- end of {name} -->\n"
     pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
     if len(pattern.findall(page)) != 1:
@@ -47,7 +47,7 @@ def with_table(page: str, name: str, table: str) -> str:
 
 @click.command()
 def main() -> None:
-    """Write them."""
+    """Rewrite the generated tables and charts of the documentation that have changed."""
     for path, text in generated().items():
         if not path.exists() or path.read_text() != text:
             path.write_text(text)

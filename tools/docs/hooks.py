@@ -1,8 +1,8 @@
-"""A hook of MkDocs for links that lead out of `docs/`, to a file of the repository.
+"""An MkDocs hook for links from `docs/` to other files of the repository.
 
-Such a link works where the repository is browsed, and has no page on the site. It must lead to something that exists,
-or `mkdocs build --strict` fails; on the site it becomes the address in the repository (`repo_url` in `mkdocs.yml`), or,
-without one, the path in words.
+Such a link works when browsing the repository but has no page on the site. Its target must exist, or
+`mkdocs build --strict` fails. On the site the link becomes a link into the repository (`repo_url` in `mkdocs.yml`) or,
+without a `repo_url`, the path as text.
 """
 
 import logging
@@ -17,7 +17,7 @@ LINK = re.compile(r"(?<!!)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s:]+)(?:#[^)\s]*
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:  # noqa: ARG001  # MkDocs' names
-    """Rewrite the links of a page that lead out of the folder of the documentation."""
+    """Rewrite the links of a page that lead out of the documentation folder."""
     docs = Path(config.docs_dir)
 
     def rewrite(match: re.Match[str]) -> str:

@@ -1,6 +1,6 @@
-"""Markdown tables of what the code knows best: the settings, the metrics and the catalogue of models.
+"""Markdown tables of the settings, the metrics and the catalogue of models.
 
-Each function reads the code's own list, so a page cannot say anything else than the program does.
+Each function reads the list in the code, so that the documentation cannot differ from the program.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,30 +19,30 @@ from service.engine.reranker import Reranker
 from service.settings import Setting, settings_list
 
 OURS = "rerank_"
-"""The prefix of this server's own metrics; Python's and the process's have other ones."""
+"""The prefix of this server's own metrics, unlike those of Python and the process."""
 PATH, LIST = "path", "list, separated by commas"
 BINARY_UNITS = ((2**20, "MiB"), (2**10, "KiB"))
 
 
 def settings_table() -> str:
-    """List every setting: its flag, variable, values, default and meaning."""
+    """Return the table of all settings: flag, variable, values, default and meaning."""
     header = ("flag", "variable", "values", "default", "meaning")
     return table(header, (_setting_row(setting) for setting in settings_list()))
 
 
 def metrics_table() -> str:
-    """List every metric of the server: its name, type, labels and meaning."""
+    """Return the table of all metrics: name, type, labels and meaning."""
     return table(("metric", "type", "labels", "meaning"), sorted(_metric_rows()))
 
 
 def models_table() -> str:
-    """List every model of the catalogue."""
+    """Return the table of all models of the catalogue."""
     header = ("name", "on the hub", "parameters", "longest pair", "licence", "released", "made ready by")
     return table(header, (_model_row(card) for card in CARDS))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table; a bar in a cell is escaped."""
+    """Format a Markdown table; a bar in a cell is escaped."""
     lines = [header, ["---"] * len(header), *rows]
     return "".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |\n" for line in lines)
 
@@ -82,7 +82,7 @@ def _values(setting: Setting) -> str:
 
 
 def _metric_rows() -> Iterator[tuple[str, ...]]:
-    """Read the metrics off a registry in which each has been used once."""
+    """Read the metrics from a registry in which each has been used once."""
     metrics = Metrics("0")
     metrics.of_model("m", _idle_engine())
     metrics.count("/", 200, 0.0)
@@ -97,7 +97,7 @@ def _metric_rows() -> Iterator[tuple[str, ...]]:
 
 
 def _idle_engine() -> Engine:
-    """An engine that nothing is ever sent to."""
+    """Make an engine that never receives a request."""
     batcher = Batcher(_never, inference_threads=1, max_batch_tokens=NO_BATCHING, max_queue_tokens=0)
     reranker = Reranker(_never, batcher, max_documents=1, max_concurrent_requests=1)
     return Engine(reranker, batcher, ByteCache(0))

@@ -1,8 +1,8 @@
-"""Builds the artefact folder: `python -m tools.embedded.build [--weights FILE] [--out DIR]`.
+"""Build the embedded model's artefact folder: `python -m tools.embedded.build --out DIR [--weights FILE]`.
 
-Needs onnx, onnxruntime, numpy, safetensors, tokenizers and the pinned files, no data and no torch. The same inputs give
-the same bytes, so anyone can check that the committed `model.onnx`, `tokenizer.json` and `parity.json` are what this
-recipe makes. As with every prepared model, nothing is sealed that is too far from its reference.
+It needs onnx, onnxruntime, numpy, safetensors, tokenizers and the pinned files, but no data and no torch. The same
+inputs give the same bytes, so anyone can check that the committed `model.onnx`, `tokenizer.json` and `parity.json` come
+from this program. As with every prepared model, nothing is sealed that is too far from its reference.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def make(weights: Path, tokenizer: Path, out: Path, precision: Precision = "int8
     """Write model.onnx, tokenizer.json and parity.json into a folder and seal it.
 
     Raises:
-        RecipeError: another input file, or logits too far from the reference's.
+        RecipeError: an input file is not the pinned one, or the logits are too far from the reference.
     """
     encoder, idfs = write_model(weights, tokenizer, out, precision)
     expected = reference.make(encoder, idfs, SCORE, out / "tokenizer.json", MAX_TOKENS, SHA256)
@@ -50,7 +50,7 @@ def write_model(weights: Path, tokenizer: Path, out: Path, precision: Precision)
     """Write model.onnx and tokenizer.json; return the encoder and the idf of every token [vocabulary].
 
     Raises:
-        RecipeError: another input file.
+        RecipeError: an input file is not the pinned one.
     """
     encoder, vocabulary = parse(read_pinned(weights, SHA256[WEIGHTS])), read_pinned(tokenizer, SHA256[TOKENIZER])
     arithmetic = PerToken(inputs=measure(encoder, vocabulary)) if precision == "int8" else Fp32()
@@ -63,7 +63,7 @@ def write_model(weights: Path, tokenizer: Path, out: Path, precision: Precision)
 
 
 def seal_verified(out: Path, manifest: Manifest, reference: Reference) -> None:
-    """Write the reference beside the graph and seal the folder; raise RecipeError where a gate is not passed."""
+    """Write the reference beside the graph and seal the folder; raise RecipeError if a gate fails."""
     write_reference(reference, out)
     verdict = verify(Artefact(out, manifest), reference, (), "cpu", Progress())
     if verdict.failures:
@@ -72,7 +72,7 @@ def seal_verified(out: Path, manifest: Manifest, reference: Reference) -> None:
 
 
 def manifest(precision: Precision) -> Manifest:
-    """State what the folder holds."""
+    """Make the manifest of the folder, not sealed yet."""
     return Manifest(
         name="embedded",
         architecture="bert",
@@ -85,12 +85,14 @@ def manifest(precision: Precision) -> Manifest:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command (with the command line's own arguments by default); return its exit code."""
+    """Run the command with the given arguments, by default those of the command line; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.embedded.build", description=__doc__)
-    parser.add_argument("--weights", type=Path, help=f"{WEIGHTS} (default: the installed package's)")
-    parser.add_argument("--tokenizer", type=Path, help=f"{TOKENIZER} (default: the installed package's)")
-    parser.add_argument("--out", type=Path, required=True, help="the artefact folder to write")
-    parser.add_argument("--precision", choices=["int8", "fp32"], default="int8", help="fp32: the reference for parity")
+    parser.add_argument("--weights", type=Path, help=f"path of {WEIGHTS} (default: from the installed package)")
+    parser.add_argument("--tokenizer", type=Path, help=f"path of {TOKENIZER} (default: from the installed package)")
+    parser.add_argument("--out", type=Path, required=True, help="artefact folder to write")
+    parser.add_argument(
+        "--precision", choices=["int8", "fp32"], default="int8", help="precision of the graph (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     try:
         weights, tokenizer = options.weights or find(WEIGHTS), options.tokenizer or find(TOKENIZER)

@@ -1,10 +1,10 @@
-"""Fits scale and offset of the score: `python -m tools.embedded.calibrate --data DIR [--model FOLDER]`.
+"""Fit the scale and offset of the score: `python -m tools.embedded.calibrate --data DIR [--model FOLDER]`.
 
-DIR holds fiqa, nfcorpus and tatqa-dev in BEIR layout. Fitted on FiQA's train and NFCorpus' dev split and on TAT-QA, so
-no figure of the model card is measured on what was fitted. For each query one document of the set's highest grade
-against one that is not relevant: in every second query from the BM25 top 50, in the others any document. (NFCorpus'
-train split has only its lower grade, "shares a topic", which is no relevance.) A logistic fit by maximum likelihood of
-the label on the bare similarity gives the two constants, which go into `score.py`.
+DIR contains fiqa, nfcorpus and tatqa-dev in BEIR layout. The fit uses FiQA's train split, NFCorpus' dev split and
+TAT-QA, so no figure of the model card is measured on the same data. For each query there is one document of the
+dataset's highest grade and one that is not relevant: from the BM25 top 50 for every second query, any document for the
+others. (NFCorpus' train split has only the lower grade, "shares a topic", which is not relevance.) A maximum-likelihood
+logistic fit of the label on the similarity gives the two constants for `score.py`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ NEWTON_STEPS = 30
 
 
 def pairs(dataset: Dataset, queries: int, seed: int) -> list[tuple[str, str, int]]:
-    """Draw (query, document, label): a relevant and an irrelevant document for each of the drawn queries."""
+    """Draw queries, with a relevant and an irrelevant document each; return (query, document, label) triples."""
     random = np.random.default_rng(seed)
     best = max(grade for judged in dataset.qrels.values() for grade in judged.values())
     relevant = {
@@ -53,13 +53,13 @@ def pairs(dataset: Dataset, queries: int, seed: int) -> list[tuple[str, str, int
 
 
 def similarities(scorer: Scorer, drawn: list[tuple[str, str, int]]) -> Floats:
-    """The bare similarity of each pair: the artefact's logit with its constants taken off again."""
+    """Return the similarity of each pair: the artefact's logit without scale and offset."""
     ready = [scorer.tokeniser.pairs(query, [document])[0] for query, document, _ in drawn]
     return (scorer.run(ready).astype(np.float64) - SCORE.offset) / SCORE.scale
 
 
 def fit(x: Floats, labels: Floats) -> tuple[float, float]:
-    """Maximum-likelihood (scale, offset) of P(label) = sigmoid(scale · x + offset)."""
+    """Return the maximum-likelihood (scale, offset) of P(label) = sigmoid(scale · x + offset)."""
     design = np.stack([x, np.ones_like(x)], axis=1)
     line = np.zeros(2)
     for _ in range(NEWTON_STEPS):
@@ -82,11 +82,11 @@ def main() -> int:
             x.append(similarities(scorer, drawn))
             labels.append(np.array([label for _, _, label in drawn], np.float64))
             scale, offset = fit(x[-1], labels[-1])
-            print(f"{name} {split}: {len(drawn)} pairs, alone scale {scale:.4f} offset {offset:.4f}")  # noqa: T201
+            print(f"{name} {split}: {len(drawn)} pairs, fitted alone: scale {scale:.4f} offset {offset:.4f}")  # noqa: T201
     scale, offset = fit(np.concatenate(x), np.concatenate(labels))
     chance = 1 / (1 + np.exp(-(scale * np.concatenate(x) + offset)))
     right = np.mean((chance > 0.5) == (np.concatenate(labels) > 0.5))
-    print(f"scale {scale:.4f} offset {offset:.4f}; at 0.5 right: {right:.3f} of {len(chance)} pairs")  # noqa: T201
+    print(f"scale {scale:.4f} offset {offset:.4f}; accuracy at a threshold of 0.5: {right:.3f} on {len(chance)} pairs")  # noqa: T201
     return 0
 
 

@@ -1,10 +1,10 @@
-"""Measures the artefact on datasets in BEIR layout, offline, one pair per run, and prints one JSON line for each.
+"""Measure the artefact on datasets in BEIR layout, offline, and print one JSON line for each dataset.
 
 `python -m tools.embedded.evaluate --data DIR --dataset msmarco-dl19 --depth 50 [--reference FOLDER]`
 
-The datasets, the first-stage candidates and the measure are the bench's; the figures are nDCG@10 of the candidates as
-they come and as the model ranks them. With a reference folder (`build --precision fp32`) it also states how far the
-int8 logits are from the reference's: worst and mean difference, Kendall's tau and the agreement of the ten best.
+Datasets, first-stage candidates and measures are those of the bench. The figures are nDCG@10 of the candidates in their
+first-stage order and as ranked by the model. With a reference folder (`build --precision fp32`) the line also has the
+agreement with the reference: the largest and mean difference of logits, Kendall's tau and the overlap of the top 10.
 """
 
 import argparse
@@ -33,7 +33,7 @@ Lists = dict[str, list[str]]
 
 
 def ndcgs(dataset: Dataset, rankings: Lists) -> Floats:
-    """nDCG@10 of each of the dataset's queries, [queries]; 0 for an empty list."""
+    """Return nDCG@10 of each of the dataset's queries, [queries]; 0 for an empty list."""
     return np.array(list(per_query(dataset.qrels, rankings, dataset.relevance_level)[PRIMARY].values()))
 
 
@@ -47,7 +47,7 @@ def logits(scorer: Scorer, dataset: Dataset, candidates: Lists) -> dict[str, Log
 
 
 def reranked(candidates: Lists, scores: Mapping[str, npt.NDArray[np.floating]]) -> Lists:
-    """Order each list by score, equal scores as they stood."""
+    """Sort each list by score; equal scores keep their order."""
     return {
         query: [documents[i] for i in order_by_score(documents, scores[query].tolist())] if documents else []
         for query, documents in candidates.items()
@@ -55,7 +55,7 @@ def reranked(candidates: Lists, scores: Mapping[str, npt.NDArray[np.floating]]) 
 
 
 def parity(scores: dict[str, Logits], reference: dict[str, Logits]) -> dict[str, float]:
-    """How far logits are from the reference's, over all pairs and, for order, the mean over queries."""
+    """Measure the agreement with the reference: differences over all pairs, rank agreement averaged over queries."""
     difference = np.abs(np.concatenate([scores[query] - reference[query] for query in scores]))
     taus = [kendall_tau(reference[query], scores[query]) for query in scores if len(scores[query]) > 1]
     shared = [top_shared(reference[query], scores[query]) for query in scores]
@@ -69,7 +69,7 @@ def parity(scores: dict[str, Logits], reference: dict[str, Logits]) -> dict[str,
 
 
 def measure(dataset: Dataset, depth: int, model: Path, reference: Path | None) -> dict[str, Any]:
-    """Rerank the candidates of every query and state the figures."""
+    """Rerank the candidates of every query and return the figures."""
     candidates = freeze(dataset, depth).lists
     with Scorer.open(model, device="cpu") as scorer:
         start = time.perf_counter()
@@ -93,10 +93,10 @@ def measure(dataset: Dataset, depth: int, model: Path, reference: Path | None) -
 def main() -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.embedded.evaluate", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of datasets")
-    parser.add_argument("--dataset", action="append", required=True, help="a dataset's name; may be repeated")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the datasets")
+    parser.add_argument("--dataset", action="append", required=True, help="name of a dataset; repeatable")
     parser.add_argument("--depth", type=int, default=50, help="candidates per query (default: %(default)s)")
-    parser.add_argument("--queries", type=int, help="measure a sample of this many queries (default: all)")
+    parser.add_argument("--queries", type=int, help="size of a sample of queries (default: all queries)")
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="artefact folder (default: the embedded model)")
     parser.add_argument("--reference", type=Path, help="fp32 artefact folder to compare the logits with")
     options = parser.parse_args()

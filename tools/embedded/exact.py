@@ -1,4 +1,4 @@
-"""The encoder in numpy in float64: no line of the graph's, and the same to nine digits on every machine."""
+"""The encoder in numpy in float64: independent of the graph, with results equal to nine digits on every machine."""
 
 import math
 from collections.abc import Callable
@@ -11,9 +11,9 @@ from tools.embedded.weights import Layer, Matrix, Weights
 
 
 def encode(weights: Weights, ids: list[int], see: Callable[[str, Double], None]) -> Double:
-    """The hidden states [tokens, width] of one text's token ids.
+    """Return the hidden states [tokens, width] of one text's token ids.
 
-    `see` is shown the input [tokens, in] of every product, in order, by the name that `graph.build` gives it.
+    `see` is called with the name that `graph.build` gives to each product and the product's input [tokens, in].
     """
     x = weights.words[ids].astype(np.float64) + weights.positions[: len(ids)]
     x = _norm(x, weights.norm)
@@ -32,7 +32,7 @@ def encode(weights: Weights, ids: list[int], see: Callable[[str, Double], None])
 
 
 def _attend(x: Double, layer: Layer) -> Double:
-    """The attention's output, without the values' bias, which the graph adds behind the next matrix."""
+    """Return the attention's output without the values' bias, which the graph adds after the next matrix."""
     query, key, value = (_product(x, matrix) for matrix in (layer.query, layer.key, layer.value))
     query += layer.query_bias
     heads = []
@@ -45,13 +45,13 @@ def _attend(x: Double, layer: Layer) -> Double:
 
 
 def _product(x: Double, matrix: Matrix) -> Double:
-    """The product in float64. The matrix is widened first: numpy multiplies mixed types without BLAS, which is slow."""
+    """Return the product in float64. The matrix is widened first: numpy multiplies mixed types without BLAS, which is slow."""
     product: Double = x @ matrix.astype(np.float64)
     return product
 
 
 def erf(x: Double) -> Double:
-    """The error function to 2e-7 (Abramowitz and Stegun 1964, 7.1.26): numpy has none, and math's is slow on arrays."""
+    """Return the error function to 2e-7 (Abramowitz and Stegun 1964, 7.1.26), which numpy does not have."""
     t = 1 / (1 + 0.3275911 * np.abs(x))
     powers = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))))
     return np.sign(x) * (1 - powers * np.exp(-(x**2)))

@@ -1,11 +1,11 @@
-"""The graph: a bi-encoder in a cross-encoder's clothes.
+"""Write the graph: a bi-encoder with a cross-encoder's interface.
 
-It reads a pair as any BERT cross-encoder does (`input_ids`, `attention_mask`, `token_type_ids`, int64 [batch,
-sequence]) and answers `logits`, float32 [batch, 1]. Inside, a segment (the tokens of one type) attends to itself only
-and counts its positions from 0, so query and document are encoded as if each were alone; the score is made of their
-vectors: `scale · (cosine of the mean vectors + maxsim_weight · MaxSim) + offset`, where MaxSim (Khattab and Zaharia
-2020, arXiv 2004.12832) is the mean over the query's tokens of the best cosine with a document token, each token weighed
-by its idf.
+It reads a pair like any BERT cross-encoder (`input_ids`, `attention_mask`, `token_type_ids`, int64 [batch, sequence])
+and returns `logits`, float32 [batch, 1]. Inside, a segment (the tokens of one type) attends only to itself and counts
+its positions from 0, so query and document are encoded independently. The score is computed from their vectors:
+`scale · (cosine of the mean vectors + maxsim_weight · MaxSim) + offset`, where MaxSim (Khattab and Zaharia 2020, arXiv
+2004.12832) is the mean, over the query's tokens, of the highest cosine with any document token, weighted by the query
+token's idf.
 """
 
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ from tools.embedded.weights import Layer, Matrix, Weights
 NORM_EPSILON = 1e-12
 """`layer_norm_eps` of the encoder's config.json."""
 APART = 50.0
-"""How much higher attention logits within a segment are: a stranger's share is about e^-50, nothing in fp32. Not 100:
-e^-100 is a denormal number, and those made the attention 4 times slower."""
+"""The amount by which attention logits within a segment are higher, so that the other segment's share is about e^-50,
+nothing in fp32. Not 100, because e^-100 is a denormal number, and those made the attention 4 times slower."""
 WORST_COSINE = -1.0
 LEAST_IDF = 0.1
-"""Less than any single token's, 0 apart: a query whose tokens all weigh 0 has a MaxSim of 0."""
+"""A divisor below any positive idf, so that a query whose tokens all have an idf of 0 has a MaxSim of 0."""
 
 
 class Arithmetic(Protocol):
-    """How the graph multiplies by a matrix and looks up a table: in fp32 or in int8."""
+    """The implementation of matrix products and table lookups in the graph: fp32 or int8."""
 
     def matmul(self, writer: Writer, at: str, x: str, matrix: Matrix) -> str:
         """Write x [..., in] times matrix [in, out]; return the product's name, float32."""
@@ -41,18 +41,18 @@ class Arithmetic(Protocol):
         ...
 
     def lookup(self, writer: Writer, at: str, table: Matrix, ids: str) -> str:
-        """Write the rows of a table that ids name; return their name, float32."""
+        """Write the lookup of a table's rows by ids; return the rows' name, float32."""
         ...
 
 
 @dataclass(frozen=True)
 class _Segments:
-    """Which token belongs to which text."""
+    """The names of the tensors that assign tokens to the two texts."""
 
     members: str
-    """[batch, 2, sequence] float32: 1 where the token is the query's (row 0), the document's (row 1)."""
+    """[batch, 2, sequence] float32: 1 where the token belongs to the query (row 0) or the document (row 1)."""
     positions: str
-    """[batch, sequence] int64: place of the token in its own segment."""
+    """[batch, sequence] int64: the token's position in its own segment."""
     flags: str
     """[batch, sequence, heads * (head_width + 2)] float32: see `_attend`."""
 
@@ -103,8 +103,8 @@ def _embed(writer: Writer, weights: Weights, segments: _Segments, arithmetic: Ar
 def _layer(writer: Writer, at: str, x: str, layer: Layer, segments: _Segments, arithmetic: Arithmetic) -> str:
     context = _attend(writer, f"{at}.attention", x, layer, segments, arithmetic)
     attended = arithmetic.matmul(writer, f"{at}.out", context, layer.out)
-    # the values' bias comes out of the attention as it went in, for each token's weights sum to 1; in float64, so that
-    # every CPU's order of summation gives the same float32
+    # The values' bias passes through the attention unchanged, since each token's weights sum to 1. It is computed in
+    # float64, so that every CPU's order of summation gives the same float32.
     carried = layer.value_bias.astype(np.float64) @ layer.out.astype(np.float64)
     out_bias = (layer.out_bias + carried).astype(np.float32)
     x = _add_norm(writer, f"{at}.out", [attended, writer.constant(f"{at}.out.bias", out_bias), x], layer.out_norm)
@@ -119,9 +119,10 @@ def _layer(writer: Writer, at: str, x: str, layer: Layer, segments: _Segments, a
 def _attend(writer: Writer, at: str, x: str, layer: Layer, segments: _Segments, arithmetic: Arithmetic) -> str:
     """Let each token attend to the tokens of its own segment.
 
-    No mask: ONNX Runtime's fused attention takes half the time without one. Instead every head's query and key end in
-    two flags, the query's and the document's, so the logit of two tokens of one segment is APART higher than that of
-    strangers. The keys' bias is left out: it adds the same to all logits of a token, which a softmax does not see.
+    There is no mask, because ONNX Runtime's fused attention takes half the time without one. Instead every head's query
+    and key vectors end in two flags, one for the query's tokens and one for the document's, so that the logit of two
+    tokens of the same segment is APART higher than that of tokens of different segments. The keys' bias is left out: it
+    adds the same value to all logits of a token, which does not change the softmax.
     """
     heads, flags = layer.query.shape[1] // layer.head_width, 2
     width = heads * (layer.head_width + flags)
@@ -143,7 +144,7 @@ def _room(matrix: Matrix, head_width: int) -> Matrix:
 
 
 def _flags(writer: Writer, members: str, weights: Weights) -> str:
-    """Write each token's two flags into the room that `_room` leaves: [batch, sequence, heads * (head_width + 2)]."""
+    """Write each token's two flags for the columns added by `_room`: [batch, sequence, heads * (head_width + 2)]."""
     width = weights.head_width
     places = np.zeros((2, weights.heads, width + 2), np.float32)
     places[0, :, width] = places[1, :, width + 1] = np.sqrt(APART * np.sqrt(width))
@@ -152,7 +153,7 @@ def _flags(writer: Writer, members: str, weights: Weights) -> str:
 
 
 def _add_norm(writer: Writer, at: str, terms: list[str], norm: tuple[Matrix, Matrix]) -> str:
-    """Write LayerNorm(sum of the terms). `Sum`: ONNX Runtime fuses `Add` here into an operator 6 times slower."""
+    """Write LayerNorm(sum of terms); ONNX Runtime would fuse `Add` instead of `Sum` into an operator 6 times slower."""
     total = writer.node("Sum", *terms, at=at)
     constants = [writer.constant(f"{at}.norm.scale", norm[0]), writer.constant(f"{at}.norm.offset", norm[1])]
     return writer.node("LayerNormalization", total, *constants, at=at, axis=-1, epsilon=NORM_EPSILON)
@@ -170,7 +171,7 @@ def _relevance(writer: Writer, tokens: str, segments: _Segments, idfs: str, scor
 
 
 def _cosine(writer: Writer, tokens: str, members: str) -> str:
-    """Cosine of the segments' mean vectors, [batch, 1]; a sum serves as well as a mean, and no token gives 0."""
+    """Write the cosine of the segments' mean vectors, [batch, 1], computed from sums; an empty segment gives 0."""
     at = "cosine"
     sums = writer.node("MatMul", members, tokens, at=at)
     unit = writer.node("LpNormalization", sums, axis=-1, p=2, at=at)
@@ -180,9 +181,9 @@ def _cosine(writer: Writer, tokens: str, members: str) -> str:
 
 
 def _maxsim(writer: Writer, tokens: str, members: str, idfs: str) -> str:
-    """Mean, by idf, over the query's tokens of the best cosine with a document token, [batch, 1].
+    """Write the idf-weighted mean, over the query's tokens, of the highest cosine with a document token, [batch, 1].
 
-    -1 without a document, 0 where no token of the query weighs anything.
+    The value is -1 without a document and 0 if all the query's tokens have an idf of 0.
     """
     at = "maxsim"
     unit = writer.node("LpNormalization", tokens, axis=-1, p=2, at=at)

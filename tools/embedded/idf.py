@@ -1,8 +1,8 @@
-"""How much each token of the query counts in MaxSim, from the vocabulary alone.
+"""Estimate the idf, by which MaxSim weights each token of the query, from the vocabulary alone.
 
-A BERT vocabulary is ordered by how often its words were seen: [PAD], unused places and special tokens first, then
-single characters, then words and word pieces, the commonest ("the") first. By Zipf's law a word's frequency is about
-one over its rank, so the logarithm of the rank stands for its idf, and no corpus is needed.
+A BERT vocabulary is ordered by frequency: [PAD], unused and special tokens first, then single characters, then words
+and word pieces, the most common ("the") first. By Zipf's law a word's frequency is about one over its rank, so the
+logarithm of the rank approximates its idf, and no corpus is needed.
 """
 
 import json
@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 CHARACTER = 5.0
-"""A single letter or digit, which stand by code point and not by frequency: about the idf of a rare function word."""
+"""The idf of a single letter or digit, like a rare function word's: they are ordered by code point, not frequency."""
 PUNCTUATION = 0.3
 
 
 def idf(tokenizer: bytes) -> npt.NDArray[np.float32]:
-    """The weight of every token of a BERT tokenizer.json, float32 [vocabulary]; special and unused tokens weigh 0."""
+    """Return the idf of every token of a BERT tokenizer.json, float32 [vocabulary]; 0 for special and unused tokens."""
     vocabulary: dict[str, int] = json.loads(tokenizer)["model"]["vocab"]
     first_word = 1 + max(place for token, place in vocabulary.items() if len(token) == 1)
     weights = np.zeros(len(vocabulary), np.float32)

@@ -1,7 +1,7 @@
-"""What the encoder's products are fed with, over real text: what their rounding to int8 is fitted to.
+"""Statistics of the inputs of the encoder's products over real text, to which the rounding to int8 is fitted.
 
-The texts are the project's own (the English ones of `models/prepare/pairs.jsonl`, about 4,000 tokens): no dataset is
-needed to build, and none is looked at. The encoder runs in float64, so every machine measures the same.
+The texts are the project's own (the English ones of `models/prepare/pairs.jsonl`, about 4,000 tokens), so a build needs
+no dataset. The encoder runs in float64, so every machine measures the same values.
 """
 
 from collections.abc import Iterable
@@ -16,18 +16,18 @@ from tools.embedded.weights import Weights
 
 LANGUAGE = "en"
 PEAKS = {"qkv": 3.0, "up": 5.0}
-"""Channels that reach higher than this in the inputs of these products are divided down to it. A few do (up to 10 and
-30, where half the channels stay below 2.4), and without them a token's 127 steps are several times as fine. No
-lower for `up`, and not the other products: the matrix, which takes the factor up, would lose what the token wins."""
+"""The limit to which outlier channels of these products' inputs are scaled down. A few channels reach 10 and 30, while
+half of them stay below 2.4; without outliers a token's 127 steps are several times finer. A lower limit for `up`, or a
+limit for other products, would lose in the matrix, which is scaled up instead, what the token gains."""
 
 
 def measure(weights: Weights, tokenizer: bytes) -> dict[str, Inputs]:
-    """The inputs of every product, by the name that `graph.build` gives it."""
+    """Measure the inputs of every product over the project's texts; return them by the product's name in the graph."""
     return inputs(weights, _texts(tokenizer, len(weights.positions)))
 
 
 def inputs(weights: Weights, texts: Iterable[list[int]]) -> dict[str, Inputs]:
-    """The same over texts that are given as token ids."""
+    """Measure the inputs of every product over texts given as token ids."""
     grams: dict[str, Double] = {}
     peaks: dict[str, Double] = {}
     tokens = 0

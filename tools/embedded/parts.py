@@ -1,14 +1,15 @@
-"""States what each part of the score ranks by itself, and what both rank by other weights than the artefact, offline.
+"""Measure the ranking by each part of the score and by other weightings of the parts, offline.
 
 `python -m tools.embedded.parts --data DIR --dataset scifact --depth 50 --depth 100 [--model FOLDER]`
 `python -m tools.embedded.parts --data DIR --dataset fiqa --split train --queries 300`
 
-`cosine` is the bi-encoder, `maxsim` is by idf and `alike` the same with every token alike; `cosine + 1 maxsim` is the
-artefact's score, in int8 but for values on the edge of two steps (`tests/tools/embedded/test_parts.py`). In the graph
-no text sees the other, so here each is encoded once, however many pairs it is in, and the parts are computed in numpy:
-minutes where the artefact, which encodes every pair, takes an hour. A long document is another text in every pair,
-for each query leaves it another room, unless `--alone` reads it as a bi-encoder does. A JSON line per dataset and
-depth: nDCG@10 over first-stage candidates with 95 % intervals over queries (percentile bootstrap, 2,000 resamples).
+`cosine` is the bi-encoder's score, `maxsim` the idf-weighted MaxSim and `alike` the unweighted one. `cosine + 1 maxsim`
+is the artefact's score, up to int8 values on the edge between two steps (`tests/tools/embedded/test_parts.py`). In the
+graph the two texts are encoded independently, so here each text is encoded only once and the parts are computed in
+numpy. This takes minutes, where the artefact, which encodes every pair, takes an hour. A long document is cut
+differently in every pair, depending on the query's length, unless `--alone` reads it separately as a bi-encoder does.
+The output is a JSON line per dataset and depth: nDCG@10 over first-stage candidates with 95 % confidence intervals over
+queries (percentile bootstrap, 2,000 resamples).
 """
 
 import argparse
@@ -45,11 +46,11 @@ Floats = npt.NDArray[np.float64]
 
 PARTS = ("cosine", "maxsim", "alike")
 WEIGHTS = (0.5, 1.0, 2.0)
-"""Weights of MaxSim beside the cosine."""
+"""The weights of MaxSim relative to the cosine."""
 
 
 class Encoder:
-    """The artefact's encoder, without the score behind it."""
+    """The artefact's encoder without the score."""
 
     def __init__(self, graph: Path) -> None:
         model = onnx.load(graph)
@@ -61,7 +62,7 @@ class Encoder:
         self._session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def text(self, ids: Ids) -> Text:
-        """One text of these tokens."""
+        """Encode one text, given as token ids."""
         ones = np.ones((1, len(ids)), np.int64)
         feeds = {"input_ids": ids[np.newaxis], "attention_mask": ones, "token_type_ids": ones}
         states: Matrix = self._session.run(None, feeds)[0][0]
@@ -71,9 +72,9 @@ class Encoder:
 def score(
     folder: Path, queries: dict[str, str], documents: dict[str, str], candidates: Lists, *, alone: bool = False
 ) -> dict[str, dict[str, Floats]]:
-    """Every part of every candidate's score, by part and query: {"cosine": {query: [candidates]}, "maxsim": …}.
+    """Compute every part of every candidate's score: {"cosine": {query: [candidates]}, "maxsim": …}.
 
-    `alone`: each text up to the model's window, where in a pair both share it.
+    With `alone`, each text is read up to the model's context window, which the two texts of a pair otherwise share.
     """
     artefact = load(folder)
     tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
@@ -103,7 +104,7 @@ def score(
 
 
 def _read(tokeniser: Tokeniser, query: str, documents: list[str], *, alone: bool) -> tuple[Ids, list[Ids]]:
-    """The token ids of the query and of its documents, as they stand in pairs or as long as each may be by itself."""
+    """Return the token ids of the query and its documents, as cut in pairs or, with `alone`, as cut separately."""
 
     def of(pairs: list[Pair], kind: int) -> list[Ids]:
         return [pair.ids[pair.types == kind].astype(np.int64) for pair in pairs]
@@ -116,7 +117,7 @@ def _read(tokeniser: Tokeniser, query: str, documents: list[str], *, alone: bool
 
 
 def together(parts: dict[str, dict[str, Floats]]) -> dict[str, dict[str, Floats]]:
-    """The parts, and the cosine with either kind of MaxSim by every weight."""
+    """Return the parts, and the sums of the cosine and either kind of MaxSim with every weight."""
     whole = dict(parts)
     for weight in WEIGHTS:
         for part in PARTS[1:]:
@@ -127,7 +128,7 @@ def together(parts: dict[str, dict[str, Floats]]) -> dict[str, dict[str, Floats]
 
 
 def measure(dataset: Dataset, depths: Sequence[int], folder: Path, *, alone: bool = False) -> Iterator[dict[str, Any]]:
-    """The figures of one dataset, by depth."""
+    """Yield the figures of one dataset for each depth."""
     deepest = freeze(dataset, max(depths)).lists
     whole = together(score(folder, dataset.queries, dataset.documents, deepest, alone=alone))
     for depth in depths:
@@ -139,7 +140,7 @@ def measure(dataset: Dataset, depths: Sequence[int], folder: Path, *, alone: boo
 
 
 def interval(values: Floats) -> dict[str, float]:
-    """The mean over queries with its 95 % interval, by percentile bootstrap."""
+    """Return the mean over queries with its 95 % confidence interval, by percentile bootstrap."""
     estimate = bootstrap.estimate(values, bootstrap.mean)
     figures = {"nDCG@10": estimate.value, "low": estimate.low, "high": estimate.high}
     return {name: round(figure, 4) for name, figure in figures.items()}
@@ -148,13 +149,13 @@ def interval(values: Floats) -> dict[str, float]:
 def main() -> int:
     """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.embedded.parts", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of datasets")
-    parser.add_argument("--dataset", action="append", required=True, help="a dataset's name; may be repeated")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the datasets")
+    parser.add_argument("--dataset", action="append", required=True, help="name of a dataset; repeatable")
     parser.add_argument("--depth", type=int, action="append", help="candidates per query; repeatable (default: 50)")
-    parser.add_argument("--split", default="test", help="which qrels judge (default: %(default)s)")
-    parser.add_argument("--queries", type=int, help="measure a sample of this many queries (default: all)")
+    parser.add_argument("--split", default="test", help="split of the qrels (default: %(default)s)")
+    parser.add_argument("--queries", type=int, help="size of a sample of queries (default: all queries)")
     parser.add_argument(
-        "--alone", action="store_true", help="read each text up to 512 tokens, not what a pair has room for"
+        "--alone", action="store_true", help="read each text separately, up to 512 tokens, instead of as in a pair"
     )
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="artefact folder (default: the embedded model)")
     options = parser.parse_args()

@@ -1,6 +1,7 @@
-"""The artefact's reference, `parity.json`: the logits of the encoder in float64, on the pairs of every prepared model.
+"""Make the artefact's reference, `parity.json`: the encoder's logits in float64 on the pairs of every prepared model.
 
-`rerank models verify embedded` compares with it on any machine, and `build` seals nothing that is too far from it.
+`rerank models verify embedded` compares with it on any machine, and `build` does not seal an artefact that is too far
+from it.
 """
 
 from pathlib import Path
@@ -19,20 +20,20 @@ from tools.embedded.weights import Matrix, Weights
 
 BY = "the recipe's encoder, numpy in float64"
 DIGITS = 6
-"""Decimal places of a logit: coarser than what machines differ by, far finer than any gate."""
+"""The decimal places of a logit: coarser than differences between machines, far finer than any gate."""
 
 
 def make(
     weights: Weights, idfs: Matrix, score: Score, tokenizer: Path, max_tokens: int, sources: dict[str, str]
 ) -> Reference:
-    """Encode the pairs; `sources` are the sha256 of the files that the weights come from, by name."""
+    """Make the reference; `sources` are the sha256 of the weights' source files, by name."""
     texts = read_texts()
     found = samples(tokenizer, max_tokens, texts)
     return put_together(BY, sources, texts, found, logits(weights, idfs, score, [sample.pair for sample in found]))
 
 
 def logits(weights: Weights, idfs: Matrix, score: Score, pairs: list[Pair]) -> Logits:
-    """The logits of pairs, [pairs], each of their texts encoded alone."""
+    """Compute the logits of pairs, [pairs], whose texts are encoded separately."""
     return np.array([round(_logit(weights, idfs, score, pair), DIGITS) for pair in pairs], np.float32)
 
 
@@ -43,7 +44,7 @@ def _logit(weights: Weights, idfs: Matrix, score: Score, pair: Pair) -> float:
 
 
 def _unseen(at: str, x: Double) -> None:
-    """What the products are fed with is of no interest here."""
+    """Ignore the inputs of the products."""
 
 
 def _text(weights: Weights, ids: Ids) -> Text:

@@ -1,8 +1,9 @@
-"""Holds relevances against labels: `python -m tools.embedded.reliability --data DIR [--out FILE.svg]`.
+"""Compare relevance scores with labels: `python -m tools.embedded.reliability --data DIR [--out FILE.svg]`.
 
-Pairs as `calibrate` draws them (half relevant, half of the others BM25-hard), of splits that nothing was fitted on:
-FiQA dev, NFCorpus test, SciFact test. For each tenth of the relevance: how many pairs, what it said on average, and
-what share is relevant. The expected calibration error (Guo et al. 2017, arXiv 1706.04599) is the mean distance of both.
+Pairs are drawn as in `calibrate` (half relevant, a quarter hard negatives from BM25) from splits that were not used for
+fitting: FiQA dev, NFCorpus test, SciFact test. For each tenth of the score range, the output shows the number of pairs,
+the mean score and the share of relevant pairs. The expected calibration error (Guo et al. 2017, arXiv 1706.04599) is
+the mean distance between the last two.
 """
 
 import argparse
@@ -29,20 +30,20 @@ Z95 = 1.96
 
 @dataclass(frozen=True)
 class Bin:
-    """The pairs whose relevance falls into one tenth."""
+    """The pairs whose score is in one tenth of the range."""
 
     pairs: int
     said: float
-    """Mean relevance."""
+    """The mean score."""
     relevant: float
-    """Share of the pairs that are relevant."""
+    """The share of relevant pairs."""
     low: float
     high: float
-    """Wilson's interval of that share, 95 %."""
+    """The bounds of the Wilson 95 % confidence interval of that share."""
 
 
 def bins(chances: Floats, labels: Floats) -> list[Bin]:
-    """Sort pairs into tenths of their relevance; empty tenths are left out."""
+    """Group pairs by tenths of their score; empty tenths are left out."""
     places = np.minimum((chances * BINS).astype(int), BINS - 1)
     return [_bin(chances[places == place], labels[places == place]) for place in range(BINS) if (places == place).any()]
 
@@ -55,12 +56,12 @@ def _bin(chances: Floats, labels: Floats) -> Bin:
 
 
 def expected_error(found: list[Bin]) -> float:
-    """Mean distance between what was said and what is so, by pairs."""
+    """Return the expected calibration error: the mean distance of score and share, weighted by pairs."""
     return sum(one.pairs * abs(one.said - one.relevant) for one in found) / sum(one.pairs for one in found)
 
 
 def draw(found: list[Bin], out: Path) -> None:
-    """Write the picture: what was said against what is so, with intervals, and the line where the two are one."""
+    """Draw the reliability diagram: the share of relevant pairs by score, with intervals and the diagonal."""
     figure = Figure(figsize=(4, 4), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=1)
@@ -77,7 +78,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.embedded.reliability", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with fiqa, nfcorpus and scifact")
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="artefact folder (default: the embedded model)")
-    parser.add_argument("--out", type=Path, help="the picture to write, SVG")
+    parser.add_argument("--out", type=Path, help="SVG file of the diagram to write")
     options = parser.parse_args()
     chances, labels = [], []
     with Scorer.open(options.model, device="cpu") as scorer:
@@ -90,7 +91,8 @@ def main() -> int:
             print(f"{name} {split}: {len(drawn)} pairs, expected calibration error {error:.3f}")  # noqa: T201
     found = bins(np.concatenate(chances), np.concatenate(labels))
     for one in found:
-        print(f"{one.pairs:5} said {one.said:.3f} relevant {one.relevant:.3f} [{one.low:.3f}, {one.high:.3f}]")  # noqa: T201
+        share = f"{one.relevant:.3f} [{one.low:.3f}, {one.high:.3f}]"
+        print(f"{one.pairs:5} pairs: mean score {one.said:.3f}, relevant {share}")  # noqa: T201
     print(f"all: expected calibration error {expected_error(found):.3f}")  # noqa: T201
     if options.out:
         draw(found, options.out)

@@ -1,4 +1,4 @@
-"""Samples of a dataset's judged queries, over the whole corpus: the same ones every time."""
+"""Reproducible samples of a dataset's judged queries, over the whole corpus."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ SEED = 20
 
 
 def sample(dataset: Dataset, most: int | None) -> Dataset:
-    """The dataset with at most so many of its judged queries, in their order; with all of them where `most` is None."""
+    """Return the dataset with at most `most` of its judged queries, in their order; all of them if `most` is None."""
     queries = list(dataset.queries)
     if most is None or most >= len(queries):
         return dataset
@@ -20,7 +20,7 @@ def sample(dataset: Dataset, most: int | None) -> Dataset:
 
 
 def restricted(dataset: Dataset, queries: Sequence[str]) -> Dataset:
-    """The dataset with these of its judged queries, in the order given."""
+    """Return the dataset with only these judged queries, in the given order."""
     return dataclasses.replace(
         dataset,
         queries={query: dataset.queries[query] for query in queries},

