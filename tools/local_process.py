@@ -1,4 +1,4 @@
-"""What the kernel knows of a server that this process started with `bench.local_server.local_server`."""
+"""Process id, memory and CPU time, from the kernel, of a server started with `bench.local_server.local_server`."""
 
 import os
 from pathlib import Path
@@ -7,10 +7,10 @@ TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def pid_of(url: str) -> int:
-    """The process id of the server at a URL: the child of this process that was started with the URL's port.
+    """Return the process id of the server at a URL: the child of this process that was started with the URL's port.
 
     Raises:
-        ProcessLookupError: no child of this process was started with it.
+        ProcessLookupError: no child of this process was started with that port.
     """
     port = url.rpartition(":")[2]
     for pid in _children(os.getpid()):
@@ -21,14 +21,14 @@ def pid_of(url: str) -> int:
 
 
 def resident_bytes(pid: int) -> dict[str, int]:
-    """Resident memory of a process: now, at its highest, anonymous and of files, by the kernel's names."""
+    """Return the resident memory of a process: current, peak, anonymous and file-backed, by the kernel's names."""
     status = Path(f"/proc/{pid}/status").read_text()
     lines = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     return {name: int(lines[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM", "RssAnon", "RssFile")}
 
 
 def processor_s(pid: int) -> float:
-    """Seconds of processor time that a process and its children have taken."""
+    """Return the CPU time in seconds that a process and its children have used."""
     fields = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in (pid, *_children(pid))]
     return sum(int(field[11]) + int(field[12]) for field in fields) / TICKS_PER_S
 

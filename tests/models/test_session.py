@@ -72,7 +72,7 @@ def test_a_label_count_that_only_a_run_shows_is_refused_by_the_warm_up(tmp_path:
     [
         (["pixel_values"], "logits", "has the inputs pixel_values"),
         (["input_ids", "position_ids"], "logits", "has the inputs input_ids, position_ids"),
-        (["input_ids"], "last_hidden_state", "no logits"),
+        (["input_ids"], "last_hidden_state", "a cross-encoder has logits"),
     ],
 )
 def test_a_graph_that_is_no_cross_encoder_is_refused(

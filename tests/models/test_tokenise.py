@@ -139,7 +139,7 @@ def test_a_longer_document_does_not_take_longer_than_its_windows_allow() -> None
 def test_a_tokenizer_that_is_none_is_refused(tmp_path: Path) -> None:
     """The message names the file."""
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(ArtefactError, match=r"tokenizer\.json is not a tokenizer\.json"):
+    with pytest.raises(ArtefactError, match=r"tokenizer\.json is not a valid tokenizer\.json"):
         Tokeniser.open(tmp_path / "tokenizer.json", 512)
 
 

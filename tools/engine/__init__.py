@@ -1,6 +1,6 @@
-"""Measurements of a serving engine, a script a claim: `python -m tools.engine.NAME`.
+"""Measurements of the serving engine, one script per claim: `python -m tools.engine.NAME`.
 
-Each starts the server by its command (or takes a URL), prints what it found and writes every raw sample to a file.
-They know a reranker only by its URL, as the whole bench does, so a rival can be put in its place with `--url` and
+Each script starts the server by its command (or takes a URL), prints the figures and writes all raw samples to a file.
+Like the bench, the scripts access a reranker only by its URL, so another server can be measured with `--url` and
 `--route`.
 """

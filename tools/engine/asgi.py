@@ -1,8 +1,8 @@
-"""`python -m tools.engine.asgi`: the same app under several ASGI servers, in turn (`pip install granian hypercorn`).
+"""Compare ASGI servers running the same app: `python -m tools.engine.asgi` (needs `pip install granian hypercorn`).
 
-Requests go one after another on one connection. The figures are the median round trip, and the processor time that the
-whole server takes for a request, which a busy machine changes least. `/health` shows the server, `/v1/rerank` with one
-document what is left of it in use.
+Requests are sent one after another on one connection, to the servers in turn. The figures are the median round trip and
+the server's CPU time per request, which other load on the machine affects least. `/health` shows the server's own cost,
+`/v1/rerank` with one document its effect on a real request.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ SERVERS = {
     "uvicorn, httptools and uvloop": UVICORN,
     "uvicorn, h11 and asyncio": f"{UVICORN} --http h11 --loop asyncio",
     "granian": f"granian {APP} --factory --interface asgi --no-access-log --no-ws",
-    # hypercorn has no --port: the shell is given `--port N` and hands the number on
+    # hypercorn has no --port option: the shell receives `--port N` and passes on the number
     "hypercorn, uvloop": f"sh -c 'exec hypercorn \"{APP}()\" --worker-class uvloop --bind 127.0.0.1:$1'",
 }
 START_TIMEOUT_S = 60.0
@@ -41,17 +41,17 @@ BODIES: dict[str, bytes | None] = {
 
 
 def app() -> Any:
-    """What `rerank serve` serves."""
+    """Create the app that `rerank serve` serves."""
     model = LoadedModel.open(EMBEDDED, device="cpu")
     return create_app(model, Settings(), ApiKeys((), None), lambda _: None)
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--rounds", default=5)
-@click.option("--requests", default=400, help="Requests in each round to each route.")
-@click.option("--out", type=click.Path(path_type=Path), help="File for the figures.")
+@click.option("--rounds", default=5, help="Number of rounds.")
+@click.option("--requests", default=400, help="Requests per round and route.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write the figures to.")
 def main(rounds: int, requests: int, out: Path | None) -> None:
-    """Measure and print a table."""
+    """Measure latency and CPU time of the app under several ASGI servers."""
     found: dict[str, dict[str, list[tuple[float, float]]]] = {name: {r: [] for r in BODIES} for name in SERVERS}
     with contextlib.ExitStack() as stack:
         urls = {name: stack.enter_context(local_server(command, START_TIMEOUT_S)) for name, command in SERVERS.items()}
@@ -62,7 +62,7 @@ def main(rounds: int, requests: int, out: Path | None) -> None:
     for name, routes in found.items():
         cells = [
             f"{route}: P50 {statistics.median(p50 for p50, _ in each):.2f} ms, "
-            f"processor {statistics.median(cpu for _, cpu in each):.2f} ms"
+            f"CPU {statistics.median(cpu for _, cpu in each):.2f} ms"
             for route, each in routes.items()
         ]
         click.echo(f"{name:<32}" + "   ".join(cells))
@@ -72,7 +72,7 @@ def main(rounds: int, requests: int, out: Path | None) -> None:
 
 
 def _measure(url: str, route: str, requests: int) -> tuple[float, float]:
-    """Milliseconds of a request: the median round trip, and the server's processor time."""
+    """Return the median round trip and the server's CPU time per request, in milliseconds."""
     pid = pid_of(url)
     connection = http.client.HTTPConnection(url.removeprefix("http://"))
     connection.connect()

@@ -1,7 +1,8 @@
-"""`python -m tools.engine.fairness`: what a small request pays while large ones are under way.
+"""Measure how much large requests slow down small ones: `python -m tools.engine.fairness`.
 
-The P90 of requests with 5 documents, one at a time: alone, and while four clients keep requests of 1,000 documents in
-flight. Their ratio is the figure; the large ones' documents per second stand beside it, so that it is not bought.
+The figure is the ratio of the P90 of requests with 5 documents, sent one at a time, with and without four clients that
+keep requests of 1,000 documents in flight. The large requests' documents per second are also shown, since fairness must
+not come at the cost of throughput.
 """
 
 import asyncio
@@ -37,19 +38,19 @@ LARGE_CLIENTS = 4
 @ROUTE
 @SERVER
 @OUT
-@click.option("--small", default=100, show_default=True, help="Small requests of each phase.")
-@click.option("--large-documents", default=1000, show_default=True)
+@click.option("--small", default=100, show_default=True, help="Small requests per phase.")
+@click.option("--large-documents", default=1000, show_default=True, help="Documents per large request.")
 def main(
     pairs: Path, url: str | None, route: str, server: str, out: Path | None, small: int, large_documents: int
 ) -> None:
-    """Measure and print both percentiles."""
+    """Measure the latency of small requests, alone and beside large ones."""
     with reranker(url, server) as at:
         found = asyncio.run(
             _measure(at, route, make_requests(pairs, 5, small), make_requests(pairs, large_documents, 64, seed=1))
         )
     alone, beside = latency_ms(found["alone"], 90), latency_ms(found["beside"], 90)
     click.echo(
-        f"5 documents, P90: alone {alone:.1f} ms, beside large requests {beside:.1f} ms: {beside / alone:.2f} times"
+        f"5 documents, P90: alone {alone:.1f} ms, beside large requests {beside:.1f} ms, ratio {beside / alone:.2f}"
     )
     click.echo(f"large requests: {documents_per_s(found['large']):.0f} documents/s")
     write(out, at, found.pop("info"), {"route": route, "small": small, "large_documents": large_documents}, found)

@@ -1,9 +1,9 @@
-"""`python -m tools.engine.lengths`: documents of real lengths, in the engine's order and in the order of their coming.
+"""Compare the engine's batching with naive batches on documents of real lengths: `python -m tools.engine.lengths`.
 
-The mix is MS MARCO passages, ArguAna arguments and FiQA answers in equal parts, and 2 % of documents of 2,000 tokens.
-On the CPU, alternating: a pair a run on every lane, as the engine does, against batches of 32 in the order of coming,
-padded to their longest, all CPUs on each. For a GPU, where there must be batches, the padding of those that the true
-queue forms for requests of 50 documents, at the true budget and lengths; no device is needed.
+The mix is MS MARCO passages, ArguAna arguments and FiQA answers in equal parts, with 2 % documents of 2,000 tokens. On
+the CPU it alternates between one pair per run on every inference thread, as the engine does, and batches of 32 in order
+of arrival, padded to the longest pair, with all CPUs on each batch. For a GPU, where batches are needed, it computes
+the padding of the batches that the real queue forms for requests of 50 documents; this needs no GPU.
 """
 
 import asyncio
@@ -32,17 +32,17 @@ SETS = ("msmarco-dl19", "arguana", "fiqa")
 LONG_TOKENS, LONG_SHARE = 2000, 0.02
 FIRST = 20_000
 NAIVE_BATCH = 32
-"""The batch size that sentence-transformers and infinity start from."""
+"""The default batch size of sentence-transformers and infinity."""
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Folder of BEIR folders.")
-@click.option("--model", type=click.Path(exists=True, path_type=Path), default=EMBEDDED, help="An artefact folder.")
-@click.option("--documents", default=300)
-@click.option("--rounds", default=3)
-@click.option("--out", type=click.Path(path_type=Path), help="File for the figures.")
+@click.option("--data", type=click.Path(exists=True, path_type=Path), required=True, help="Folder of BEIR datasets.")
+@click.option("--model", type=click.Path(exists=True, path_type=Path), default=EMBEDDED, help="Artefact folder.")
+@click.option("--documents", default=300, help="Number of documents to score.")
+@click.option("--rounds", default=3, help="Number of rounds.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write the figures to.")
 def main(data: Path, model: Path, documents: int, rounds: int, out: Path | None) -> None:
-    """Measure and print both figures."""
+    """Measure the engine's batching against naive batches, and the padding of both."""
     artefact = load(model)
     session = Session(artefact, CPU)
     tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
@@ -72,7 +72,7 @@ def main(data: Path, model: Path, documents: int, rounds: int, out: Path | None)
     }
     click.echo(f"{documents} documents of {min(lengths)} to {max(lengths)} tokens, median {np.median(lengths):.0f}")
     click.echo(
-        f"a pair a run {medians['engine']:.1f} s, naive batches {medians['naive']:.1f} s: {found['ratio']:.2f} x"
+        f"one pair per run {medians['engine']:.1f} s, naive batches {medians['naive']:.1f} s: {found['ratio']:.2f} x"
     )
     click.echo("padding: " + ", ".join(f"{name} {share:.1%}" for name, share in padding.items()))
     if out is not None:
@@ -81,7 +81,7 @@ def main(data: Path, model: Path, documents: int, rounds: int, out: Path | None)
 
 
 def mix(data: Path, tokeniser: Tokeniser, count: int, seed: int = 0) -> list[Pair]:
-    """Pairs of real queries and documents in random order, and long ones joined of FiQA's answers."""
+    """Make pairs of real queries and documents in random order, with some long ones joined from FiQA's answers."""
     draw = random.Random(seed)
     texts = {}
     for name in SETS:
@@ -103,10 +103,10 @@ def mix(data: Path, tokeniser: Tokeniser, count: int, seed: int = 0) -> list[Pai
 
 
 async def gpu_padding(pairs: Sequence[Pair], documents: int) -> float:
-    """Padding of the batches that the queue makes of such requests, eight of them at a time."""
+    """Return the share of padding in the batches that the queue forms with eight concurrent requests."""
 
     def run(batch: Sequence[Pair]) -> Logits:
-        time.sleep(0.01)  # some are queued meanwhile, as on a device
+        time.sleep(0.01)  # pairs are queued meanwhile, as with a real device
         return np.zeros(len(batch), np.float32)
 
     batcher = Batcher(
@@ -137,7 +137,7 @@ def _engine(session: Session, pairs: Sequence[Pair]) -> float:
 
 
 def _first(texts: Mapping[str, str]) -> list[str]:
-    """The first texts of a set, without empty ones: enough to draw from."""
+    """Return the first texts of a dataset, without empty ones, to draw from."""
     return [text for text in itertools.islice(texts.values(), FIRST) if text]
 
 

@@ -1,9 +1,9 @@
-"""`python -m tools.engine.overhead`: what HTTP, parsing and the queue cost on top of scoring in this process.
+"""Measure the overhead of HTTP, parsing and the queue over in-process scoring: `python -m tools.engine.overhead`.
 
-Requests of 50 documents go to the in-process scorer and to the server in turn: the figure is the server's time over the
-scorer's. Requests of one document go to the server alone (the scorer's threads would still spin beside it): the figure
-is what of the round trip is neither tokenising nor inference, by the server's own `Server-Timing`. Both are medians.
-The client is the standard library's, which costs little.
+Requests of 50 documents go to the in-process scorer and to the server in turn; the figure is the ratio of the server's
+time to the scorer's. Requests of one document go only to the server, since the scorer's threads would compete with it;
+the figure is the part of the round trip that is neither tokenising nor inference, according to `Server-Timing`. Both
+are medians. The client is the standard library's, which costs little.
 """
 
 import http.client
@@ -27,13 +27,15 @@ START_TIMEOUT_S = 60.0
 
 
 @click.command()
-@click.option("--pairs", type=click.Path(exists=True, path_type=Path), required=True, help="[[query, passage], …]")
-@click.option("--model", type=click.Path(path_type=Path), default=EMBEDDED, help="An artefact folder.")
-@click.option("--rounds", default=100, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), help="File for the raw samples.")
+@click.option(
+    "--pairs", type=click.Path(exists=True, path_type=Path), required=True, help="JSON file [[query, passage], …]."
+)
+@click.option("--model", type=click.Path(path_type=Path), default=EMBEDDED, help="Artefact folder.")
+@click.option("--rounds", default=100, show_default=True, help="Number of rounds.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write the raw samples to.")
 def main(pairs: Path, model: Path, rounds: int, out: Path | None) -> None:
-    """Measure and print both figures."""
-    # without a cache, for the scorer has none either
+    """Measure the overhead of the service over in-process scoring."""
+    # without a token cache, since the scorer has none either
     command = f"rerank serve --model {shlex.quote(str(model))} --device cpu --token-cache-mb 0"
     with Scorer.open(model, device="cpu") as scorer, local_server(command, START_TIMEOUT_S) as url:
         alternating = _ask(url, make_requests(pairs, 50, rounds + 10), scorer)[10:]
@@ -42,7 +44,7 @@ def main(pairs: Path, model: Path, rounds: int, out: Path | None) -> None:
     inside, outside = (statistics.median(sample[place] for sample in alternating) for place in range(2))
     click.echo(f"50 documents: in process {inside:.2f} ms, service {outside:.2f} ms: {outside / inside - 1:+.1%}")
     whole, beside = (statistics.median(sample[place] for sample in alone) for place in (1, 2))
-    click.echo(f"1 document: {whole:.2f} ms, of which neither tokenising nor inference {beside:.2f} ms")
+    click.echo(f"1 document: {whole:.2f} ms, of which {beside:.2f} ms is neither tokenising nor inference")
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(
@@ -51,7 +53,7 @@ def main(pairs: Path, model: Path, rounds: int, out: Path | None) -> None:
 
 
 def _ask(url: str, work: list[Request], scorer: Scorer | None = None) -> list[tuple[float, float, float]]:
-    """Milliseconds of each request: in this process, at the server, and what of that is HTTP, parsing and queue."""
+    """Return milliseconds per request: in process, at the server, and the server's HTTP, parsing and queue time."""
     connection = http.client.HTTPConnection(url.removeprefix("http://"))
     connection.connect()
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

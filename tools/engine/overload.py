@@ -1,8 +1,8 @@
-"""`python -m tools.engine.overload`: what comes through when more is asked than can be done.
+"""Measure the goodput under overload: `python -m tools.engine.overload`.
 
-First the most that the server does, with eight clients in a closed loop; then an open loop at half of that rate, at
-it, at twice and at five times. Goodput is of answered documents; the figure is the goodput at five times against the
-best. Refusals (429) and lateness stand beside it.
+The server's capacity is measured first, with eight clients in a closed loop; then an open loop sends 0.5, 1, 2 and 5
+times that rate. Goodput is the number of documents answered in time per second; the figure is the goodput at five times
+the capacity relative to the best. Rejected (429) and late requests are also shown.
 """
 
 import asyncio
@@ -39,9 +39,9 @@ LOADS = (0.5, 1.0, 2.0, 5.0)
 @ROUTE
 @SERVER
 @OUT
-@click.option("--documents", default=20, show_default=True, help="Documents in each request.")
-@click.option("--seconds", default=20.0, show_default=True, help="Duration of each load.")
-@click.option("--timeout-ms", default=2000, show_default=True, help="How long the clients say that they wait.")
+@click.option("--documents", default=20, show_default=True, help="Documents per request.")
+@click.option("--seconds", default=20.0, show_default=True, help="Duration of each load in seconds.")
+@click.option("--timeout-ms", default=2000, show_default=True, help="Request deadline in milliseconds.")
 def main(
     pairs: Path,
     url: str | None,
@@ -52,7 +52,7 @@ def main(
     seconds: float,
     timeout_ms: int,
 ) -> None:
-    """Measure and print a line for each load."""
+    """Measure goodput and latency at increasing load and print a line for each load."""
     with reranker(url, server) as at:
         found = asyncio.run(_measure(at, route, make_requests(pairs, documents, 500), seconds, timeout_ms))
     info, most = found.pop("info"), documents_per_s(found["closed"])
@@ -66,10 +66,10 @@ def main(
         other = sum(sample.error is not None and sample.status != 429 for sample in samples)
         p50, p90, p99 = (latency_ms(samples, percentile) for percentile in (50, 90, 99))
         click.echo(
-            f"{load:g} times: {len(samples) / seconds:.1f} requests/s asked, {goodputs[load]:.0f} documents/s in time; "
-            f"P50 {p50:.0f}, P90 {p90:.0f}, P99 {p99:.0f} ms; {refused:.0%} refused, {other} other errors"
+            f"{load:g} x capacity: {len(samples) / seconds:.1f} requests/s sent, {goodputs[load]:.0f} documents/s in "
+            f"time; P50 {p50:.0f}, P90 {p90:.0f}, P99 {p99:.0f} ms; {refused:.0%} rejected, {other} other errors"
         )
-    click.echo(f"goodput at {LOADS[-1]:g} times: {goodputs[LOADS[-1]] / max(goodputs.values()):.0%} of the best")
+    click.echo(f"goodput at {LOADS[-1]:g} x capacity: {goodputs[LOADS[-1]] / max(goodputs.values()):.0%} of the best")
     write(out, at, info, {"documents": documents, "seconds": seconds, "timeout_ms": timeout_ms}, found)
 
 

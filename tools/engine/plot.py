@@ -1,7 +1,7 @@
-"""`python -m tools.engine.plot OVERLOAD.json --out overload.svg`: the overload's record as a picture.
+"""Plot a record of `tools.engine.overload`: `python -m tools.engine.plot OVERLOAD.json --out overload.svg`.
 
-Left: what was answered in time against what was asked, and what was refused. Right: the latency of what was answered.
-Computed from the record's samples alone.
+The left plot shows the documents per second that were sent, answered in time and rejected, the right plot the latency
+of the answered requests. Everything is computed from the record's samples.
 """
 
 from pathlib import Path
@@ -21,9 +21,9 @@ PERCENTILES = (50, 90, 99)
 
 @click.command()
 @click.argument("record", type=click.Path(exists=True, path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The SVG file.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="SVG file to write.")
 def main(record: Path, out: Path) -> None:
-    """Draw the picture."""
+    """Plot the overload measurement in RECORD as an SVG file."""
     read = msgspec.json.decode(record.read_bytes())
     settings = read["provenance"]["settings"]
     rows = {load: _columns(read["found"][f"{load:g}"]) for load in LOADS}
@@ -55,7 +55,7 @@ def _columns(rows: list[list[Any]]) -> dict[str, np.ndarray[Any, np.dtype[Any]]]
 
 
 def _rates(load: dict[str, Any], settings: dict[str, Any]) -> tuple[float, float, float]:
-    """Documents a second: asked, answered in time, refused."""
+    """Return documents per second: sent, answered in time, rejected."""
     in_time = (load["status"] == 200) & (load["done_s"] - load["planned_s"] <= settings["timeout_ms"] / 1000)
     refused = load["status"] == 429
     asked, good, turned_away = (float(load["documents"][rows].sum()) for rows in (slice(None), in_time, refused))

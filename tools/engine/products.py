@@ -1,8 +1,8 @@
-"""`python -m tools.engine.products`: a layer's int8 product in the ways that ONNX Runtime has, one thread, in turn.
+"""Compare ONNX Runtime's ways to compute an int8 matrix product, on one thread: `python -m tools.engine.products`.
 
-Ours is one scale a token and one a column (`MatMulIntegerToFloat` between small operators); the other is
-`MatMulNBits` with 8 bits and int8 arithmetic, one scale for every block of both. Billions of multiplications a second,
-the 30th percentile of the times: what the machine does when nobody else is on it.
+Ours has one scale per token and one per column (`MatMulIntegerToFloat` between small operators). The alternative is
+`MatMulNBits` with 8 bits and int8 arithmetic, with one scale per block of either matrix. The figures are billions of
+multiplications per second, from the 30th percentile of the times, which is hardly affected by other load.
 """
 
 import time
@@ -22,9 +22,9 @@ STEPS = 127
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--rounds", default=40)
+@click.option("--rounds", default=40, help="Number of rounds.")
 def main(rounds: int) -> None:
-    """Measure and print a line for each shape."""
+    """Measure the rate of each kind of product (10^9 multiplications per second), a line for each shape."""
     draw = np.random.default_rng(0)
     for rows, columns in SHAPES:
         matrix = (draw.standard_normal((rows, columns)) * 0.05).astype(np.float32)
@@ -49,7 +49,7 @@ def _plain(matrix: Matrix) -> Any:
 
 
 def _by_token(matrix: Matrix) -> Any:
-    """The product as `models.prepare.quantise.PerToken` writes it."""
+    """Write the product in the same way as `models.prepare.quantise.PerToken`."""
     rounded, scales = round_columns(matrix)
     constants = {"w": rounded, "scales": scales, "axis": np.array([-1]), "least": np.array(1e-6, np.float32)}
     constants |= {

@@ -1,9 +1,10 @@
-"""`python -m tools.engine.rivals`: this server and its peers with the same weights, in turn, over HTTP, in one run.
+"""Compare the throughput of this server and others with the same weights over HTTP: `python -m tools.engine.rivals`.
 
-A checkpoint with random weights in a given shape (scores mean nothing, speed does) is prepared here, int8 and fp32, and
-served beside infinity and sentence-transformers, each as its documentation has it and in the faster ways that they
-offer. All servers stand ready; one works at a time. Of each round and of 1 and 8 clients in a closed loop: documents
-per second and the median latency. Every rival's scores are compared with torch's fp32, so that all do the same work.
+A checkpoint with random weights in a given shape (good for speed, not for scores) is prepared in int8 and fp32 and
+served beside infinity and sentence-transformers, each as documented and in the faster modes that it offers. All servers
+are running, but only one works at a time. The figures are documents per second and the median latency, with 1 and 8
+clients in a closed loop. The scores of each server are compared with those of torch in fp32, to make sure that all do
+the same work.
 """
 
 import asyncio
@@ -37,7 +38,7 @@ SENTENCE_TRANSFORMERS = "{python} tools/peers/sentence_transformers_server.py --
 
 @dataclass(frozen=True)
 class Rival:
-    """How one is started and asked."""
+    """The command that starts a server, and its routes for requests and readiness."""
 
     command: str
     route: str = "/rerank"
@@ -60,19 +61,25 @@ Rounds = dict[str, dict[int, list[list[Sample]]]]
 
 @click.command(context_settings={"show_default": True})
 @PAIRS
-@click.option("--shape", type=click.Path(exists=True, path_type=Path), required=True, help="config.json of the shape.")
 @click.option(
-    "--tokenizer", type=click.Path(exists=True, path_type=Path), required=True, help="Its tokenizer's folder."
+    "--shape", type=click.Path(exists=True, path_type=Path), required=True, help="config.json with the shape."
 )
-@click.option("--seed", default=2, help="Seed of the weights; some round so badly that int8 fails its parity gate.")
-@click.option("--work", type=click.Path(path_type=Path), default=Path(".rivals"), help="Folder for what is made.")
-@click.option("--infinity", default=".venv/infinity/bin/infinity_emb", help="Infinity's command.")
-@click.option("--python", default=".venv/sentence-transformers-onnx/bin/python", help="Python with the other peer.")
-@click.option("--only", multiple=True, help="Rivals whose name holds this.  [all]")
-@click.option("--documents", default=50, help="Documents in each request.")
-@click.option("--requests", default="6,16", help="Requests in each round, at 1 and at 8 clients.")
-@click.option("--rounds", default=3)
-@click.option("--out", type=click.Path(path_type=Path), help="File for the record with every sample.")
+@click.option(
+    "--tokenizer", type=click.Path(exists=True, path_type=Path), required=True, help="Folder of the tokenizer."
+)
+@click.option("--seed", default=2, help="Random seed of the weights; with some seeds int8 fails its parity gates.")
+@click.option("--work", type=click.Path(path_type=Path), default=Path(".rivals"), help="Working folder.")
+@click.option("--infinity", default=".venv/infinity/bin/infinity_emb", help="Command of infinity.")
+@click.option(
+    "--python",
+    default=".venv/sentence-transformers-onnx/bin/python",
+    help="Python of an environment with sentence-transformers.",
+)
+@click.option("--only", multiple=True, help="Measure only servers whose name contains this; repeatable.  [all]")
+@click.option("--documents", default=50, help="Documents per request.")
+@click.option("--requests", default="6,16", help="Requests per round with 1 and with 8 clients.")
+@click.option("--rounds", default=3, help="Number of rounds.")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write all samples to.")
 def main(
     pairs: Path,
     shape: Path,
@@ -87,7 +94,7 @@ def main(
     rounds: int,
     out: Path | None,
 ) -> None:
-    """Measure and print a table."""
+    """Compare this server's throughput with that of other rerankers and print a table."""
     checkpoint = _checkpoint(work, shape, tokenizer, seed)
     names = {
         "checkpoint": checkpoint,
@@ -132,7 +139,7 @@ def _checkpoint(work: Path, shape: Path, tokenizer: Path, seed: int) -> Path:
 
 
 def _prepare(checkpoint: Path, work: Path, chosen: Mapping[str, Rival]) -> None:
-    """Prepare the checkpoint by the command that a user would type."""
+    """Prepare the checkpoint with the command that a user would run."""
     for precision in ("int8", "fp32"):
         target = work / "models" / folder_name(str(checkpoint.resolve())) / precision
         if f"this server {precision}" in chosen and not target.is_dir():
@@ -141,7 +148,7 @@ def _prepare(checkpoint: Path, work: Path, chosen: Mapping[str, Rival]) -> None:
 
 
 async def _scores(url: str, rival: Rival, request: Request) -> list[float]:
-    """Its scores of one request in the documents' order; these also warm it up."""
+    """Return the scores of one request in the order of the documents; this also warms up the server."""
     async with Client(rerank_at(url, route=rival.route), timeout_s=600) as client:
         answer = await client.rerank("", request.query, request.documents)
     if answer.scores is None:
@@ -159,8 +166,8 @@ async def _round(url: str, rival: Rival, work: list[Request], clients: int) -> l
 
 
 def _show(samples: Rounds, scores: Mapping[str, list[float]]) -> None:
-    """Medians over the rounds: documents per second and P50, and how far the scores are from the reference's."""
-    click.echo(f"{'':<34} {'documents/s at 1, 8 clients':>28} {'P50 ms':>16}  scores' distance")
+    """Print medians over the rounds (documents per second, P50) and the largest difference of a score."""
+    click.echo(f"{'':<34} {'documents/s at 1, 8 clients':>28} {'P50 ms':>16}  max. score difference")
     for name, by in samples.items():
         rates = [statistics.median(documents_per_s(each) for each in by[clients]) for clients in CLIENTS]
         p50s = [statistics.median(latency_ms(each, 50) for each in by[clients]) for clients in CLIENTS]

@@ -1,7 +1,7 @@
-"""`python -m tools.engine.soak`: does memory stay where it is under half an hour of mixed load?
+"""Measure the growth of the server's memory under half an hour of mixed load: `python -m tools.engine.soak`.
 
-Four clients send requests of 1 to 200 documents, new texts all the time, a few refused or broken off; the server's
-resident memory is read every ten seconds. The figure is its growth from minute five to the end.
+Four clients send requests of 1 to 200 documents with ever new texts; a few requests are invalid or aborted. The
+server's resident memory is read every ten seconds. The figure is its growth from minute five to the end.
 """
 
 import asyncio
@@ -26,15 +26,16 @@ SETTLED_S = 300.0
 @PAIRS
 @SERVER
 @OUT
-@click.option("--minutes", default=30.0, show_default=True)
+@click.option("--minutes", default=30.0, show_default=True, help="Duration of the load in minutes.")
 def main(pairs: Path, server: str, out: Path | None, minutes: float) -> None:
-    """Measure and print the growth."""
+    """Measure how much the server's memory grows under mixed load."""
     with local_server(server, start_timeout_s=120) as at:
         found = asyncio.run(_measure(at, make_requests(pairs, 200, 200), minutes * 60))
     settled = [size for second, size in found["resident"] if second >= min(SETTLED_S, minutes * 30)]
     first, last = sum(settled[:6]) / len(settled[:6]), sum(settled[-6:]) / len(settled[-6:])
-    click.echo(f"{found['requests']} requests, {found['errors']} errors that were not asked for")
-    click.echo(f"resident: {first / 2**20:.0f} MiB settled, {last / 2**20:.0f} MiB at the end: {last / first - 1:+.1%}")
+    click.echo(f"{found['requests']} requests, {found['errors']} unexpected errors")
+    sizes = f"{first / 2**20:.0f} MiB after warm-up, {last / 2**20:.0f} MiB at the end"
+    click.echo(f"resident memory: {sizes}: {last / first - 1:+.1%}")
     write(out, at, found.pop("info"), {"minutes": minutes, "server": server}, found)
 
 
@@ -73,7 +74,7 @@ async def _leave_early(client: Client, query: str, documents: list[str]) -> None
 
 
 async def _resident(client: Client) -> float:
-    """The server's own figure, from its metrics, in bytes."""
+    """Read the server's resident memory in bytes from its metrics."""
     lines = (await client.text("/metrics")).splitlines()
     return float(next(line for line in lines if line.startswith("process_resident_memory_bytes")).split()[1])
 

@@ -1,6 +1,6 @@
-"""Traffic for the engine's measurements: requests of real pairs, closed and open loops, percentiles of samples.
+"""Traffic for the measurements of the engine: requests of real pairs, open loops, percentiles, records and options.
 
-The loops are those of `bench.latency.loops`, the open one for so many seconds instead of so many requests.
+The loops are those of `bench.latency.loops`; the open loop here runs for a duration instead of a number of requests.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from bench.records import Sample
 
 
 def make_requests(pairs: Path, documents: int, count: int, seed: int = 0) -> list[Request]:
-    """Make requests of a file of [query, passage] pairs: a query with passages drawn from all of them."""
+    """Make requests from a file of [query, passage] pairs: a random query with passages drawn from the whole file."""
     read = json.loads(pairs.read_text())
     passages = [passage for _, passage in read]
     draw = random.Random(seed)
@@ -35,7 +35,7 @@ def make_requests(pairs: Path, documents: int, count: int, seed: int = 0) -> lis
 async def open_loop(
     client: Client, work: Sequence[Request], per_s: float, seconds: float, seed: int = 0
 ) -> list[Sample]:
-    """Send requests at random moments (a Poisson process), so many a second on average; wait for the last answer."""
+    """Send requests as a Poisson process with a mean of `per_s` per second; wait for the last answer."""
     draw, at = random.Random(seed), 0.0
     moments_s = []
     while (at := at + draw.expovariate(per_s)) < seconds:
@@ -44,13 +44,13 @@ async def open_loop(
 
 
 def latency_ms(samples: Sequence[Sample], percentile: float) -> float:
-    """A percentile of the successes' latencies, from the planned moment; NaN without any."""
+    """Return a percentile of successful requests' latency, from the planned time; NaN if there are none."""
     taken = [(sample.done_s - sample.planned_s) * 1000 for sample in samples if sample.error is None]
     return float(np.percentile(taken, percentile)) if taken else float("nan")
 
 
 def documents_per_s(samples: Sequence[Sample], seconds: float | None = None) -> float:
-    """Documents of successes over the wall time, or over so many seconds."""
+    """Return the documents per second of successful requests over the wall time, or over `seconds`."""
     good = [sample for sample in samples if sample.error is None]
     wall_s = max(s.done_s for s in samples) - min(s.planned_s for s in samples) if seconds is None else seconds
     return sum(sample.documents for sample in good) / wall_s
@@ -58,7 +58,7 @@ def documents_per_s(samples: Sequence[Sample], seconds: float | None = None) -> 
 
 @contextlib.contextmanager
 def reranker(url: str | None, command: str) -> Iterator[str]:
-    """The URL that is given, or that of a server started for this."""
+    """Yield the given URL, or that of a server started for the duration of the block."""
     if url is not None:
         yield url
     else:
@@ -67,7 +67,7 @@ def reranker(url: str | None, command: str) -> Iterator[str]:
 
 
 def write(path: Path | None, url: str, server: dict[str, Any] | None, settings: dict[str, Any], found: Any) -> None:
-    """Write a record: what was found, every raw sample in it, and how it was made."""
+    """Write a record: the results with all raw samples, and their provenance."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         record = {"provenance": to_builtins(gather(url, server, settings)), "columns": COLUMNS, "found": _rows(found)}
@@ -76,11 +76,11 @@ def write(path: Path | None, url: str, server: dict[str, Any] | None, settings: 
 
 
 COLUMNS = ("documents", "planned_s", "sent_s", "first_byte_s", "done_s", "status", "tokens")
-"""What a sample's row in a record holds."""
+"""The columns of a sample's row in a record."""
 
 
 def _rows(found: Any) -> Any:
-    """Samples as rows, to a tenth of a millisecond: a record of thousands stays small."""
+    """Convert samples to rows, rounded to a tenth of a millisecond to keep records small."""
     if isinstance(found, dict):
         return {name: _rows(value) for name, value in found.items()}
     if isinstance(found, list) and found and isinstance(found[0], Sample):
@@ -90,9 +90,9 @@ def _rows(found: Any) -> Any:
 
 
 PAIRS = click.option(
-    "--pairs", type=click.Path(exists=True, path_type=Path), required=True, help="[[query, passage], …]"
+    "--pairs", type=click.Path(exists=True, path_type=Path), required=True, help="JSON file [[query, passage], …]."
 )
-URL = click.option("--url", help="A reranker that runs already, instead of starting one.")
-ROUTE = click.option("--route", default="/v1/rerank", show_default=True, help="Where it takes requests.")
-SERVER = click.option("--server", default="rerank serve", show_default=True, help="The command that starts one.")
-OUT = click.option("--out", type=click.Path(path_type=Path), help="File for the record with every sample.")
+URL = click.option("--url", help="URL of a running reranker; by default one is started.")
+ROUTE = click.option("--route", default="/v1/rerank", show_default=True, help="Route of the rerank endpoint.")
+SERVER = click.option("--server", default="rerank serve", show_default=True, help="Command that starts the server.")
+OUT = click.option("--out", type=click.Path(path_type=Path), help="File to write all samples to.")

@@ -1,3 +1,4 @@
-"""The full-size model through the whole chain on this machine, against sentence-transformers: `make full-size`,
-`make gpu-check`. No part of the suite: it takes minutes to an hour, and gigabytes.
+"""Prepare, serve and measure the full-size model against sentence-transformers: `make full-size`, `make gpu-check`.
+
+This is not part of the test suite, since it takes minutes to an hour and gigabytes.
 """

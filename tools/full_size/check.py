@@ -1,9 +1,10 @@
-"""`python -m tools.full_size.check`: prepare, verify, serve and compare the full-size model; raw samples to a file.
+"""Prepare, verify, serve and compare the full-size model: `python -m tools.full_size.check`.
 
-On a CPU: fp32 and int8 with time and peak memory of preparing, then int8's tokens per second against
-sentence-transformers fp32, alternating, and the server's resident memory on 512-token pairs. On CUDA: fp16 with its
-parity, tokens per second against sentence-transformers fp16 and the card's own matmul rate, and the P50 and P90 of 50
-passages a request at 1 and 16 clients by `rerank-bench latency`. Exit code 1 if a step fails.
+On a CPU it measures the time and peak memory of preparing fp32 and int8, the tokens per second of int8 compared
+alternately with sentence-transformers in fp32, and the server's resident memory on 512-token pairs. On CUDA it measures
+the parity of fp16, the tokens per second compared with sentence-transformers in fp16 and with the GPU's matmul rate,
+and the P50 and P90 of requests with 50 passages at 1 and 16 clients (`rerank-bench latency`). It exits with 1 if a step
+fails.
 """
 
 import json
@@ -28,21 +29,33 @@ from tools.full_size.scorers import RerankServer, SentenceTransformers, rerank_s
 BIN = Path(sys.executable).parent
 MATMUL = 8192
 FLOP_PER_TOKEN = 2 * 303_000_000
-"""What a token costs in bge-reranker-v2-m3, outside the embedding table and the attention's own products."""
+"""The cost of a token in bge-reranker-v2-m3, without the embedding table and the products inside the attention."""
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--model", default="bge-reranker-v2-m3", help="What `rerank models prepare` takes.")
-@click.option("--stand-in", type=click.Path(path_type=Path), help="Random weights in the shape of this config.json.")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu")
+@click.option("--model", default="bge-reranker-v2-m3", help="Name, hub id or folder of the model to prepare.")
 @click.option(
-    "--precision", "chosen", multiple=True, help="What to prepare; the first is served.  [int8 and fp32; fp16]"
+    "--stand-in", type=click.Path(path_type=Path), help="Use random weights in the shape of this config.json."
 )
-@click.option("--peer", type=click.Path(path_type=Path), required=True, help="Python with sentence-transformers.")
-@click.option("--work", type=click.Path(path_type=Path), default=Path(".full-size"), help="Folder for gigabytes.")
-@click.option("--data", default="sample", help="Dataset of the latency profile (CUDA).")
-@click.option("--rounds", default=5, help="Times that each side is measured, in turn.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the record.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Device to measure on.")
+@click.option(
+    "--precision",
+    "chosen",
+    multiple=True,
+    help="Precision to prepare; repeatable; the first is served.  [cpu: int8 and fp32; cuda: fp16]",
+)
+@click.option(
+    "--peer",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Python of an environment with sentence-transformers.",
+)
+@click.option(
+    "--work", type=click.Path(path_type=Path), default=Path(".full-size"), help="Working folder, several gigabytes."
+)
+@click.option("--data", default="sample", help="Dataset for the latency profile (CUDA only).")
+@click.option("--rounds", default=5, help="Number of rounds, in which both sides are measured in turn.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write the record to.")
 def main(
     model: str,
     stand_in: Path | None,
@@ -54,7 +67,7 @@ def main(
     rounds: int,
     out: Path | None,
 ) -> None:
-    """Run the whole check and print its figures."""
+    """Prepare, serve and compare the full-size model with sentence-transformers, and print the figures."""
     work.mkdir(parents=True, exist_ok=True)
     model = _stand_in(stand_in, work) if stand_in is not None else model
     precisions = chosen or (("int8", "fp32") if device == "cpu" else ("fp16",))
@@ -91,7 +104,7 @@ def main(
 
 
 def _stand_in(shape: Path, work: Path) -> str:
-    from tools.full_size.stand_in import make_checkpoint  # torch is not needed for a checkpoint that is there
+    from tools.full_size.stand_in import make_checkpoint  # imports torch, which an existing checkpoint does not need
 
     folder = work / "checkpoint"
     if not (folder / "model.safetensors").is_file():
@@ -101,7 +114,7 @@ def _stand_in(shape: Path, work: Path) -> str:
 
 
 def _prepare(model: str, precision: str, device: str, work: Path) -> dict[str, float]:
-    """Run `rerank models prepare` as a user would; returns its seconds and the peak of its memory."""
+    """Run `rerank models prepare` like a user; return the lines of its steps and its peak memory."""
     command = [str(BIN / "rerank"), "models", "prepare", model, "--precision", precision, "--device", device]
     process = subprocess.Popen([*command, "--models-dir", str(work / "models")], stderr=subprocess.PIPE, text=True)
     steps = []
@@ -117,7 +130,7 @@ def _prepare(model: str, precision: str, device: str, work: Path) -> dict[str, f
 def _compare(
     ours: RerankServer, theirs: SentenceTransformers, folder: Path, length: int, count: int, rounds: int
 ) -> dict[str, Any]:
-    """Score the same pairs of one length by both in turn; tokens per second of each round, and the ratio of medians."""
+    """Score the same pairs with both in turn; return tokens per second of each round and the ratio of medians."""
     query, documents, tokens = _documents(folder, length, count)
     for scorer in (ours, theirs):
         scorer.score(query, documents[:2])
@@ -130,7 +143,7 @@ def _compare(
 
 
 def _documents(folder: Path, length: int, count: int) -> tuple[str, list[str], int]:
-    """Make documents whose pairs with the query have at most `length` tokens, and nearly so."""
+    """Make documents whose pairs with the query have nearly, and at most, `length` tokens."""
     texts = read_texts()
     query, artefact = texts[0].query, load(folder)
     tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
@@ -150,7 +163,7 @@ def _documents(folder: Path, length: int, count: int) -> tuple[str, list[str], i
 
 
 def _latency(url: str, clients: int, data: str) -> dict[str, Any]:
-    """P50, P90 and documents per second of 50 passages a request, by the bench's own command."""
+    """Measure the latency of requests with 50 passages with the bench's own command."""
     command = [str(BIN / "rerank-bench"), "latency", "--url", url, "--data", data, "--concurrency", str(clients)]
     with tempfile.TemporaryDirectory() as results:
         subprocess.run([*command, "--requests", "200", "--warm-up", "20", "--results", results], check=True)
@@ -170,7 +183,7 @@ def _machine(device: str) -> str:
 
 
 def _name(device: str, machine: str) -> str:
-    """Name a record after the kind of device, so that those of another kind are not overwritten."""
+    """Return a record's name by the kind of device, so that records of other kinds are not overwritten."""
     return device if device == "cuda" else "cpu-vnni" if "vnni" in machine else "cpu-avx2"
 
 
@@ -191,9 +204,9 @@ def _show(record: dict[str, Any]) -> None:
         )
         if "matmul_flops" in record:
             share = medians["ours"] * FLOP_PER_TOKEN / record["matmul_flops"]
-            click.echo(f"{name}: {share:.0%} of the card's matmul rate of {record['matmul_flops'] / 1e12:.0f} TFLOP/s")
+            click.echo(f"{name}: {share:.0%} of the GPU's matmul rate of {record['matmul_flops'] / 1e12:.0f} TFLOP/s")
     resident = record["resident"]
-    click.echo(f"resident: {resident['VmRSS'] / 2**30:.2f} GiB, at most {resident['VmHWM'] / 2**30:.2f} GiB")
+    click.echo(f"resident memory: {resident['VmRSS'] / 2**30:.2f} GiB, peak {resident['VmHWM'] / 2**30:.2f} GiB")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The two that are compared: our server over HTTP, and sentence-transformers in a process of its own environment.
+"""The two scorers that are compared: our server over HTTP, and sentence-transformers in its own environment.
 
-Both score the same texts and tell the seconds that it took.
+Both score the same texts and report the time they took.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ class RerankServer:
     http: httpx.Client
 
     def score(self, query: str, documents: Sequence[str]) -> dict[str, Any]:
-        """Rerank over HTTP; returns seconds, scores in the documents' order and tokens."""
+        """Rerank over HTTP; return seconds, tokens, and scores in the order of the documents."""
         start = time.perf_counter()
         answer = self.http.post("/v1/rerank", json={"query": query, "documents": documents}).raise_for_status()
         seconds = time.perf_counter() - start
@@ -41,7 +41,7 @@ class RerankServer:
         return {"seconds": seconds, "scores": scores, "tokens": body["usage"]["total_tokens"]}
 
     def resident_bytes(self) -> dict[str, int]:
-        """The server's resident memory now and at its highest, from the kernel."""
+        """Return the server's current and peak resident memory."""
         return local_process.resident_bytes(local_process.pid_of(self.url))
 
 
@@ -57,7 +57,7 @@ def rerank_server(*flags: str) -> Iterator[RerankServer]:
 
 
 class SentenceTransformers:
-    """sentence-transformers in its own environment; a with block ends its process."""
+    """A process with sentence-transformers in its own environment; use it in a with block to end it."""
 
     def __init__(self, python: Path, model: str, revision: str, device: str, dtype: str) -> None:
         command = [str(python), str(PROGRAM), model, revision, device, dtype]
@@ -73,16 +73,16 @@ class SentenceTransformers:
         self._process.wait()
 
     def score(self, query: str, documents: Sequence[str]) -> dict[str, Any]:
-        """Score as its documentation shows; returns seconds and scores."""
+        """Score as in the library's documentation; return seconds and scores."""
         return self._ask({"query": query, "documents": list(documents)})
 
     def flops(self, size: int) -> float:
-        """The device's matmul rate in FLOP/s."""
+        """Return the device's matmul rate in FLOP/s."""
         return float(self._ask({"matmul": size})["flops"])
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         if self._process.stdin is None:
-            raise RuntimeError("sentence-transformers' process has no stdin")
+            raise RuntimeError("the process of sentence-transformers has no stdin")
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         return self._answer()
@@ -90,6 +90,6 @@ class SentenceTransformers:
     def _answer(self) -> dict[str, Any]:
         line = self._process.stdout.readline() if self._process.stdout is not None else ""
         if not line:
-            raise RuntimeError("sentence-transformers' process ended: its message is above")
+            raise RuntimeError("the process of sentence-transformers ended unexpectedly: see its message above")
         answer: dict[str, Any] = json.loads(line)
         return answer

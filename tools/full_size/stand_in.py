@@ -1,6 +1,6 @@
-"""A checkpoint of a model's shape with random weights from a seed: stands in for weights that are not to be had.
+"""Make a checkpoint with random weights in the shape of a model whose weights are not available.
 
-Good for speed, memory and numeric parity, which depend on the shape; its scores mean nothing.
+It is good for measuring speed, memory and numeric parity, which depend on the shape; its scores are meaningless.
 """
 
 import json
@@ -15,10 +15,10 @@ from models.prepare.torch_model import quiet
 from models.tokenise import Tokeniser
 
 SHARPER = 2.0
-"""Factor on the queries' and keys' weights of a deep stand-in."""
+"""The factor on the query and key weights of a deep stand-in."""
 PROBES, PROBE_TOKENS = 24, 64
 SPREAD = 4.0
-"""Standard deviation of a deep stand-in's logits, about that of trained rerankers."""
+"""The standard deviation of a deep stand-in's logits, about that of trained rerankers."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
@@ -28,12 +28,12 @@ def make_checkpoint(
     """Write config, weights and tokenizer files into a folder and return it.
 
     Args:
-        folder: where to; made if it is not there.
-        config: a config.json's content.
-        tokenizer: the folder of the tokenizer's files.
-        seed: of the weights. Biases and norms are random too, so that none is left out unnoticed.
-        deep: sharpen the attention, and let the classifier read the direction in which pairs differ most. The logits of
-            plain random layers, 24 on top of each other, hardly differ, and rounding shifts them all: nothing to rank.
+        folder: the folder to write to, created if it does not exist.
+        config: the content of config.json.
+        tokenizer: the folder with the tokenizer's files.
+        seed: the random seed of the weights. Biases and norms are random too, so that a missing one is noticed.
+        deep: sharpen the attention, and let the classifier read the direction in which pairs differ most. Otherwise the
+            logits of 24 random layers hardly differ, and rounding shifts them all, so there is nothing to rank.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
@@ -56,7 +56,7 @@ def make_checkpoint(
 
 
 def _read_what_differs(model: PreTrainedModel, tokenizer: Path) -> None:
-    """Point a BERT or RoBERTa classifier's last layer along the first principal direction of some pairs' vectors."""
+    """Align a BERT or RoBERTa classifier's last layer with the first principal component of some pairs' vectors."""
     tokeniser = Tokeniser.open(tokenizer, PROBE_TOKENS)
     pairs = [tokeniser.pairs(text.query, [text.passage])[0] for text in read_texts()[:PROBES]]
     roberta = hasattr(model.classifier, "out_proj")

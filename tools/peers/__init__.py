@@ -1,4 +1,4 @@
-"""Programs for the environments of other makers' libraries, which Make builds from the requirement files beside them.
+"""Programs that run in separate environments with third-party libraries, which make builds from the files beside them.
 
-They import nothing of ours, and the library itself only when they start to work.
+They import nothing from this project, and the library itself only when they start to work.
 """

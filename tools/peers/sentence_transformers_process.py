@@ -1,6 +1,6 @@
-"""sentence-transformers' CrossEncoder as a process: `sentence_transformers_process.py MODEL REVISION DEVICE DTYPE`.
+"""Run sentence-transformers' CrossEncoder as a process: `sentence_transformers_process.py MODEL REVISION DEVICE DTYPE`.
 
-Reads a JSON line {"query", "documents"} or {"matmul": size}, answers with a JSON line {"seconds", ...}.
+For each JSON line {"query", "documents"} or {"matmul": size} on stdin it writes a JSON line {"seconds", ...} to stdout.
 """
 
 import argparse
@@ -13,10 +13,10 @@ from typing import Any
 def main() -> None:
     """Answer lines until stdin ends."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", help="a checkpoint's folder or name")
-    parser.add_argument("revision", help="its revision on the hub; empty for a folder")
-    parser.add_argument("device", choices=["cpu", "cuda"])
-    parser.add_argument("dtype", choices=["float32", "float16", "bfloat16"])
+    parser.add_argument("model", help="folder of a checkpoint or hub id")
+    parser.add_argument("revision", help="revision on the hub; empty for a folder")
+    parser.add_argument("device", choices=["cpu", "cuda"], help="device to run on")
+    parser.add_argument("dtype", choices=["float32", "float16", "bfloat16"], help="torch dtype of the model")
     options = parser.parse_args()
     import torch
     from sentence_transformers import CrossEncoder
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def score(encoder: Any, request: dict[str, Any], device: str) -> dict[str, object]:
-    """Time one call as its documentation shows it: `predict` with its default batches of 32."""
+    """Time one call as in the library's documentation: `predict` with its default batch size of 32."""
     import torch
 
     pairs = [(request["query"], document) for document in request["documents"]]
@@ -48,7 +48,7 @@ def score(encoder: Any, request: dict[str, Any], device: str) -> dict[str, objec
 
 
 def matmul(size: int, device: str, dtype: str, runs: int = 20) -> dict[str, object]:
-    """Measure the device's own rate: square products, the best of some runs, in FLOP/s."""
+    """Measure the device's matmul rate in FLOP/s: the best of several products of square matrices."""
     import torch
 
     left, right = (torch.randn(size, size, device=device, dtype=getattr(torch, dtype)) for _ in range(2))

@@ -1,7 +1,7 @@
-"""A rerank route over sentence-transformers' CrossEncoder, so that it can be measured like any server: by its URL.
+"""A minimal rerank server around sentence-transformers' CrossEncoder, so that it can be measured by URL.
 
-Run by the Python of the peer's own environment. As little as there can be around the library: one lock around
-`predict` with the library's own defaults, HTTP from the standard library, the answer in the shape of `/v1/rerank`.
+It runs with the Python of a separate environment and adds as little as possible to the library: a lock around `predict`
+with the library's defaults, the standard library's HTTP server, and responses in the shape of `/v1/rerank`.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def load(model: str, backend: str, dtype: str) -> Any:
-    """The model on the CPU: torch in a dtype, or ONNX in fp32 or, quantised by the library itself, int8."""
+    """Load the model on the CPU: torch in a dtype, or ONNX in fp32 or in int8 as quantised by the library itself."""
     from sentence_transformers import CrossEncoder, export_dynamic_quantized_onnx_model
 
     if backend == "torch":
@@ -28,7 +28,7 @@ def load(model: str, backend: str, dtype: str) -> Any:
 
 
 def handler(encoder: Any) -> type[BaseHTTPRequestHandler]:
-    """Answers GET with 200 and POST with a ranking."""
+    """Make a handler class that answers GET with 200 and POST with a ranking."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -59,14 +59,14 @@ def handler(encoder: Any) -> type[BaseHTTPRequestHandler]:
 
 
 def main() -> None:
-    """Serve until killed."""
+    """Serve until the process is killed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--backend", choices=["torch", "onnx"], default="torch")
+    parser.add_argument("--model", required=True, help="folder of a checkpoint or hub id")
+    parser.add_argument("--backend", choices=["torch", "onnx"], default="torch", help="backend (default: %(default)s)")
     parser.add_argument(
-        "--dtype", default="float32", help="float32, bfloat16; onnx: float32, int8-avx2, int8-avx512_vnni"
+        "--dtype", default="float32", help="torch: float32, bfloat16; onnx: float32, int8-avx2, int8-avx512_vnni"
     )
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--port", type=int, required=True, help="port to listen on, on 127.0.0.1")
     options = parser.parse_args()
     encoder = load(options.model, options.backend, options.dtype)
     encoder.predict([("warm", "up")])

@@ -107,7 +107,7 @@ def test_a_difference_is_bounded_in_spreads(precision: str, name: str) -> None:
     assert failures(agreement(**{name: bound * SPREAD * 0.999}), precision) == []
     (failure,) = failures(agreement(**{name: bound * SPREAD * 1.001}), precision)
     assert failure.startswith(f"{LABELS[name]} ")
-    assert f"over {bound:g} of the logits' spread 2" in failure
+    assert f"exceeds {bound:g} x 2, the logits' standard deviation" in failure
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

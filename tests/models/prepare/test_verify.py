@@ -56,7 +56,7 @@ def test_one_changed_logit_of_the_reference_fails_the_worst_gate(tmp_path: Path,
     artefact(tmp_path / "bad", changed={place: change})
     (failure,) = verdict_of(tmp_path / "bad").failures
     assert failure.startswith("worst difference ")
-    assert "over 0.005 of the logits' spread" in failure
+    assert "exceeds 0.005 x " in failure
     artefact(tmp_path / "near", changed={place: change / 2})
     assert verdict_of(tmp_path / "near").failures == []
 

@@ -36,7 +36,11 @@ JINA = {"architectures": ["JinaBertForSequenceClassification"], "auto_map": {"Au
     [
         ({}, {"model.safetensors": None}, r"only as a pickle \(pytorch_model.bin\).* --from-onnx"),
         ({}, PLAIN | {"model.safetensors": None}, r"\(save_pretrained\)$"),
-        ({}, NO_WEIGHTS | {"openvino/openvino_model.bin": b"another runtime's"}, "has no weights: model.safetensors"),
+        (
+            {},
+            NO_WEIGHTS | {"openvino/openvino_model.bin": b"another runtime's"},
+            "has no weights: add model.safetensors",
+        ),
         ({}, {"tokenizer.json": None}, "has no tokenizer.json: save one"),
         ({}, {"config.json": None}, "has no config.json"),
         ({}, {"config.json": b"{"}, "config.json cannot be read"),
