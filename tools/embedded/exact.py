@@ -45,7 +45,7 @@ def _attend(x: Double, layer: Layer) -> Double:
 
 
 def _product(x: Double, matrix: Matrix) -> Double:
-    """Return the product in float64. The matrix is widened first: numpy multiplies mixed types without BLAS, which is slow."""
+    """Return the product in float64, widening the matrix first: numpy multiplies mixed types without BLAS, slowly."""
     product: Double = x @ matrix.astype(np.float64)
     return product
 
