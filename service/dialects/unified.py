@@ -57,7 +57,7 @@ class RerankRequest(msgspec.Struct, kw_only=True):
         int | None,
         Meta(
             description=(
-                "Number of tokens shared by neighbouring chunks; 0 by default, and at most half the length of a chunk."
+                "Number of tokens shared by neighbouring chunks; 0 by default. More than half a chunk counts as half."
             )
         ),
     ] = None

@@ -165,7 +165,7 @@ def test_chunks_count_as_documents_in_the_limit(long_server: Server) -> None:
 def test_the_openapi_document_describes_chunks(server: Server) -> None:
     """Both fields, with what they mean."""
     request = server.client.get("/docs/openapi.json").json()["components"]["schemas"]["RerankRequest"]
-    for field, said in (("max_chunks_per_doc", "the best chunk"), ("overlap_tokens", "counts as that half")):
+    for field, said in (("max_chunks_per_doc", "the best chunk"), ("overlap_tokens", "counts as half")):
         assert said in json.dumps(request["properties"][field])
         assert field not in request["required"]
 

@@ -93,7 +93,7 @@ def test_a_server_that_is_gone_is_told(screen: Screen) -> None:
     screen.rank()
     screen.page.route("**/v1/rerank", lambda route: route.abort())
     screen.page.click("#send")
-    expect(screen.page.locator("#error")).to_contain_text("No answer")
+    expect(screen.page.locator("#error")).to_contain_text("No response")
     assert screen.page.locator("#ranking").is_hidden()
 
 
