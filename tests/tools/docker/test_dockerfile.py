@@ -141,7 +141,7 @@ def test_no_address_and_no_frontend_is_fetched_by_the_file_itself() -> None:
 )
 def test_the_reader_refuses_what_the_steps_would_not_run(wrong: str) -> None:
     """An instruction that steps.py cannot carry out is an error, so that no step is skipped in silence."""
-    with pytest.raises(ValueError, match=r"not understood|has a value"):
+    with pytest.raises(ValueError, match=r"not supported|has a value"):
         read(wrong)
 
 

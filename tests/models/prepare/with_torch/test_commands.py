@@ -113,7 +113,7 @@ def test_the_prepared_model_is_listed_and_verified(first_start: Server, environ:
     verified = rerank("models", "verify", NAME, environ=environ)
     assert verified.returncode == 0, verified.stderr
     assert "all gates passed" in verified.stdout
-    assert "run one pair at a time" in verified.stdout
+    assert "runs one pair at a time" in verified.stdout
 
 
 def test_preparing_again_takes_what_is_there(first_start: Server, environ: Mapping[str, str], hub: Hub) -> None:
