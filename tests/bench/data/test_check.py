@@ -32,7 +32,7 @@ def test_every_damage_is_counted(beir: WriteBeir) -> None:
     assert "corpus.jsonl line 2: " in result.stdout
     assert "2 duplicate ids, first: " in result.stdout
     assert "corpus.jsonl line 3: duplicate id 'd1'" in result.stdout
-    assert "2 judged queries without text, the first: " in result.stdout
+    assert "2 judged queries without text, first: " in result.stdout
     assert "test.tsv line 3: the query 'q2' has no text" in result.stdout
     assert "1 judgements that contradict an earlier one" in result.stdout
     assert "cannot be used: 3 lines that cannot be read, 2 duplicate ids" in result.stderr

@@ -198,7 +198,7 @@ def test_commands_as_typed(file_server: FileServer, tmp_path: Path, monkeypatch:
     assert fetched.exit_code == 0, fetched.stderr
     assert "corpus.jsonl: has no published hash" in fetched.stderr
     listed = CliRunner().invoke(main, ["data", "list"]).stdout
-    assert f"there: {tmp_path / 'agentset-dbpedia'}" in listed
+    assert f"stored in {tmp_path / 'agentset-dbpedia'}" in listed
     assert "`rerank-bench data fetch fiqa`, about 18 MB" in listed
     for arguments, sentence in [
         (["fetch", "nosuch"], "unknown dataset 'nosuch'"),

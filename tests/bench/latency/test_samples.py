@@ -73,5 +73,5 @@ def test_a_file_that_is_no_profile_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not contain a latency profile"):
         samples.read(tmp_path / "p.parquet")
     (tmp_path / "p.json").write_text('{"record": "latency", "format": 1}', encoding="utf-8")
-    with pytest.raises(DataError, match="holds no latency figures of format 2"):
+    with pytest.raises(DataError, match="contains no latency figures of format 2"):
         records.read(tmp_path / "p.json")

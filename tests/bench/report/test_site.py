@@ -90,7 +90,7 @@ def test_a_folder_without_a_report_is_refused(tmp_path: Path) -> None:
     """Before anything is loaded, with what would make one; without the setting there is no /bench."""
     done = run_rerank("serve", "--bench-dir", str(tmp_path))
     assert done.returncode == 2
-    assert "there is no report; `rerank-bench report` writes one" in done.stderr
+    assert "has no index.html; write a report there with `rerank-bench report`" in done.stderr
 
 
 def test_without_the_setting_there_is_no_report(server: Server) -> None:
