@@ -48,6 +48,7 @@ def _unpack(entry: KnownDataset, downloads: Path, folder: Path) -> None:
                     target.parent.mkdir(exist_ok=True)
                     with opened.open(member) as source, target.open("wb") as output:
                         shutil.copyfileobj(source, output)
+    # zipfile raises NotImplementedError for an unknown compression method, RuntimeError for an encrypted member
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{archive.name} is a damaged archive: {error}") from error
 

@@ -13,7 +13,7 @@ from bench.latency.workload import Request
 from bench.records import Sample
 
 MOST_IN_FLIGHT = 1000
-"""Of an open loop: a system gives a process about as many connections."""
+"""Maximum number of unanswered requests in an open loop; systems commonly allow a process about 1,000 connections."""
 
 
 class Answer(Protocol):

@@ -55,7 +55,7 @@ def test_compresses_documents(server: Server, scores: list[float], compressor: C
 
 @COMPRESSORS
 def test_top_n(server: Server, scores: list[float], compressor: Callable[..., Any]) -> None:
-    """Of the compressor, and None for all."""
+    """The compressor's `top_n` limits the results; None returns all."""
     two = compressor(server, top_n=2).compress_documents(documents(), QUERY)
     assert_ranked(ranked(two), scores, top_n=2)
     every = compressor(server, top_n=None).rerank(DOCUMENTS, QUERY)

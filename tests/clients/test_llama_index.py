@@ -60,7 +60,7 @@ def test_ranks(server: Server, scores: list[float], logits: list[float], reranke
 
 @RERANKERS
 def test_top_n(server: Server, scores: list[float], logits: list[float], reranker: Callable[..., Any]) -> None:
-    """Of the reranker."""
+    """The reranker's `top_n` limits the results."""
     found = reranker(server, top_n=2).postprocess_nodes(nodes(), query_str=QUERY)
     assert_ranked(ranked(found), logits if reranker is nvidia else scores, top_n=2)
 

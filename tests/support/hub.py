@@ -136,6 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self) -> None:
+        """Answer a request; each of the hub's two servers has its own way."""
         raise NotImplementedError
 
     def note(self, name: str) -> Asked:

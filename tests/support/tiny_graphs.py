@@ -17,7 +17,7 @@ from tests.support.tiny import WIDTH, WORDS, Family, make_graph, make_manifest, 
 
 FAMILY: Family = "xlm-roberta"
 SCALE = 0.01
-"""Of the word vectors: small, so that no sum over a window comes near tanh's ends."""
+"""Scale of the word vectors: small, so that no sum over a pair comes near the limits of tanh."""
 
 
 def tiny(*, heeds_mask: bool = True, positions: int | None = None) -> onnx.ModelProto:

@@ -218,7 +218,7 @@ def test_interval_is_seeded_and_holds_the_mean() -> None:
 
 
 def test_interval_covers_the_truth_as_often_as_it_says() -> None:
-    """Of 200 samples of 100 queries about 95 % have the true mean in their interval."""
+    """The interval holds the true mean in about 95 % of 200 samples of 100 queries."""
     draw = np.random.default_rng(0)
     estimates = [bootstrap.estimate(draw.random(100), bootstrap.mean) for _ in range(200)]
     assert 0.91 <= sum(e.low <= 0.5 <= e.high for e in estimates) / 200 <= 0.99

@@ -73,7 +73,7 @@ def test_many_queries_agree_with_the_t_test() -> None:
 
 
 def test_chance_is_called_a_difference_as_often_as_it_says() -> None:
-    """Of 120 comparisons of equals about 5 % have p ≤ .05, and 5 % of intervals miss 0."""
+    """In 120 comparisons of equals, about 5 % have p ≤ .05 and about 5 % of the intervals miss 0."""
     draw = np.random.default_rng(0)
     results = [
         paired.compare_values(NAMES, "m", _values(draw.random(60)), _values(draw.random(60))) for _ in range(120)

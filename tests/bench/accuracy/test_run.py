@@ -145,7 +145,7 @@ def test_rankings_hold_every_candidate_with_falling_scores(reranker: FakeReranke
 
 
 def test_further_measures_and_tokens_are_told(reranker: FakeReranker, tmp_path: Path) -> None:
-    """Of rankings that are there already too; a name that is no measure's is refused before anybody is asked."""
+    """They are also computed for existing rankings; an unknown measure is refused before any request is sent."""
     flags = ["--url", reranker.url, "--data", "sample", "--results", str(tmp_path), "--depth", "10"]
     assert "unknown measure 'nDGC'" in sentence_of(bench_run(*flags, "--measure", "nDGC"))
     assert reranker.seen == []

@@ -17,7 +17,7 @@ from tests.support.arena.chat_server import ChatServer
 
 ONE_EACH = Prices(1.0, 1.0)
 PAID = 105e-6
-"""Of the endpoint's usual answer at ONE_EACH."""
+"""Cost in US dollars of the endpoint's usual answer at the prices ONE_EACH."""
 
 
 def asked_of_judge(bout: Bout) -> list[Match]:

@@ -41,7 +41,7 @@ def test_rules_decide_failures_and_identical_lists() -> None:
 
 
 def test_a_sample_is_seeded_nested_and_even(toy: Path, tmp_path: Path) -> None:
-    """Of a large and a small dataset and three pairs each, twelve matches are two of each; more hold the fewer."""
+    """With two datasets and three pairs, a sample of twelve has two of each; a larger sample contains the smaller."""
     large = write_dataset(tmp_path, 12, name="large")
     for name in ("best", "half", "worst"):
         write_run(toy / "results", large, name, {f"q{n}": good(n) for n in range(12)})

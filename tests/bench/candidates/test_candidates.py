@@ -97,7 +97,7 @@ def test_bm25_of_unknown_words_is_empty(beir: WriteBeir) -> None:
 
 
 def test_equal_bm25_scores_keep_corpus_order(beir: WriteBeir) -> None:
-    """Of 400 documents of two kinds the shorter come first, each kind in the order of the corpus, at any depth."""
+    """Among 400 documents of two kinds, the shorter come first, each kind in corpus order, at any depth."""
     texts = ["apple", "apple and a long tail of other words"] * 200
     corpus = "".join(f'{{"_id": "d{n}", "text": "{text}"}}\n' for n, text in enumerate(texts))
     folder = beir(corpus=corpus, queries='{"_id": "q1", "text": "apple"}', qrels="q1\td1\t1\n")

@@ -144,7 +144,7 @@ def test_noise_below_six_decimals_is_no_order(embeddings_server: EmbeddingsServe
 
 
 def test_equal_products_keep_corpus_order(embeddings_server: EmbeddingsServer, tmp_path: Path, beir: WriteBeir) -> None:
-    """Of 400 documents of two kinds the nearer come first, each kind in the order of the corpus."""
+    """Among 400 documents of two kinds, the nearer come first, each kind in corpus order."""
     corpus = "".join(f'{{"_id": "d{n}", "text": "{"ab" if n % 2 else "abz"}"}}\n' for n in range(400))
     folder = beir(corpus=corpus, queries='{"_id": "q1", "text": "ab"}', qrels="q1\td1\t1\n")
     frozen = freeze(datasets.load(folder), 250, dense=Dense(_model(embeddings_server), tmp_path / "cache"))

@@ -48,7 +48,7 @@ def test_draws_take_as_many_blocks_as_there_are_and_are_seeded() -> None:
 
 
 def test_percentiles_of_known_numbers() -> None:
-    """Of 1 to 101 ms, P50 is 51, P90 is 91, P99 is 100 and the mean 51: planned to done, each inside its interval."""
+    """For latencies from 1 to 101 ms, P50 is 51, P90 91, P99 100 and the mean 51, each inside its interval."""
     summary = summarise(observe([[sample(0.2 * n, (37 * n) % 101 + 1) for n in range(101)]]))
     found = [summary.p50_ms, summary.p90_ms, summary.p99_ms, summary.mean_ms]
     for estimate, expected in zip(found, [51, 91, 100, 51], strict=True):

@@ -91,7 +91,7 @@ def test_a_window_beyond_the_position_table_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_window_too_small_for_a_pair_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 16 tokens a quarter is left for the document, and four are special: refused before anything is built."""
+    """A quarter of 16 tokens is left for the document and four are special, so it is refused before building."""
     monkeypatch.setattr(prepare_module, "build", None)
     with pytest.raises(ArtefactError, match="a window of 16 tokens is too small for a pair"):
         made(tmp_path, tiny(), max_tokens=16)

@@ -48,7 +48,7 @@ def test_tau_of_lists_without_any_order() -> None:
 
 
 def test_the_best_shared_are_counted_by_place_not_by_order() -> None:
-    """Of the reference's three best (places 4, 3, 2) two are among the artefact's (4, 2, 0), in whatever order."""
+    """Two of the reference's three best (4, 3, 2) are among the artefact's three (4, 2, 0); order is ignored."""
     expected, found = logits(1, 2, 3, 4, 5), logits(8, 1, 9, 2, 7)
     assert top_shared(expected, found, top=3) == pytest.approx(2 / 3)
     assert top_shared(expected, -expected, top=2) == 0.0
@@ -56,7 +56,7 @@ def test_the_best_shared_are_counted_by_place_not_by_order() -> None:
 
 
 def test_the_best_are_ten() -> None:
-    """Of 20 places the reversed list shares none of its best, and one that swaps places 9 and 10 shares nine in ten."""
+    """A reversed list of 20 shares none of its ten best; swapping ranks 9 and 10 leaves nine in ten shared."""
     expected = np.arange(20, 0, -1).astype(np.float32)
     assert top_shared(expected, -expected) == 0.0
     swapped = expected.copy()

@@ -216,7 +216,7 @@ def test_ort_operators_outlive_a_newer_opset(tmp_path: Path) -> None:
 
 
 def test_a_graph_that_is_new_enough_is_left_alone(tmp_path: Path) -> None:
-    """Of the same opset or a newer one: not a byte changes."""
+    """A graph of the same opset, or of a newer one, does not change by a byte."""
     made = encoder()
     made.opset_import.insert(0, made.opset_import.pop())
     assert [entry.domain for entry in made.opset_import] == ["com.microsoft", ""]

@@ -95,7 +95,7 @@ def test_a_table_errs_by_half_a_step_of_its_row(tmp_path: Path) -> None:
 
 
 def test_products_and_the_big_table_are_rounded_and_nothing_else(tmp_path: Path) -> None:
-    """Of an encoder: every MatMul and the word table; the small table, the norms and the classifier stay in fp32."""
+    """In an encoder, every MatMul and the word table; small table, norms and classifier stay in fp32."""
     graph = Graph(int8(tmp_path, encoder()))
     operators = graph.operators()
     assert operators["MatMulIntegerToFloat"] == 10

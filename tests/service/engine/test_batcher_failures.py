@@ -68,7 +68,7 @@ def test_a_logit_that_is_not_finite_is_a_failure() -> None:
 
 
 def test_a_failing_pair_is_found_by_halves() -> None:
-    """Of 64 pairs in a batch one is guilty: 13 runs, not 65, and every other request is answered."""
+    """One of 64 pairs in a batch fails: it is found in 13 runs, not 65, and all other requests are answered."""
     runs: list[int] = []
 
     def model(batch: Sequence[Pair]) -> Logits:

@@ -165,7 +165,7 @@ def test_large_requests_that_are_under_way_are_not_all_ahead_of_a_small_one() ->
 
 
 def test_who_would_make_room() -> None:
-    """Of lower priority only: the lowest first, and of those the newest."""
+    """Only requests of lower priority make room: the lowest first, and among those the newest first."""
     scheduler = queued(
         Request("a", 1, priority=3),
         Request("b", 2, priority=9),

@@ -13,7 +13,7 @@ def test_an_estimate_is_of_what_will_be_tokenised() -> None:
 
 
 def test_an_estimate_learns_and_stays_below() -> None:
-    """Of texts of four characters a token it comes near that, from below."""
+    """For texts of four characters per token, the estimate approaches the true number from below."""
     estimator, job = TokenEstimator(64), Job(query="abcd", documents=["abcd" * 8 + f"{n:4}" for n in range(10)])
     true = (4 + 36) * 10 // 4
     assert estimator.tokens([job]) < true
