@@ -6,6 +6,7 @@ here, because the library would break them by id. A measure's key is its name as
 `nDCG@10` or, for graded judgements, `R(rel=2)@10`.
 """
 
+import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,7 +49,7 @@ def per_query(
         further: names of additional measures, such as `AP` or `R@100`.
 
     Raises:
-        BenchError: a name is not that of a measure.
+        BenchError: a name is not that of a measure, or the program that computes a measure fails.
     """
     measures = list(dict.fromkeys([*STANDARD, *(_named(name) for name in further)]))
     measures = [_counting_from(relevance_level, measure) for measure in measures]
@@ -56,8 +57,12 @@ def per_query(
     run = {query_id: _falling_scores(ranking) for query_id, ranking in rankings.items() if query_id in qrels}
     # Below 0 is not relevant for trec_eval too, which in its present build crashes where all of a query's grades are.
     judged = {query_id: {i: max(grade, 0) for i, grade in grades.items()} for query_id, grades in qrels.items()}
-    for metric in ir_measures.iter_calc(measures, judged, run):
-        values[str(metric.measure)][metric.query_id] = float(metric.value)
+    try:
+        for metric in ir_measures.iter_calc(measures, judged, run):
+            values[str(metric.measure)][metric.query_id] = float(metric.value)
+    except (subprocess.SubprocessError, OSError) as error:  # some measures run a program, such as ERR a Perl script
+        names = ", ".join(further)
+        raise BenchError(f"one of the further measures ({names}) runs a program that failed here: {error}") from error
     return values
 
 

@@ -104,11 +104,6 @@ class Batcher:
         return self._scheduler.pairs + len(self._staged)
 
     @property
-    def max_queue_tokens(self) -> int:
-        """Maximum number of waiting tokens."""
-        return self._admission.max_queue_tokens
-
-    @property
     def tokens_per_s(self) -> float:
         """Measured throughput of all inference threads together; 0 before the first run."""
         return self._throughput.tokens_per_s

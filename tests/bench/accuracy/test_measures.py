@@ -157,6 +157,12 @@ def test_a_measure_that_cannot_be_computed_is_one_sentence(name: str) -> None:
         measures.check([name])
 
 
+def test_a_measure_whose_program_fails_is_one_sentence() -> None:
+    """The Perl script that computes ERR fails on ids that are not numbers, or is not there at all."""
+    with pytest.raises(BenchError, match=r"further measures \(ERR@10\) runs a program that failed here"):
+        measures.per_query(GRADES, {"q": ["c", "b", "a"]}, 1, further=["ERR@10"])
+
+
 @given(
     qrels=st.dictionaries(
         st.sampled_from(["q1", "q2", "q3"]),
