@@ -25,7 +25,6 @@ class Swarm:
     log: str
     samples: list[LoadSample]
     locust_requests: int
-    locust_per_s: float
 
 
 def start(*flags: str) -> subprocess.Popen[bytes]:
@@ -52,8 +51,8 @@ def swarm(folder: Path, url: str, *flags: str, workers: int = 0, timeout_s: floa
     finally:
         _end(processes)
     samples = read(folder / "samples.jsonl")[1] if (folder / "samples.jsonl").exists() else []
-    requests, per_s = _locusts_own(folder / "locust_stats.csv")
-    return Swarm(leader.returncode, out.decode(), log.decode(), samples, requests, per_s)
+    requests = _locusts_own(folder / "locust_stats.csv")
+    return Swarm(leader.returncode, out.decode(), log.decode(), samples, requests)
 
 
 def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
@@ -65,8 +64,8 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
                 pipe.close()
 
 
-def _locusts_own(file: Path) -> tuple[int, float]:
-    """Requests, and requests a second, of the last row, which is all together."""
+def _locusts_own(file: Path) -> int:
+    """The number of requests in locust's own table; its last row is the sum of all."""
     with file.open() as lines:
         rows = list(csv.DictReader(lines))
-    return (int(rows[-1]["Request Count"]), float(rows[-1]["Requests/s"])) if rows else (0, 0.0)
+    return int(rows[-1]["Request Count"]) if rows else 0

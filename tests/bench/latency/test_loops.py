@@ -74,9 +74,9 @@ def test_percentiles_are_those_of_the_known_delays(known_server: StartKnownServe
     observed = observe([samples])
     extra_ms = observed.latency_ms - delays_ms
     assert extra_ms.min() >= 0
-    assert np.median(extra_ms) < 20
-    assert _p(observed)["P50"] == pytest.approx(float(np.percentile(delays_ms, 50)), abs=25)
-    assert _p(observed)["P90"] == pytest.approx(float(np.percentile(delays_ms, 90)), abs=40)
+    assert np.median(extra_ms) < 50
+    assert _p(observed)["P50"] == pytest.approx(float(np.percentile(delays_ms, 50)), abs=50)
+    assert _p(observed)["P90"] == pytest.approx(float(np.percentile(delays_ms, 90)), abs=60)
     assert [sample.server_timing_ms.keys() for sample in samples] == [{"inference"}] * 50
 
 

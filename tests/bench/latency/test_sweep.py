@@ -149,11 +149,11 @@ def test_a_contestants_own_limit_is_kept(reranker: FakeReranker, tmp_path: Path)
 
 
 def test_a_limit_of_our_own_is_no_part_of_the_latency(reranker: FakeReranker, tmp_path: Path) -> None:
-    """600 requests a minute at most: a closed loop waits a tenth of a second for each, and none of it is counted."""
-    [found] = _measure([_contestant("a", reranker.url, per_minute=600)], Sweep(documents=(2,), requests=6), tmp_path)
+    """240 requests a minute at most: a closed loop waits a quarter of a second for each, and none of it is counted."""
+    [found] = _measure([_contestant("a", reranker.url, per_minute=240)], Sweep(documents=(2,), requests=6), tmp_path)
     summary = found.points[0].summary
     assert summary.refused is None
     assert summary.p50_ms is not None
-    assert summary.p50_ms.value < 90
+    assert summary.p50_ms.value < 200
     assert summary.documents_per_s is not None
-    assert summary.documents_per_s.value < 25
+    assert summary.documents_per_s.value < 12
