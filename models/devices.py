@@ -30,6 +30,8 @@ class Device:
     """This project's extra that installs an ONNX Runtime with the provider."""
     provider_options: Callable[[int], dict[str, Any]]
     """Return the provider's options for a limit of device memory in bytes; 0 for no limit."""
+    disabled_optimizers: tuple[str, ...]
+    """ONNX Runtime's graph optimisations that make models slower on this device."""
     preloads_libraries: bool
     """Whether the provider's libraries are Python packages that must be loaded before the session is opened."""
     exclusive: bool
@@ -78,6 +80,7 @@ CPU = Device(
     provider="CPUExecutionProvider",
     extra="cpu",
     provider_options=lambda _: {},
+    disabled_optimizers=("SkipLayerNormFusion",),  # the fused operator is several times slower (docs/decisions/0018)
     preloads_libraries=False,
     exclusive=False,
     length_multiple=1,
@@ -94,6 +97,7 @@ CUDA = Device(
     provider="CUDAExecutionProvider",
     extra="gpu",
     provider_options=_cuda_options,
+    disabled_optimizers=(),
     preloads_libraries=True,
     exclusive=True,
     # The matrix units work in multiples of 8, and the arena sees fewer shapes. On real passages padding to 8 adds 2 %

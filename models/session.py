@@ -26,6 +26,8 @@ import onnxruntime as ort
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "logits"
+DISABLED_OPTIMIZERS = "optimization.disable_specified_optimizers"
+"""ONNX Runtime's setting for graph optimisations that are left out, separated by semicolons."""
 FATAL_ONLY = 4
 """ONNX Runtime's log level: its errors are raised as exceptions and would otherwise be repeated on stderr."""
 
@@ -153,12 +155,19 @@ def _budget(artefact: Artefact, device: Device, max_batch_tokens: int | None) ->
     return device.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
 
 
-def _open(artefact: Artefact, device: Device, gpu_memory_bytes: int = 0, *, threads: int = 1) -> ort.InferenceSession:
+def session_options(device: Device, threads: int = 1) -> ort.SessionOptions:
+    """Return ONNX Runtime's options for graphs on a device, with this many threads in a run."""
     options = ort.SessionOptions()
     options.log_severity_level = FATAL_ONLY
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.enable_mem_pattern = False  # patterns are kept per shape, and every length is a shape of its own
+    options.add_session_config_entry(DISABLED_OPTIMIZERS, ";".join(device.disabled_optimizers))
+    return options
+
+
+def _open(artefact: Artefact, device: Device, gpu_memory_bytes: int = 0, *, threads: int = 1) -> ort.InferenceSession:
+    options = session_options(device, threads)
     providers: dict[str, dict[str, Any]] = {device.provider: device.provider_options(gpu_memory_bytes)}
     providers.setdefault(CPU.provider, {})  # runs the operators for which the device has no kernel
     if device.preloads_libraries:

@@ -7,16 +7,16 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from models.artefact import Artefact, ArtefactError, seal
 from models.batching import DeviceOutOfMemory
 from models.catalogue import EMBEDDED
-from models.devices import CPU, CUDA
+from models.devices import CPU, CUDA, Device
 from models.loaded_model import LoadedModel
 from models.pair import Pair
 from models.scorer import Scorer
-from models.session import Session, pad, run_bound
+from models.session import Session, pad, run_bound, session_options
 from models.tokenise import Tokeniser
 from tests.support.texts import PASSAGES, QUERY
 from tests.support.tiny import Family, make_artefact, make_manifest, make_tokenizer
@@ -118,6 +118,33 @@ def test_a_run_bound_to_a_device_gives_what_a_plain_run_gives(tmp_path: Path) ->
     mask = (ids != 0).astype(np.int64)
     feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
     np.testing.assert_array_equal(run_bound(session, feeds, "cpu"), session.run(["logits"], feeds)[0])
+
+
+def optimised_operators(device: Device, folder: Path) -> set[str]:
+    """The operators of a residual connection with its LayerNorm after ONNX Runtime has optimised it for a device."""
+    width = 64
+    tables = {name: numpy_helper.from_array(np.full(width, 0.5, np.float32), name) for name in ("bias", "scale")}
+    nodes = [
+        helper.make_node("Add", ["product", "bias"], ["biased"]),
+        helper.make_node("Add", ["biased", "residual"], ["sum"]),
+        helper.make_node("LayerNormalization", ["sum", "scale", "bias"], ["normed"], axis=-1),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", "sequence", width])
+        for name in ("product", "residual", "normed")
+    ]
+    made = helper.make_graph(nodes, "g", ends[:2], ends[2:], list(tables.values()))
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    options = session_options(device)
+    options.optimized_model_filepath = str(folder / "optimised.onnx")
+    ort.InferenceSession(model.SerializeToString(), options, providers=[device.provider])
+    return {node.op_type for node in onnx.load(folder / "optimised.onnx").graph.node}
+
+
+def test_the_cpu_leaves_out_an_optimisation_that_makes_it_slower(tmp_path: Path) -> None:
+    """ONNX Runtime fuses residual and LayerNorm on its own, and does not when a CPU's options say so."""
+    assert optimised_operators(replace(CPU, disabled_optimizers=()), tmp_path) == {"SkipLayerNormalization"}
+    assert optimised_operators(CPU, tmp_path) == {"Add", "LayerNormalization"}
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -3,7 +3,8 @@
 On a CPU it measures the time and peak memory of preparing fp32 and int8, the tokens per second of int8 compared
 alternately with sentence-transformers in fp32, and the server's resident memory on 512-token pairs. On CUDA it measures
 the parity of fp16, the tokens per second compared with sentence-transformers in fp16 and with the GPU's matmul rate,
-and the P50 and P90 of requests with 50 passages at 1 and 16 clients (`rerank-bench latency`). It exits with 1 if a step
+and the P50 and P90 of requests with 50 passages at 1 and 16 clients (`rerank-bench latency`). `--before` adds an
+earlier version of this server, which serves the same files and takes its turn in every round. It exits with 1 if a step
 fails.
 """
 
@@ -13,6 +14,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +53,7 @@ FLOP_PER_TOKEN = 2 * 303_000_000
     required=True,
     help="Python of an environment with sentence-transformers.",
 )
+@click.option("--before", help="The `rerank` command of an earlier version, to measure beside this one.")
 @click.option(
     "--work", type=click.Path(path_type=Path), default=Path(".full-size"), help="Working folder, several gigabytes."
 )
@@ -62,6 +66,7 @@ def main(
     device: str,
     chosen: tuple[str, ...],
     peer: Path,
+    before: str | None,
     work: Path,
     data: str,
     rounds: int,
@@ -86,10 +91,16 @@ def main(
     revision = "" if stand_in is not None else manifest.source.revision
     flags = ("--model", str(folder.resolve()), "--device", device)
     dtype = "float16" if device == "cuda" else "float32"
-    with rerank_server(*flags) as ours, SentenceTransformers(peer, source, revision, device, dtype) as theirs:
+    with ExitStack() as stack:
+        ours = stack.enter_context(rerank_server(*flags))
+        theirs = stack.enter_context(SentenceTransformers(peer, source, revision, device, dtype))
+        scorers: dict[str, RerankServer | SentenceTransformers] = {"ours": ours, "peer": theirs}
+        if before is not None:
+            scorers["before"] = stack.enter_context(rerank_server(*flags, program=before))
+            record["parity_before"] = {precision: _verify(before, made, device) for precision, made in folders.items()}
         record["peer"] = theirs.about
         record["speed"] = {
-            f"{count} x {length} tokens": _compare(ours, theirs, folder, length, count, rounds)
+            f"{count} x {length} tokens": _compare(scorers, folder, length, count, rounds)
             for length, count in ((512, 8), (128, 32))
         }
         record["resident"] = ours.resident_bytes()
@@ -127,19 +138,26 @@ def _prepare(model: str, precision: str, device: str, work: Path) -> dict[str, f
     return {"peak_bytes": usage.ru_maxrss * 1024, "steps": [s for s in steps if s.endswith(" s")]}  # type: ignore[dict-item]
 
 
+def _verify(program: str, folder: Path, device: str) -> list[str]:
+    """Return the lines in which another version's `rerank models verify` reports an artefact's parity."""
+    command = [program, "models", "verify", str(folder), "--device", device]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
 def _compare(
-    ours: RerankServer, theirs: SentenceTransformers, folder: Path, length: int, count: int, rounds: int
+    scorers: Mapping[str, RerankServer | SentenceTransformers], folder: Path, length: int, count: int, rounds: int
 ) -> dict[str, Any]:
-    """Score the same pairs with both in turn; return tokens per second of each round and the ratio of medians."""
+    """Score the same pairs with all in turn; return tokens per second of each round, and ratios of medians."""
     query, documents, tokens = _documents(folder, length, count)
-    for scorer in (ours, theirs):
+    for scorer in scorers.values():
         scorer.score(query, documents[:2])
-    rates: dict[str, list[float]] = {"ours": [], "peer": []}
+    rates: dict[str, list[float]] = {name: [] for name in scorers}
     for _ in range(rounds):
-        rates["ours"].append(tokens / ours.score(query, documents)["seconds"])
-        rates["peer"].append(tokens / theirs.score(query, documents)["seconds"])
+        for name, scorer in scorers.items():
+            rates[name].append(tokens / scorer.score(query, documents)["seconds"])
     medians = {name: statistics.median(values) for name, values in rates.items()}
-    return {"tokens_per_s": rates, "medians": medians, "ratio": medians["ours"] / medians["peer"]}
+    ratios = {f"ratio_{name}": medians["ours"] / medians[name] for name in medians if name not in ("ours", "peer")}
+    return {"tokens_per_s": rates, "medians": medians, "ratio": medians["ours"] / medians["peer"], **ratios}
 
 
 def _documents(folder: Path, length: int, count: int) -> tuple[str, list[str], int]:
@@ -202,6 +220,8 @@ def _show(record: dict[str, Any]) -> None:
             f"{name}: ours {medians['ours']:.0f}, sentence-transformers {medians['peer']:.0f} tokens/s, "
             f"{found['ratio']:.2f} times"
         )
+        if "before" in medians:
+            click.echo(f"{name}: before {medians['before']:.0f} tokens/s, {found['ratio_before']:.2f} times")
         if "matmul_flops" in record:
             share = medians["ours"] * FLOP_PER_TOKEN / record["matmul_flops"]
             click.echo(f"{name}: {share:.0%} of the GPU's matmul rate of {record['matmul_flops'] / 1e12:.0f} TFLOP/s")

@@ -46,9 +46,9 @@ class RerankServer:
 
 
 @contextlib.contextmanager
-def rerank_server(*flags: str) -> Iterator[RerankServer]:
+def rerank_server(*flags: str, program: str = "rerank") -> Iterator[RerankServer]:
     """Start `rerank serve` with these flags on a free port; stop it when the block ends."""
-    command = shlex.join(["rerank", "serve", *flags])
+    command = shlex.join([program, "serve", *flags])
     with (
         local_server(command, START_TIMEOUT_S) as url,
         httpx.Client(base_url=url, timeout=REQUEST_TIMEOUT_S, trust_env=False) as http,
