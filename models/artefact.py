@@ -12,10 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from models.manifest_formats import NewerFormat, to_present
 
 MANIFEST = "manifest.json"
+LOCAL = "local"
+"""The revision of weights that come from a folder of the user's."""
 Precision = Literal["fp32", "fp16", "int8"]
 PrecisionChoice = Literal["auto", Precision]
 """The values of the precision setting: a precision, or `auto` for the most suitable one on the device."""
@@ -29,8 +32,15 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     """The origin of the weights."""
 
     hub_id: str
+    """The id on the hub; for a local checkpoint the name of its folder."""
     revision: str
+    """The commit on the hub; LOCAL for a local checkpoint."""
     licence: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the weights come from a folder, whose name may be that of a model of the hub."""
+        return self.revision == LOCAL
 
 
 class SealedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +48,37 @@ class SealedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     sha256: str
     size_bytes: int
+
+
+class FileStamp(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file system says about a file. While all of it stays the same, so do the bytes.
+
+    A program can set the time of modification back, but neither the time of change nor the inode of another file.
+    """
+
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int
+    inode: int
+
+
+class Preparation(msgspec.Struct, frozen=True, kw_only=True):
+    """What an artefact was prepared from, and with which options."""
+
+    model: str
+    """The hub id, or the absolute path of the local checkpoint."""
+    revision: str
+    """The branch, tag or commit as it was asked for; LOCAL for a local checkpoint."""
+    from_onnx: bool
+    """Whether the repository's own ONNX graph was used."""
+    model_max_tokens: int
+    """The model's own context window, of which `max_tokens` may be a part; 0 if it is not known."""
+    own_pairs: bool
+    """Whether the user gave the pairs for the verification. Their digest is part of the reference."""
+    own_published: bool
+    """Whether the user gave the published scores."""
+    files: dict[str, FileStamp] = {}
+    """The files of a local checkpoint by name. Their sha256 is part of the reference."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +107,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Versions of the packages that built the artefact, by name."""
     parity: dict[str, Any] = {}
     """Measured agreement with the fp32 reference: a `models.prepare.verify.Verdict` as built-in types."""
+    preparation: Preparation | UnsetType = UNSET
+    """UNSET in the embedded model and in artefacts of versions that did not record it."""
 
 
 class Artefact(msgspec.Struct, frozen=True):
@@ -95,7 +138,7 @@ def load(folder: Path) -> Artefact:
     """Read and check an artefact folder; raise ArtefactError if anything is missing or changed."""
     if not folder.is_dir():
         raise ArtefactError(f"{folder} is not a folder: give a model's name (rerank models list) or an artefact folder")
-    manifest = _read_manifest(folder / MANIFEST)
+    manifest = read_manifest(folder)
     for name in (manifest.graph, manifest.tokenizer):
         if name not in manifest.files:
             raise ArtefactError(
@@ -127,7 +170,9 @@ def _belongs(path: Path) -> bool:
     return path.is_file() and not hidden and path.name != MANIFEST and path.suffix not in {".md", ".py"}
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of an artefact folder without checking the files that it lists; raise ArtefactError."""
+    path = folder / MANIFEST
     try:
         raw = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         return msgspec.convert(to_present(raw), Manifest)
@@ -141,6 +186,39 @@ def _read_manifest(path: Path) -> Manifest:
         raise ArtefactError(
             f"{path} has {error}: upgrade rerank-server or prepare the model again with this version"
         ) from None
+
+
+class _Made(msgspec.Struct):
+    model: str
+    from_onnx: bool = False
+
+
+class Head(msgspec.Struct):
+    """The fields of a manifest by which a model is found."""
+
+    precision: str
+    source: Source | None = None
+    preparation: _Made | None = None
+
+    @property
+    def made_from(self) -> str | None:
+        """The hub id or the folder from which the model was prepared; None if it is not recorded."""
+        if self.preparation is not None:
+            return self.preparation.model
+        return None if self.source is None or self.source.is_local else self.source.hub_id
+
+    @property
+    def from_onnx(self) -> bool:
+        """Whether it is recorded that the model was prepared from the repository's own ONNX graph."""
+        return self.preparation is not None and self.preparation.from_onnx
+
+
+def read_head(folder: Path) -> Head | None:
+    """Read the head of an artefact folder's manifest; None if it is damaged, so that `load` can say what is wrong."""
+    try:
+        return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Head)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _check_file(folder: Path, name: str, sealed: SealedFile) -> None:

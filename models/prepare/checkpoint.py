@@ -12,8 +12,8 @@ from typing import Protocol
 
 import msgspec
 
-from models.artefact import Source
-from models.prepare.checkpoint_files import CONFIG, check_config, needed, shards
+from models.artefact import FileStamp, Source
+from models.prepare.checkpoint_files import CONFIG, Needed, check_config, needed, shards
 from models.prepare.errors import PrepareError
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -29,6 +29,8 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """sha256 by file name, relative to the folder."""
     graph: Path | None
     """The ONNX graph, if the model is prepared from one."""
+    stamps: dict[str, FileStamp] = {}
+    """The stamp of each file, taken before it was hashed; only for local checkpoints."""
 
 
 class Repository(Protocol):
@@ -72,25 +74,45 @@ def gather(repository: Repository, *, from_onnx: bool) -> Checkpoint:
     """Get and check the small files, then get the others, and hash every file; raise PrepareError."""
     what = repository.source.hub_id
     picked = needed(repository.names, what, from_onnx=from_onnx)
-    names = list(picked.names)
     if not from_onnx:
         check_config(repository.bring(CONFIG), what, repository.names)
-    if picked.index is not None:
-        names += shards(repository.bring(picked.index), repository.names, what)
+    names = with_shards(repository, picked)
     repository.reserve(names)
     paths = {name: repository.bring(name) for name in names}
+    stamps = {name: stamp(path) for name, path in paths.items()} if repository.source.is_local else {}
     return Checkpoint(
         folder=paths[picked.names[0]].parent,
         source=repository.source,
         files={name: _checked(path, repository.names[name], f"{what}: {name}") for name, path in paths.items()},
         graph=paths[picked.graph] if picked.graph is not None else None,
+        stamps=stamps,
     )
+
+
+def with_shards(repository: Repository, picked: Needed) -> list[str]:
+    """List the files that were picked, with the shards of the weights; raise PrepareError if one is missing."""
+    if picked.index is None:
+        return list(picked.names)
+    return picked.names + shards(repository.bring(picked.index), repository.names, repository.source.hub_id)
+
+
+def stamp(path: Path) -> FileStamp:
+    """Take the marks by which an unchanged file is recognised without being read; raise OSError."""
+    status = path.stat()
+    return FileStamp(
+        size_bytes=status.st_size, modified_ns=status.st_mtime_ns, changed_ns=status.st_ctime_ns, inode=status.st_ino
+    )
+
+
+def sha256(path: Path) -> str:
+    """Hash a file; raise OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _checked(path: Path, expected: str | None, what: str) -> str:
     """Hash a file; if its hash differs from the hub's, remove it so that the next run downloads it again."""
-    with path.open("rb") as file:
-        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    actual = sha256(path)
     if expected is not None and actual != expected:
         path.resolve().unlink()
         path.unlink(missing_ok=True)

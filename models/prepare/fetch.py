@@ -29,17 +29,15 @@ from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]  # exported lazily
 
 from models.artefact import Source
-from models.catalogue import HUB_ID, PATH_STARTS, card_of
 from models.prepare.checkpoint import Checkpoint, Folder, gather
 from models.prepare.checkpoint_files import TOKENIZER, needed, shards
 from models.prepare.errors import PrepareError
+from models.prepare.origin import UNKNOWN, origin_of
 
 __all__ = ["Checkpoint", "fetch"]
 
 log = logging.getLogger(__name__)
 
-LOCAL = "local"
-UNKNOWN = "unknown"
 FULL = {errno.ENOSPC, errno.EDQUOT}
 LATER = {408, 429}
 """Status codes, besides every 5xx, after which a later request may succeed."""
@@ -51,42 +49,43 @@ def fetch(model: str, *, revision: str | None = None, from_onnx: bool = False) -
     `revision` is a branch, tag or commit of the hub; the default is the catalogue's commit, or `main`. With `from_onnx`
     the repository's own ONNX graph is fetched instead of its weights.
     """
-    if model == "embedded":
-        raise PrepareError("embedded ships with the project: there is nothing to prepare")
-    card = card_of(model)
-    if card is None and (model.startswith(PATH_STARTS) or (model and Path(model).is_dir())):
-        return _from_folder(Path(model).expanduser(), revision, from_onnx)
-    hub_id = card.hub_id if card is not None else model
-    if not HUB_ID.fullmatch(hub_id):
-        raise PrepareError(
-            f"{model!r} is not a model: give a name from `rerank models list`, a hub id (org/name) or a folder "
-            f"(./{model})"
-        )
+    source, folder = origin_of(model, revision)
+    if folder is not None:
+        return gather(Folder(Path(model).expanduser(), source), from_onnx=from_onnx)
     constants.HF_HUB_DISABLE_TELEMETRY = True
-    source = Source(
-        hub_id=hub_id,
-        revision=revision or (card.revision if card is not None else constants.DEFAULT_REVISION),
-        licence=card.licence if card is not None else UNKNOWN,
-    )
     return _from_hub(source, from_onnx)
 
 
-def _from_folder(folder: Path, revision: str | None, from_onnx: bool) -> Checkpoint:
-    if not folder.is_dir():
-        raise PrepareError(
-            f"{folder} is not a folder: give a checkpoint's folder, a name from `rerank models list` or a hub id"
-        )
-    if revision is not None:
-        raise PrepareError(f"{folder} is a local checkpoint, which has no revisions: omit --revision {revision}")
-    source = Source(hub_id=folder.resolve().name, revision=LOCAL, licence=UNKNOWN)
-    return gather(Folder(folder, source), from_onnx=from_onnx)
+def find_commit(source: Source) -> str:
+    """Look up the commit of a branch or tag on the hub; raise PrepareError if the hub does not tell it."""
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    info = _ask(source)
+    if isinstance(info, str):
+        raise PrepareError(info)
+    return info.sha or source.revision
+
+
+def cached_commit(source: Source) -> str | None:
+    """Look up the commit of a branch or tag in the hub's cache; None if it is not there."""
+    path = try_to_load_from_cache(source.hub_id, TOKENIZER, revision=source.revision)
+    return Path(path).parent.name if isinstance(path, str) else None
 
 
 def _from_hub(source: Source, from_onnx: bool) -> Checkpoint:
     """List the repository's files on the hub and gather them; use the cache if the hub is not available."""
+    info = _ask(source)
+    if not isinstance(info, ModelInfo):
+        return _from_cache(source, from_onnx, info)
+    checkpoint = gather(_Hub(source, info), from_onnx=from_onnx)
+    _note_commit(source, checkpoint.source.revision)
+    return checkpoint
+
+
+def _ask(source: Source) -> ModelInfo | str:
+    """Ask the hub for a repository's commit and files; return the reason if the hub is not available."""
     timeout_s = constants.HF_HUB_ETAG_TIMEOUT
     try:
-        info = HfApi().model_info(source.hub_id, revision=source.revision, files_metadata=True, timeout=timeout_s)
+        return HfApi().model_info(source.hub_id, revision=source.revision, files_metadata=True, timeout=timeout_s)
     except (
         HTTPError,
         OSError,
@@ -96,10 +95,7 @@ def _from_hub(source: Source, from_onnx: bool) -> Checkpoint:
     ) as error:  # the last three: the answer is not a hub's JSON
         if isinstance(error, HfHubHTTPError) and not _may_pass(error):
             raise PrepareError(_answered(error, source, "its list of files")) from error
-        return _from_cache(source, from_onnx, _unreachable(error, source))
-    checkpoint = gather(_Hub(source, info), from_onnx=from_onnx)
-    _note_commit(source, checkpoint.source.revision)
-    return checkpoint
+        return _unreachable(error, source)
 
 
 def _note_commit(source: Source, commit: str) -> None:

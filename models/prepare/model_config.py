@@ -30,7 +30,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
 def read_model_config(checkpoint: Checkpoint) -> ModelConfig:
     """Read a checkpoint's configuration; the catalogue's context window takes precedence over that of the files."""
     config = _json(checkpoint.folder / CONFIG)
-    card = card_of(checkpoint.source.hub_id)
+    card = None if checkpoint.source.is_local else card_of(checkpoint.source.hub_id)  # a folder may be called anything
     window = card.max_tokens if card is not None else _window(config, checkpoint.folder)
     architecture = str(config.get("model_type", "onnx"))
     return ModelConfig(architecture=architecture, pad_token_id=_padding(config, checkpoint.folder), max_tokens=window)

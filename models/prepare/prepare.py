@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET
 
 from models.artefact import MANIFEST, Artefact, ArtefactError, Manifest, Precision, load, seal
 from models.catalogue import folder_name
@@ -23,8 +24,10 @@ from models.prepare import published, reference
 from models.prepare.build import Built, build
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.errors import PrepareError
+from models.prepare.existing import Inputs, require_same, require_same_siblings, require_unchanged
 from models.prepare.fetch import fetch
 from models.prepare.model_config import read_model_config
+from models.prepare.origin import origin_of
 from models.prepare.pairs import TEXTS, read_texts
 from models.prepare.progress import Progress
 from models.prepare.published import PublishedScore
@@ -51,42 +54,79 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     published: Path | None = None
     """A file of published scores to check as well; None for the built-in ones of the model."""
     device: DeviceChoice = "auto"
-    """The device on which the artefact is verified."""
+    """The device on which the artefact is verified. It does not tell artefacts apart: `verify` repeats the comparison
+    on any device."""
     force: bool = False
     """Whether to replace an existing artefact."""
 
 
 def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
-    """Make an artefact at `models_dir/<name>/<precision>`, or return the existing one.
+    """Make an artefact at `models_dir/<name>/<precision>`, or return the existing one if it is what the order asks for.
 
     Raises:
-        PrepareError: a step or a gate fails; no new artefact is left behind.
+        PrepareError: a step or a gate fails, or the existing artefact is of another order; no new artefact is left.
         ArtefactError: the graph does not open in ONNX Runtime.
     """
+    inputs = _read(order)
     target = models_dir / folder_name(order.model) / order.precision
     with _only_process(target, progress):
         if (target / MANIFEST).is_file() and not order.force:
+            artefact = _load_existing(target)
+            require_same(artefact, inputs, progress)
             progress.note(f"{target} exists already; --force prepares it again")
-            return load(target)
-        texts, scores = read_texts(order.texts), None if order.published is None else published.read(order.published)
+            return artefact
         with progress.step(f"fetch {order.model}"):
             checkpoint = fetch(order.model, revision=order.revision, from_onnx=order.from_onnx)
+        require_same_siblings(target, checkpoint, inputs.origin, force=order.force, progress=progress)
         with _workplace(target) as folder:
             shutil.copyfile(checkpoint.folder / "tokenizer.json", folder / "tokenizer.json")
-            manifest = _manifest(order, checkpoint)
+            manifest = _manifest(order, inputs, checkpoint)
             if manifest.max_tokens:  # reject a window that is too small for a pair before the export
                 Tokeniser.open(folder / manifest.tokenizer, manifest.max_tokens)
-            sibling = _sibling_reference(target, checkpoint, manifest.max_tokens, reference.digest(texts))
-            built = build(checkpoint, manifest, folder, texts, sibling, progress)
-            verdict = _judge(built, scores, order, progress)
-            artefact = built.finish()
-            seal(folder, msgspec.structs.replace(artefact.manifest, parity=msgspec.to_builtins(verdict)))
+            sibling = _sibling_reference(target, checkpoint, manifest.max_tokens, reference.digest(inputs.texts))
+            built = build(checkpoint, manifest, folder, inputs.texts, sibling, progress)
+            verdict = _judge(built, inputs.scores, order, progress)
+            require_unchanged(checkpoint)
+            _seal(built.finish(), verdict, order)
             _move(folder, target)
     progress.note(f"saved {target}")
     return load(target)
 
 
-def _manifest(order: Order, checkpoint: Checkpoint) -> Manifest:
+def _read(order: Order) -> Inputs:
+    """Read the files of an order, and find out where the model comes from; raise PrepareError."""
+    texts = read_texts(order.texts)
+    own_scores = None if order.published is None else published.read(order.published)
+    origin = origin_of(order.model, order.revision)
+    return Inputs(
+        origin=origin,
+        from_onnx=order.from_onnx,
+        max_tokens=order.max_tokens,
+        texts=texts,
+        own_texts=None if order.texts == TEXTS else order.texts,
+        scores=published.scores_of(origin.source) if own_scores is None else own_scores,
+        own_scores=order.published,
+    )
+
+
+def _load_existing(target: Path) -> Artefact:
+    try:
+        return load(target)
+    except ArtefactError as error:
+        raise PrepareError(f"{error} (--force replaces it)") from None
+
+
+def _seal(artefact: Artefact, verdict: Verdict, order: Order) -> None:
+    """Seal a verified artefact; the window of a model whose files state none is the measured one."""
+    manifest = artefact.manifest
+    record = manifest.preparation
+    if record is not UNSET and record.model_max_tokens == 0 and order.max_tokens is None:
+        record = msgspec.structs.replace(record, model_max_tokens=manifest.max_tokens)
+    parity = msgspec.to_builtins(verdict)
+    seal(artefact.folder, msgspec.structs.replace(manifest, parity=parity, preparation=record))
+
+
+def _manifest(order: Order, inputs: Inputs, checkpoint: Checkpoint) -> Manifest:
     config = read_model_config(checkpoint)
     window = min((length for length in (order.max_tokens, config.max_tokens) if length), default=0)
     if window == 0 and not order.from_onnx:
@@ -100,13 +140,12 @@ def _manifest(order: Order, checkpoint: Checkpoint) -> Manifest:
         batchable=True,
         pad_token_id=config.pad_token_id,
         tools=dict(_tools()),
+        preparation=inputs.record(checkpoint, config.max_tokens or 0),
     )
 
 
-def _judge(built: Built, scores: Sequence[PublishedScore] | None, order: Order, progress: Progress) -> Verdict:
+def _judge(built: Built, scores: Sequence[PublishedScore], order: Order, progress: Progress) -> Verdict:
     """Verify the built artefact; if a gate fails, try its next, more careful form as long as there is one."""
-    if scores is None:
-        scores = published.scores_of(built.artefact.manifest.source)
     while True:
         with progress.step(f"verify {order.precision} ({built.form})"):
             verdict = verify(built.artefact, built.reference, scores, order.device, progress)

@@ -106,7 +106,7 @@ def describe(model: LoadedModel, settings: Settings) -> ServedModel:
     )
     names = tuple(dict.fromkeys((manifest.name, *settings.model_aliases)))
     hub_id = manifest.source.hub_id
-    card = card_of(hub_id)
+    card = None if manifest.source.is_local else card_of(hub_id)  # a folder may be called anything
     return ServedModel(
         name=manifest.name,
         names=tuple(dict.fromkeys((*names, hub_id))),

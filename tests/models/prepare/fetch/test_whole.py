@@ -99,4 +99,4 @@ def test_no_telemetry_is_sent(hub: Hub, cache: Path) -> None:
 
 def test_a_checkpoint_is_exported_by_fetch() -> None:
     """The next steps import both names from here."""
-    assert Checkpoint.__struct_fields__ == ("folder", "source", "files", "graph")
+    assert Checkpoint.__struct_fields__ == ("folder", "source", "files", "graph", "stamps")
