@@ -13,6 +13,12 @@ PYTEST := $(BIN)/pytest --numprocesses 2 --dist worksteal
 ARGS ?=
 ROOM ?=
 DATA ?=
+# `make serve` takes MODEL only if it is given, and needs torch only if that model is not prepared yet
+SERVED := $(MODEL)
+MODELS_DIR := $(or $(RERANK_MODELS_DIR),$(HOME)/.cache/rerank/models)
+PREPARED := $(wildcard $(foreach place,$(SERVED) $(MODELS_DIR)/$(subst /,--,$(SERVED)),$(place)/manifest.json $(place)/*/manifest.json))
+SERVE_NEEDS := $(if $(or $(filter embedded,$(or $(SERVED),embedded)),$(PREPARED)),serve,prepare)
+PORT ?=
 MODEL ?= bge-reranker-v2-m3
 STAND_IN ?=
 FULL_SIZE = $(BIN)/python -m tools.full_size.check --peer $(PEER)/bin/python --out results/full-size \
@@ -35,8 +41,8 @@ $(shell test ! -e .venv || $(BIN)/python -c 'import pip; $(RIGHT)' 2>/dev/null |
 help: ## list the targets with a short description
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-13s %s\n", $$1, $$2}' Makefile
 
-serve: .venv/.serve ## serve the embedded model on 127.0.0.1:8000 (ARGS="--port 9000" passes flags)
-	@exec $(BIN)/rerank serve $(ARGS)
+serve: .venv/.$(SERVE_NEEDS) ## serve the embedded model on 127.0.0.1:8000, or MODEL=name, hub id or folder, prepared first (PORT=9000; ARGS="--flag value")
+	@exec $(BIN)/rerank serve $(if $(SERVED),--model "$(SERVED)") $(if $(PORT),--port "$(PORT)") $(ARGS)
 
 prepare: .venv/.prepare ## prepare a model for serving: MODEL=name, hub id or folder (ARGS="--precision fp32" passes flags)
 	@$(BIN)/rerank models prepare "$(MODEL)" $(ARGS)

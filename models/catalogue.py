@@ -171,7 +171,7 @@ def folder_name(model: str) -> str:
     card = card_of(model)
     if card is not None:
         return card.name
-    is_path = model.startswith(PATH_STARTS)
+    is_path = model.startswith(PATH_STARTS) or is_checkpoint(Path(model))
     name = Path(model).expanduser().resolve().name if is_path else model.rstrip("/").replace("/", "--")
     return name if card_of(name) is None else LOCAL_PREFIX + name
 

@@ -96,10 +96,10 @@ def require_same_siblings(
 def require_unchanged(checkpoint: Checkpoint) -> None:
     """Check that no file of a local checkpoint was changed while it was used; raise PrepareError."""
     for name, then in checkpoint.stamps.items():
-        if stamp(checkpoint.folder / name) != then:
+        path = checkpoint.folder / name
+        if not path.is_file() or stamp(path) != then:
             raise PrepareError(
-                f"{checkpoint.folder / name} changed while the model was being prepared: prepare it again when no "
-                "other program writes to it"
+                f"{path} changed while the model was being prepared: prepare it again when no other program writes to it"
             )
 
 

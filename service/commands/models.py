@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import click
+from msgspec import UNSET
 
 from models import catalogue
-from models.artefact import ArtefactError, load
+from models.artefact import LOCAL, ArtefactError, Manifest, load
 from models.catalogue import ModelCard
+from models.prepare.identity import require_origin
 from service.commands.prepare import prepare, verify
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
@@ -15,6 +17,7 @@ from service.settings import load as load_settings
 
 HEADER = ("NAME", "STATE", "PRECISION", "MAX TOKENS", "PARAMETERS", "LICENCE", "RELEASED", "PRICE", "SOURCE")
 NOTHING = "-"
+OTHER_SOURCE = "other source"
 
 
 @click.group()
@@ -32,7 +35,10 @@ def list_models(**flags: str | None) -> None:
     """List the known and the prepared models, one line per prepared precision.
 
     PRICE is what a hosted service charges, in US dollars per million tokens. SOURCE is the hub id, or only the
-    organisation if the rest equals NAME. A model is "refused" if it needs code from its repository, which is never run.
+    organisation if the rest equals NAME; for a local checkpoint it is its folder. `rerank serve` prepares a model that
+    is "not prepared". A model that "needs --from-onnx" has an architecture that exists only as code in its repository,
+    which is never run: `rerank models prepare NAME --from-onnx` takes its ONNX graph. A model of "other source" was
+    prepared from elsewhere than its name says, and is not served under it.
     """
     try:
         folder = load_settings(flags).models_dir
@@ -53,7 +59,7 @@ def _rows(models_dir: Path) -> list[tuple[str, ...]]:
 
 
 def _unprepared_row(card: ModelCard) -> tuple[str, ...]:
-    state = "refused" if card.remote_code else "not prepared"
+    state = "needs --from-onnx" if card.remote_code else "not prepared"
     source = _source(card.name, card.hub_id)
     return (card.name, state, NOTHING, str(card.max_tokens), *_figures(card, card.licence), source)
 
@@ -65,9 +71,26 @@ def _prepared_row(name: str, folder: Path) -> tuple[str, ...]:
     except ArtefactError:
         precision = folder.name if folder.name in catalogue.PRECISIONS else NOTHING
         return (name, "damaged", precision, NOTHING, *_figures(card, NOTHING), str(folder))
-    source = "ships here" if name == "embedded" else _source(name, manifest.source.hub_id)
+    source = "ships here" if folder == catalogue.EMBEDDED else _made_from(name, manifest)
     figures = _figures(card, manifest.source.licence)
-    return (name, "ready", manifest.precision, str(manifest.max_tokens), *figures, source)
+    return (name, _state(name, folder), manifest.precision, str(manifest.max_tokens), *figures, source)
+
+
+def _state(name: str, folder: Path) -> str:
+    """Say whether `serve` takes the artefact under this name."""
+    if name == "embedded" and folder != catalogue.EMBEDDED:
+        return OTHER_SOURCE
+    try:
+        require_origin(folder, name)
+    except ArtefactError:
+        return OTHER_SOURCE
+    return "ready"
+
+
+def _made_from(name: str, manifest: Manifest) -> str:
+    if not manifest.source.is_local:
+        return _source(name, manifest.source.hub_id)
+    return LOCAL if manifest.preparation is UNSET else manifest.preparation.model
 
 
 def _figures(card: ModelCard | None, licence: str) -> tuple[str, str, str, str]:

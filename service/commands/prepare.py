@@ -3,6 +3,7 @@
 Packages that only preparing needs are imported on demand: a server image has neither torch nor onnx.
 """
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -12,6 +13,7 @@ from models import catalogue
 from models.artefact import ArtefactError, Precision, PrecisionChoice
 from models.catalogue import NotPrepared
 from models.devices import DeviceChoice, preferred_precisions
+from models.prepare.identity import require_origin
 from models.prepare.requirements import missing_packages
 from models.session import available_providers
 from service.commands.refusal import Refusal
@@ -55,7 +57,7 @@ def prepare(
     """
     try:
         settings = load(flags)
-        _require(from_onnx=from_onnx)
+        _require(model, from_onnx=from_onnx)
         from models.prepare.pairs import TEXTS
         from models.prepare.prepare import Order
         from models.prepare.prepare import prepare as make
@@ -108,28 +110,30 @@ def verify(model: str, published: Path | None, **flags: str | None) -> None:
 
 
 def find(settings: Settings, model: str) -> Path:
-    """Find a model's artefact folder; raise ArtefactError."""
+    """Find a model's artefact folder, and check that it comes from where the name says; raise ArtefactError."""
     preferred = preferred_precisions(settings.device, available_providers())
-    return catalogue.find(model, settings.models_dir, settings.precision, preferred)
+    folder = catalogue.find(model, settings.models_dir, settings.precision, preferred)
+    require_origin(folder, model)
+    return folder
 
 
 def find_or_prepare(settings: Settings) -> Path:
-    """Find the model named in the settings; prepare it first if the catalogue lists it and it is missing."""
+    """Find the model named in the settings; prepare it first if it is missing and can be prepared without an option."""
     try:
         return find(settings, settings.model)
     except NotPrepared as missing:
-        card = catalogue.card_of(settings.model)
-        if card is None or card.remote_code:
+        if missing.origin is None or missing.from_onnx:
             raise
-        absent = missing_packages(from_onnx=False)
+        origin, absent = missing.origin, missing_packages(from_onnx=False)
         if absent:
-            raise ArtefactError(f"{missing}, which needs packages that are not installed: {_how(absent)}") from None
+            how = _how(absent, origin, settings.precision)
+            raise ArtefactError(f"{missing}, which needs packages that are not installed: {how}") from None
     from models.prepare.prepare import Order
     from models.prepare.prepare import prepare as make
     from models.prepare.progress import Progress
 
     precision = _precision(settings.precision, settings.device)
-    order = Order(model=settings.model, precision=precision, device=settings.device)
+    order = Order(model=origin, precision=precision, device=settings.device)
     return make(order, settings.models_dir, Progress()).folder
 
 
@@ -137,16 +141,18 @@ def _precision(choice: PrecisionChoice, device: DeviceChoice) -> Precision:
     return preferred_precisions(device, available_providers())[0] if choice == "auto" else choice
 
 
-def _require(*, from_onnx: bool) -> None:
+def _require(model: str, *, from_onnx: bool) -> None:
     absent = missing_packages(from_onnx=from_onnx)
     if absent:
-        raise ArtefactError(f"preparing a model needs packages that are not installed: {_how(absent)}")
+        raise ArtefactError(f"preparing a model needs packages that are not installed: {_how(absent, model)}")
 
 
-def _how(absent: list[str]) -> str:
+def _how(absent: list[str], model: str, precision: PrecisionChoice = "auto") -> str:
+    """Say what is not installed, and the commands that install it, prepare the model and serve it."""
+    what = f"MODEL={shlex.quote(model)}" + ("" if precision == "auto" else f' ARGS="--precision {precision}"')
     return (
-        f"{', '.join(absent)}; in the checkout, make prepare MODEL=… installs them, "
-        "or pip install -e '.[cpu,prepare]' ('.[gpu,prepare]' for CUDA)"
+        f"{', '.join(absent)}; in the checkout, `make prepare {what}` installs them and prepares the model, and "
+        f"`make serve {what}` also serves it; elsewhere, install rerank-server with its extra `prepare`"
     )
 
 

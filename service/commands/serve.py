@@ -122,11 +122,20 @@ def _announce(artefact: Artefact, keys: ApiKeys, listener: socket.socket) -> Non
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     log.info("serving %s on http://%s:%d (API page: %s)", artefact.manifest.name, shown, port, DOCS)
+    log.info("the model is %s in %s, from %s", artefact.manifest.name, artefact.manifest.precision, _origin(artefact))
     if not keys.required and not ipaddress.ip_address(host.partition("%")[0]).is_loopback:
         log.warning(
             "listening on %s without API keys: anyone who can reach it can use it (see --api-keys, --api-keys-file)",
             shown,
         )
+
+
+def _origin(artefact: Artefact) -> str:
+    """Say where the weights come from, since a name can stand for several checkpoints in the course of time."""
+    source, record = artefact.manifest.source, artefact.manifest.preparation
+    if source.is_local:
+        return "a local checkpoint" if record is msgspec.UNSET else record.model
+    return f"{source.hub_id} at {source.revision}"
 
 
 def _run(
