@@ -17,7 +17,7 @@ from models.prepare import reference
 from models.prepare.checkpoint import Checkpoint, stamp
 from models.prepare.errors import PrepareError
 from models.prepare.fetch import cached_commit, find_commit
-from models.prepare.identity import SHOWN, Difference, Sealed, compare_files, compare_place, describe
+from models.prepare.identity import SHOWN, Difference, Sealed, compare_files, compare_place, describe, listing
 from models.prepare.origin import Origin
 from models.prepare.pairs import Text
 from models.prepare.progress import Progress
@@ -84,13 +84,13 @@ def require_same_siblings(
         differences = list(_of_checkpoint(sealed, checkpoint, origin))
         if not differences:
             continue
-        listed = "; ".join(map(str, differences))
+        listed = listing(differences)
         if not force:
             raise PrepareError(
-                f"{folder} was prepared {listed}, and one name stands for one checkpoint: --force prepares "
+                f"{folder} was {listed}, and one name stands for one checkpoint: --force prepares "
                 f"{target.name} nevertheless, and another --models-dir keeps both"
             )
-        progress.note(f"{folder} was prepared {listed}: prepare {folder.name} again, too, or remove it")
+        progress.note(f"{folder} was {listed}: prepare {folder.name} again, too, or remove it")
 
 
 def require_unchanged(checkpoint: Checkpoint) -> None:
@@ -99,7 +99,7 @@ def require_unchanged(checkpoint: Checkpoint) -> None:
         path = checkpoint.folder / name
         if not path.is_file() or stamp(path) != then:
             raise PrepareError(
-                f"{path} changed while the model was being prepared: prepare it again when no other program writes to it"
+                f"{path} changed while the model was being prepared: prepare it again when nothing else writes to it"
             )
 
 
@@ -107,7 +107,7 @@ def _origin(sealed: Sealed, inputs: Inputs, progress: Progress) -> Iterator[Find
     differences = list(compare_place(sealed, inputs.origin))
     if sealed.from_onnx != inputs.from_onnx:
         forms = ("its weights (without --from-onnx)", "the repository's ONNX graph (--from-onnx)")
-        differences.append(Difference(f"from {forms[sealed.from_onnx]}", f"from {forms[inputs.from_onnx]}"))
+        differences.append(Difference(f"prepared from {forms[sealed.from_onnx]}", f"from {forms[inputs.from_onnx]}"))
     yield from differences
     if not differences:
         yield from compare_files(sealed, inputs.origin)
@@ -135,7 +135,7 @@ def _commit(sealed: Sealed, source: Source, progress: Progress) -> Iterator[Find
         yield f"whether commit {there[:SHOWN]} is that of {source.revision}"
     elif now != there:
         name = "" if now == source.revision else f" ({source.revision})"
-        yield Difference(f"from commit {there[:SHOWN]}", f"from {now[:SHOWN]}{name}")
+        yield Difference(f"prepared from commit {there[:SHOWN]}", f"from {now[:SHOWN]}{name}")
 
 
 def _window(sealed: Sealed, inputs: Inputs) -> Iterator[Finding]:
@@ -148,7 +148,7 @@ def _window(sealed: Sealed, inputs: Inputs) -> Iterator[Finding]:
     asked = min((length for length in (inputs.max_tokens, own) if length), default=None)
     if asked != there:
         wanted = "with the model's own" if asked is None else f"with one of {asked}"
-        yield Difference(f"with a context window of {there} tokens", wanted)
+        yield Difference(f"prepared with a context window of {there} tokens", wanted)
 
 
 def _texts(sealed: Sealed, inputs: Inputs) -> Iterator[Finding]:
@@ -195,10 +195,11 @@ def _of_checkpoint(sealed: Sealed, checkpoint: Checkpoint, origin: Origin) -> It
     if differences or (sealed.reference is None and there == now):
         return
     if there != now:
-        yield Difference(f"from commit {there[:SHOWN]}", f"from {now[:SHOWN]}")
+        yield Difference(f"prepared from commit {there[:SHOWN]}", f"from {now[:SHOWN]}")
     elif sealed.reference is not None and origin.folder is not None:
         for name, digest in sealed.reference.checkpoint.items():
             if checkpoint.files.get(name, digest) != digest:
                 yield Difference(
-                    f"from {name} with sha256 {digest[:SHOWN]}…", f"the present {checkpoint.files[name][:SHOWN]}…"
+                    f"prepared from {name} with sha256 {digest[:SHOWN]}…",
+                    f"the present {checkpoint.files[name][:SHOWN]}…",
                 )

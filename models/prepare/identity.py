@@ -76,8 +76,12 @@ def require_origin(folder: Path, model: str) -> None:
 
 def describe(folder: Path, differences: Sequence[Difference], remedy: str) -> str:
     """Return the sentence that names the differences and how the artefact is replaced."""
-    listed = "; ".join(map(str, differences))
-    return f"{folder} was prepared {listed}: {remedy} replaces it, and another --models-dir keeps both"
+    return f"{folder} was {listing(differences)}: {remedy} replaces it, and another --models-dir keeps both"
+
+
+def listing(differences: Sequence[Difference]) -> str:
+    """Join differences to one clause that follows "was"."""
+    return "; it was ".join(map(str, differences))
 
 
 def compare_place(sealed: Sealed, origin: Origin) -> Iterator[Difference]:
@@ -90,7 +94,7 @@ def compare_place(sealed: Sealed, origin: Origin) -> Iterator[Difference]:
     else:
         there = source.hub_id
     if there != origin.model:
-        yield Difference(f"from {there}", f"from {origin.model}")
+        yield Difference(f"prepared from {there}", f"from {origin.model}")
 
 
 def compare_files(sealed: Sealed, origin: Origin) -> Iterator[Difference]:
@@ -107,13 +111,15 @@ def compare_files(sealed: Sealed, origin: Origin) -> Iterator[Difference]:
     present = with_shards(repository, needed(repository.names, str(folder), from_onnx=sealed.from_onnx))
     for name in sorted(recorded.keys() | present):
         if name not in present:
-            yield Difference(f"with {name}", "without it")
+            yield Difference(f"prepared with {name}", "without it")
         elif name in recorded:
             now = _present_sha256(folder / name, stamps.get(name), recorded[name])
             if now != recorded[name]:
-                yield Difference(f"from {name} with sha256 {recorded[name][:SHOWN]}…", f"the present {now[:SHOWN]}…")
+                yield Difference(
+                    f"prepared from {name} with sha256 {recorded[name][:SHOWN]}…", f"the present {now[:SHOWN]}…"
+                )
         elif record is not UNSET:  # versions without a record may not have read this file
-            yield Difference(f"without {name}", "with it")
+            yield Difference(f"prepared without {name}", "with it")
 
 
 def _present_sha256(path: Path, then: FileStamp | None, sha256_then: str) -> str:
