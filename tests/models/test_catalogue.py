@@ -129,6 +129,52 @@ def test_a_folder_beside_the_user_is_found_without_a_dot(tmp_path: Path, monkeyp
     assert find("org/own", models_dir) == folder
 
 
+def test_a_checkpoint_stands_for_what_was_prepared_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its path, however it is written; before it is prepared, the command is named."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "my best").mkdir(parents=True)
+    (tmp_path / "runs" / "my best" / "config.json").touch()
+    names = [f"{tmp_path}/runs/my best", "./runs/my best", "runs/my best", "runs/my best/"]
+    for name in names:
+        with pytest.raises(NotPrepared) as missing:
+            find(name, tmp_path / "models", "fp32")
+        assert str(missing.value) == (
+            f"{name} is not prepared yet: run `rerank models prepare '{name}' --precision fp32`"
+        )
+        assert (missing.value.origin, missing.value.from_onnx) == (name, False)
+    made = manifest(tmp_path / "models" / "my best" / "fp32")
+    for name in names:
+        assert find(name, tmp_path / "models") == made
+        assert folder_name(name) == "my best"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "command"),
+    [
+        ('"preparation": {"model": "/data/mine", "from_onnx": true}', "/data/mine --from-onnx --precision int8"),
+        ('"source": {"hub_id": "acme/own", "revision": "0", "licence": ""}', "acme/own --precision int8"),
+    ],
+    ids=["a folder, from its graph", "a hub id, by a version that kept no record"],
+)
+def test_another_precision_is_prepared_from_where_the_first_came(tmp_path: Path, recorded: str, command: str) -> None:
+    """The name of the artefact's folder alone would lead nowhere."""
+    folder = manifest(tmp_path / "mine" / "fp32")
+    (folder / "manifest.json").write_text(f'{{"precision": "fp32", {recorded}}}')
+    with pytest.raises(
+        NotPrepared, match=f"is prepared in fp32, but not in int8: run `rerank models prepare {command}`"
+    ):
+        find("mine", tmp_path, "int8")
+
+
+def test_a_model_of_unknown_origin_is_not_to_be_prepared(tmp_path: Path) -> None:
+    """The user put it there."""
+    manifest(tmp_path / "mine" / "fp32")
+    with pytest.raises(
+        NotPrepared, match="is prepared in fp32, but not in int8: use one of these, or --precision auto"
+    ):
+        find("mine", tmp_path, "int8")
+
+
 def test_a_known_model_that_is_not_here_is_told_from_an_unknown_one(tmp_path: Path) -> None:
     """The one names the command that makes it ready, the other what names there are."""
     manifest(tmp_path / "mine")
@@ -156,6 +202,10 @@ def test_a_models_folder_is_named_after_its_card_its_hub_id_or_its_path(tmp_path
     assert folder_name("acme/own") == "acme--own"
     assert folder_name(f"{tmp_path}/checkpoint/") == "checkpoint"
     assert folder_name("mine") == "mine"
+    for taken in (V2_M3, "embedded"):
+        assert folder_name(f"{tmp_path}/{taken}") == f"local--{taken}", (
+            "a folder does not go by a name of the catalogue"
+        )
 
 
 def test_the_hub_id_of_the_embedded_models_source_is_another_model() -> None:
