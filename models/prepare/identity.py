@@ -68,6 +68,8 @@ def require_origin(folder: Path, model: str) -> None:
     if origin is None:
         return
     sealed = Sealed.read(folder)
+    if sealed.manifest.preparation is UNSET and not sealed.manifest.source.is_local:
+        return  # without a record, only a user can have put another model of the hub under this name
     differences = list(compare_place(sealed, origin)) or list(compare_files(sealed, origin))
     if differences:
         command = f"rerank models prepare {shlex.quote(model)} --precision {sealed.manifest.precision} --force"

@@ -36,9 +36,9 @@ def list_models(**flags: str | None) -> None:
 
     PRICE is what a hosted service charges, in US dollars per million tokens. SOURCE is the hub id, or only the
     organisation if the rest equals NAME; for a local checkpoint it is its folder. `rerank serve` prepares a model that
-    is "not prepared". A model that "needs --from-onnx" has an architecture that exists only as code in its repository,
-    which is never run: `rerank models prepare NAME --from-onnx` takes its ONNX graph. A model of "other source" was
-    prepared from elsewhere than its name says, and is not served under it.
+    is "not prepared". One that is "refused: --from-onnx" needs code from its repository, which is never run; `rerank
+    models prepare NAME --from-onnx` takes its ONNX graph instead. A model of "other source" was prepared from elsewhere
+    than its name says, and is not served under it.
     """
     try:
         folder = load_settings(flags).models_dir
@@ -59,7 +59,7 @@ def _rows(models_dir: Path) -> list[tuple[str, ...]]:
 
 
 def _unprepared_row(card: ModelCard) -> tuple[str, ...]:
-    state = "needs --from-onnx" if card.remote_code else "not prepared"
+    state = "refused: --from-onnx" if card.remote_code else "not prepared"
     source = _source(card.name, card.hub_id)
     return (card.name, state, NOTHING, str(card.max_tokens), *_figures(card, card.licence), source)
 

@@ -229,7 +229,9 @@ def test_models_list_tells_what_is_ready(tmp_path: Path) -> None:
     assert "damaged" in states["hurt"]
     assert "not prepared" in states["bge-reranker-v2-m3"]
     assert states["bge-reranker-v2-m3"].split()[-6:] == ["8192", "568M", "Apache-2.0", "2024-03-18", "$0.020", "BAAI"]
-    assert "refused" in states["jina-reranker-v1-turbo-en"]
+    assert "refused: --from-onnx" in states["jina-reranker-v1-turbo-en"]
+    refused = run_rerank("serve", "--model", "jina-reranker-v1-turbo-en", "--models-dir", str(tmp_path))
+    assert "run `rerank models prepare jina-reranker-v1-turbo-en --from-onnx`" in refused.stderr
 
 
 def test_models_list_has_a_line_for_every_prepared_precision_and_fits_a_terminal(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from models.artefact import ArtefactError, Source, seal
+from models.artefact import ArtefactError, Preparation, Source, seal
 from models.prepare.identity import require_origin
 from models.prepare.prepare import Order, prepare
 from tests.support.tiny import make_artefact
@@ -15,11 +15,22 @@ from tests.support.tiny_graphs import SILENT, checkpoint, tiny, write_texts
 BGE = "bge-reranker-v2-m3"
 
 
-def artefact(folder: Path, hub_id: str, revision: str = "0" * 40) -> Path:
-    """An artefact of a version that kept no record, of this source."""
+def artefact(folder: Path, hub_id: str, revision: str = "0" * 40, *, recorded: bool = True) -> Path:
+    """An artefact of this source; without a record it is of an older version, or was put there by the user."""
     made = make_artefact(folder)
     source = Source(hub_id=hub_id, revision=revision, licence="unknown")
-    return seal(folder, msgspec.structs.replace(made.manifest, source=source)).folder
+    manifest = msgspec.structs.replace(made.manifest, source=source)
+    if recorded:
+        record = Preparation(
+            model=f"/data/{hub_id}" if source.is_local else hub_id,
+            revision=revision,
+            from_onnx=False,
+            model_max_tokens=32,
+            own_pairs=False,
+            own_published=False,
+        )
+        manifest = msgspec.structs.replace(manifest, preparation=record)
+    return seal(folder, manifest).folder
 
 
 @pytest.fixture
@@ -36,7 +47,7 @@ def prepared(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_name_of_the_catalogue_stands_for_its_hub_id(tmp_path: Path, model: str) -> None:
     """Of any revision; but neither a local checkpoint nor another organisation's model goes by its name."""
     require_origin(artefact(tmp_path / "right", f"BAAI/{BGE}", "an older revision"), model)
-    for hub_id, revision, there in ((BGE, "local", "a local checkpoint"), (f"acme/{BGE}", "0" * 40, f"acme/{BGE}")):
+    for hub_id, revision, there in ((BGE, "local", f"/data/{BGE}"), (f"acme/{BGE}", "0" * 40, f"acme/{BGE}")):
         folder = artefact(tmp_path / revision, hub_id, revision)
         with pytest.raises(ArtefactError) as refused:
             require_origin(folder, model)
@@ -49,8 +60,15 @@ def test_a_name_of_the_catalogue_stands_for_its_hub_id(tmp_path: Path, model: st
 def test_a_hub_id_stands_for_itself(tmp_path: Path) -> None:
     """org/name is not what a folder called org--name gave."""
     require_origin(artefact(tmp_path / "right", "acme/own"), "acme/own")
-    with pytest.raises(ArtefactError, match="was prepared from a local checkpoint, not from acme/own: "):
+    with pytest.raises(ArtefactError, match="was prepared from /data/acme--own, not from acme/own: "):
         require_origin(artefact(tmp_path / "wrong", "acme--own", "local"), "acme/own")
+
+
+def test_an_artefact_without_a_record_is_compared_as_far_as_it_goes(tmp_path: Path) -> None:
+    """An older version took a local checkpoint for the catalogue's; what a user put there is as the user wants it."""
+    with pytest.raises(ArtefactError, match=f"was prepared from a local checkpoint, not from BAAI/{BGE}: "):
+        require_origin(artefact(tmp_path / "older", BGE, "local", recorded=False), BGE)
+    require_origin(artefact(tmp_path / "put", "acme/own", recorded=False), BGE)
 
 
 def test_other_names_and_artefact_folders_may_come_from_anywhere(tmp_path: Path) -> None:
