@@ -18,7 +18,7 @@ from typing import IO, Any
 import httpx
 
 RERANK = Path(sys.executable).parent / "rerank"
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 
 
 class Server:

@@ -1,6 +1,7 @@
 """What a user types: `rerank serve` and `rerank models`, from a hub to a served model; true client, true server."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -51,6 +52,10 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: make_checkpoint(tmp_path_factory.mktemp(name), shape, EMBEDDED) for name, shape in shapes.items()}
 
 
+OWN = "acme/own"
+"""A model of the hub that the catalogue does not know."""
+
+
 @pytest.fixture(scope="module")
 def hub(checkpoints: Mapping[str, Path]) -> Iterator[Hub]:
     """A hub that has them at the pinned commits."""
@@ -60,6 +65,8 @@ def hub(checkpoints: Mapping[str, Path]) -> Iterator[Hub]:
         assert card is not None
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
         repositories[card.hub_id] = Repository(files, commits={"main": card.revision})
+        if name == NAME:
+            repositories[OWN] = Repository(files)
     with Hub(repositories) as running:
         yield running
 
@@ -145,6 +152,29 @@ def test_verify_finds_a_drifted_reference_and_a_changed_byte(
     changed = rerank("models", "verify", str(copy), environ=environ)
     assert changed.returncode == 2
     assert "tokenizer.json has changed since it was sealed" in changed.stderr
+
+
+def test_serve_prepares_a_checkpoints_folder_and_a_hub_id(
+    environ: Mapping[str, str], checkpoints: Mapping[str, Path], tmp_path: Path
+) -> None:
+    """Under names of their own: the folder is called like a model of the catalogue, and is not taken for it."""
+    folder = shutil.copytree(checkpoints[NAME], tmp_path / BGE)
+    listed = {}
+    for model in (str(folder), OWN):
+        with Server("--model", model, "--precision", "fp32", environ=environ, wait_ready=False) as server:
+            server.wait_ready()
+            listed[model] = server.client.get("/info").json()["served_model_name"]
+            assert all(0 < score < 1 for score in server.scores(QUERY, DOCUMENTS))
+    assert listed == {str(folder): f"local--{BGE}", OWN: "acme--own"}
+    table = rerank("models", "list", environ=environ).stdout.splitlines()
+    assert [line.split()[-1] for line in table if line.startswith(("acme--own", "local--"))] == [OWN, str(folder)]
+    (folder / "model.safetensors").write_bytes(checkpoints[BGE].joinpath("model.safetensors").read_bytes())
+    changed = rerank("serve", "--model", str(folder), "--port", "0", environ=environ)
+    assert changed.returncode == 2
+    assert changed.stderr.endswith(
+        f"`rerank models prepare {folder} --precision fp32 --force` replaces it, and another --models-dir keeps both\n"
+    )
+    assert changed.stderr.count("\n") == 1
 
 
 def test_wrong_weights_under_the_name_of_bge_are_not_served(environ: Mapping[str, str]) -> None:
