@@ -33,7 +33,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of the service."""
 
     model: Annotated[
-        str, Meta(description="Model to use: a name from `rerank models list`, or the path of an artefact folder.")
+        str,
+        Meta(
+            description="Model to use: a name from `rerank models list`, a hub id (org/name), or the folder of a "
+            "checkpoint or an artefact; prepared first if it is not prepared yet."
+        ),
     ] = "embedded"
     models_dir: Annotated[Path, Meta(description="Folder that holds the prepared models, one subfolder per model.")] = (
         Path("~/.cache/rerank/models")
