@@ -139,13 +139,18 @@ def _commit(sealed: Sealed, source: Source, progress: Progress) -> Iterator[Find
 
 
 def _window(sealed: Sealed, inputs: Inputs) -> Iterator[Finding]:
-    """Compare the context window with what the model's own and --max-tokens give together."""
+    """Compare the context window with --max-tokens, or with the model's own; raise PrepareError if it is too long."""
     there, record = sealed.manifest.max_tokens, sealed.manifest.preparation
     if record is UNSET and (inputs.max_tokens is None or inputs.max_tokens > there):
         yield "whether the context window is the model's own"
         return
-    own = 0 if record is UNSET else record.model_max_tokens
-    asked = min((length for length in (inputs.max_tokens, own) if length), default=None)
+    own = None if record is UNSET else record.model_max_tokens or None
+    if own is not None and inputs.max_tokens is not None and inputs.max_tokens > own:
+        raise PrepareError(
+            f"--max-tokens {inputs.max_tokens} is more than the context window of {inputs.origin.model}, {own} tokens: "
+            "lower it, or leave it out to use the whole window"
+        )
+    asked = inputs.max_tokens or own
     if asked != there:
         wanted = "with the model's own" if asked is None else f"with one of {asked}"
         yield Difference(f"prepared with a context window of {there} tokens", wanted)

@@ -164,13 +164,16 @@ def test_options_of_the_first_order_are_asked_for_again(order: Order, tmp_path: 
 
 
 def test_a_window_that_was_measured_is_the_models_own(order: Order, tmp_path: Path) -> None:
-    """Without --max-tokens it is the same again; a longer one changes nothing, a shorter one does."""
+    """Without --max-tokens it is the same again; a shorter one is another, and a longer one is refused."""
     plain = msgspec.structs.replace(order, max_tokens=None)
     made = prepare(plain, tmp_path / "models", SILENT)
     assert made.manifest.max_tokens == 80
-    for same in (None, 80, 500):
+    for same in (None, 80):
         assert prepare(msgspec.structs.replace(order, max_tokens=same), tmp_path / "models", SILENT) == made
     assert "with a context window of 80 tokens, not with one of 64" in refusal(order, tmp_path)
+    assert "--max-tokens 500 is more than the context window of " in refusal(
+        msgspec.structs.replace(order, max_tokens=500), tmp_path
+    )
 
 
 def test_a_window_that_was_given_is_not_the_models_own(order: Order, made: Artefact, tmp_path: Path) -> None:
