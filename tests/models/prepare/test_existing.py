@@ -16,6 +16,7 @@ import pytest
 from onnx import numpy_helper
 
 from models.artefact import Artefact, load
+from models.prepare import build as build_module
 from models.prepare import prepare as prepare_module
 from models.prepare.errors import PrepareError
 from models.prepare.prepare import Order, prepare
@@ -191,8 +192,8 @@ def test_the_same_checkpoint_is_known_by_any_path_and_after_a_touch(
     (tmp_path / "links" / "mine").symlink_to(tmp_path / "here" / "mine")
     for path in ("./here/mine", "here/mine", "here/mine/", "./links/mine"):
         assert prepare(msgspec.structs.replace(order, model=path), tmp_path / "models", SILENT) == made, path
-    for path in Path(order.model).rglob("*"):
-        path.touch()
+    for file in Path(order.model).rglob("*"):
+        file.touch()
     assert prepare(order, tmp_path / "models", SILENT) == made
     copy = shutil.copytree(order.model, tmp_path / "copy")
     shutil.rmtree(order.model)
@@ -253,7 +254,7 @@ def test_a_checkpoint_that_changes_while_it_is_prepared_is_not_sealed(
     order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A training that still writes: the digests would be of other weights than the graph."""
-    build = prepare_module.build
+    build = build_module.build
 
     def meanwhile(*arguments: object) -> object:
         other_weights(Path(order.model))
@@ -269,7 +270,7 @@ def test_two_orders_at_once_do_not_share_an_artefact(
 ) -> None:
     """The second waits for the first, and is then told what the first made."""
     other = checkpoint(tmp_path / "there" / "mine", tiny())
-    build, begun, go_on = prepare_module.build, threading.Event(), threading.Event()
+    build, begun, go_on = build_module.build, threading.Event(), threading.Event()
 
     def held(*arguments: object) -> object:
         begun.set()
