@@ -43,14 +43,15 @@ class ChunkOptions:
         overlap_tokens: the tokens that consecutive chunks share, limited to half a chunk so that each chunk has more
             new tokens than repeated ones. (The size of a chunk depends on the query.)
         max_tokens_per_doc: the maximum number of tokens read per document; None for as many as its chunks hold.
-        truncation_side: the end of a document that is cut off: "right" keeps its first tokens, "left" its last.
+        truncation_side: the end of a document that is cut off: "right" keeps its first tokens, "left" its last; None
+            for the model's own side, which is "right" for nearly all.
         truncate: cut off what exceeds these limits; if False, raise TooLong instead.
     """
 
     max_chunks_per_doc: int = 1
     overlap_tokens: int = 0
     max_tokens_per_doc: int | None = None
-    truncation_side: Side = "right"
+    truncation_side: Side | None = None
     truncate: bool = True
 
     def __post_init__(self) -> None:

@@ -40,6 +40,10 @@ class SpecialTokens(NamedTuple):
     ids: TokenIds
     types: TokenIds
 
+    def in_segment(self, segment: int) -> "SpecialTokens":
+        """The same tokens with another segment id."""
+        return SpecialTokens(self.ids, np.full_like(self.types, segment))
+
 
 class PairTemplate(NamedTuple):
     """The layout of a pair: prefix, query, middle, document, suffix."""
@@ -71,15 +75,20 @@ class Tokeniser:
         tokenizer: the model's own tokenizer.
         max_tokens: the context window: the maximum length of a pair in tokens.
         cache_bytes: the size of the cache of documents' token ids, including the texts; 0 for no cache.
+        truncation_side: the end of a long document that is cut off unless a request says otherwise; None for the side
+            that the tokenizer.json states in its `truncation`, else "right".
     """
 
-    def __init__(self, tokenizer: Tokenizer, max_tokens: int, *, cache_bytes: int = 0) -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, max_tokens: int, *, cache_bytes: int = 0, truncation_side: Side | None = None
+    ) -> None:
         self.cache = ByteCache[str, _CachedDocument](cache_bytes)
+        self.truncation_side: Side = truncation_side or _stated_side(tokenizer)
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._texts_at_a_time = TEXTS_PER_CPU * usable_cpus()
-        self._template = _read_template(tokenizer)
+        self._template = read_template(tokenizer)
         self.max_tokens = max_tokens
         self.max_query_tokens = max_tokens * 3 // 4
         if max_tokens - self.max_query_tokens <= self._template.special_tokens:
@@ -97,7 +106,7 @@ class Tokeniser:
 
     def with_window(self, max_tokens: int) -> "Tokeniser":
         """The same tokenizer with another window, without a cache: reading a large tokenizer.json takes a second."""
-        return Tokeniser(self._tokenizer, max_tokens)
+        return Tokeniser(self._tokenizer, max_tokens, truncation_side=self.truncation_side)
 
     def pairs(self, query: str, documents: Sequence[str]) -> list[Pair]:
         """Pair the query with each document; return one unpadded pair of at most `max_tokens` tokens per document."""
@@ -123,7 +132,8 @@ class Tokeniser:
             few = min(chunk_options.max_chunks_per_doc, max_pairs + 1)
             chunk_options = replace(chunk_options, max_chunks_per_doc=few)
         reach = chunk_options.reach(room)
-        encoded = self._encode_documents(documents, reach + one_more, chunk_options.truncation_side)
+        side = chunk_options.truncation_side or self.truncation_side
+        encoded = self._encode_documents(documents, reach + one_more, side)
         for index, ids in enumerate(encoded):
             if len(ids) > reach:
                 raise TooLong(index)
@@ -196,8 +206,17 @@ def _part_of(text: str, reach: int, side: Side) -> str:
     return text[-reach:] if side == "left" else text[:reach]
 
 
-def _read_template(tokenizer: Tokenizer) -> PairTemplate:
-    """Derive the template from an encoded pair, in which the special tokens belong to neither sequence."""
+def _stated_side(tokenizer: Tokenizer) -> Side:
+    truncation: dict[str, object] = tokenizer.truncation or {}
+    return "left" if truncation.get("direction") == "left" else "right"
+
+
+def read_template(tokenizer: Tokenizer) -> PairTemplate:
+    """Derive the template from an encoded pair, in which the special tokens belong to neither sequence.
+
+    Raises:
+        ArtefactError: the layout is not that of a cross-encoder.
+    """
     probe = tokenizer.encode("one two", "three four")
     sequences: list[int | None] = probe.sequence_ids
     if 0 not in sequences or 1 not in sequences:
@@ -209,6 +228,12 @@ def _read_template(tokenizer: Tokenizer) -> PairTemplate:
     document_end = document_start + sequences.count(1)
     if None in sequences[query_start:query_end] or None in sequences[document_start:document_end]:
         raise ArtefactError("tokenizer.json puts special tokens inside a text: this pair layout is not supported")
+    if query_end == document_start:
+        raise ArtefactError(
+            "tokenizer.json puts no special token between the query and the document, so it is not a cross-encoder's: "
+            "a decoder reranker, which needs a prompt around its texts, is not supported by this version, and a "
+            "cross-encoder's tokenizer.json has a post-processor that separates the two"
+        )
     ids, types = np.array(probe.ids, np.int64), np.array(probe.type_ids, np.int64)
 
     def special_tokens(start: int, end: int) -> SpecialTokens:

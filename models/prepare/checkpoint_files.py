@@ -17,8 +17,10 @@ from models.prepare.errors import PrepareError
 
 CONFIG = "config.json"
 TOKENIZER = "tokenizer.json"
-BESIDE = ("tokenizer_config.json", "special_tokens_map.json")
+BESIDE = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 """Optional files, fetched if the repository has them."""
+VERSIONED = re.compile(r"tokenizer\.\d[\d.]*\.json")
+"""Forms of tokenizer.json for a later transformers, which tokenizer_config.json lists."""
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 GRAPHS = ("onnx/model.onnx", "model.onnx")
@@ -56,6 +58,7 @@ def needed(names: Collection[str], what: str, *, from_onnx: bool) -> Needed:
             f"(AutoTokenizer.from_pretrained(…).save_pretrained(…)) and prepare that folder"
         )
     small = [name for name in (TOKENIZER, CONFIG, *BESIDE) if name in names]
+    small += sorted(name for name in names if VERSIONED.fullmatch(name))
     if from_onnx:
         graph = _graph(names, what)
         return Needed([*small, graph, *_beside_graph(names, graph)], graph=graph)

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from models.catalogue import card_of
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.checkpoint_files import CONFIG, TOKENIZER
-from models.prepare.errors import PrepareError
+from models.prepare.json_file import read_json
 
 COUNTS_FROM_PADDING = frozenset({"roberta", "xlm-roberta", "camembert"})
 """Architectures whose first position is `pad_token_id` + 1, so the position table has that many extra rows."""
@@ -29,7 +29,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_model_config(checkpoint: Checkpoint) -> ModelConfig:
     """Read a checkpoint's configuration; the catalogue's context window takes precedence over that of the files."""
-    config = _json(checkpoint.folder / CONFIG)
+    config = read_json(checkpoint.folder / CONFIG)
     card = None if checkpoint.source.is_local else card_of(checkpoint.source.hub_id)  # a folder may be called anything
     window = card.max_tokens if card is not None else _window(config, checkpoint.folder)
     architecture = str(config.get("model_type", "onnx"))
@@ -37,7 +37,7 @@ def read_model_config(checkpoint: Checkpoint) -> ModelConfig:
 
 
 def _window(config: dict[str, Any], folder: Path) -> int | None:
-    stated = _json(folder / "tokenizer_config.json").get("model_max_length") or UNBOUNDED
+    stated = read_json(folder / "tokenizer_config.json").get("model_max_length") or UNBOUNDED
     rows = config.get("max_position_embeddings") or UNBOUNDED
     if rows != UNBOUNDED and config.get("model_type") in COUNTS_FROM_PADDING:
         rows -= int(config.get("pad_token_id") or 0) + 1
@@ -51,12 +51,3 @@ def _padding(config: dict[str, Any], folder: Path) -> int:
         return stated
     tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
     return next((token_id for token_id in map(tokenizer.token_to_id, PADDINGS) if token_id is not None), 0)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PrepareError(f"{path} is not a JSON object: {error}") from None

@@ -1,9 +1,7 @@
 """A checkpoint opened by transformers: the model to export, and the fp32 reference for an artefact."""
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
+import inspect
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from models.pair import Logits, Pair
 from models.prepare.errors import PrepareError, reason
 from models.prepare.progress import Progress
+from models.prepare.quiet import quiet as quiet
 
 REFERENCE = f"torch {torch.__version__}, transformers {transformers.__version__}, fp32, one pair at a time"
 
@@ -46,9 +45,14 @@ def open_model(folder: Path) -> PreTrainedModel:
     return model.eval()
 
 
+def takes_segments(model: PreTrainedModel) -> bool:
+    """Return whether the model's forward takes `token_type_ids`, whether or not it does anything with them."""
+    return "token_type_ids" in inspect.signature(model.forward).parameters
+
+
 def has_segments(model: PreTrainedModel) -> bool:
-    """Return whether the model reads `token_type_ids`, that is, has more than one segment."""
-    return int(getattr(model.config, "type_vocab_size", 0) or 0) > 1
+    """Return whether the model reads `token_type_ids`; some without a table of them do, such as XLNet."""
+    return takes_segments(model) and int(getattr(model.config, "type_vocab_size", 2) or 0) > 1
 
 
 def reference_logits(model: PreTrainedModel, pairs: Sequence[Pair], progress: Progress) -> Logits:
@@ -61,18 +65,3 @@ def reference_logits(model: PreTrainedModel, pairs: Sequence[Pair], progress: Pr
                 inputs["token_type_ids"] = torch.from_numpy(pair.types)[None]
             logits[index] = model(**inputs).logits.item()
     return logits
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the libraries' warnings and progress bars off the user's terminal."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        transformers.utils.logging.enable_progress_bar()
-        logging.disable(before)
