@@ -21,7 +21,12 @@ ONLY_IN = {
     "uvicorn": {"service/commands/serve.py"},
     "locust": {"bench/locustfile.py"},
     "huggingface_hub": {"models/prepare/fetch.py"},
-    "torch": {"models/prepare/attention.py", "models/prepare/export.py", "models/prepare/torch_model.py"},
+    "torch": {
+        "models/prepare/attention.py",
+        "models/prepare/export.py",
+        "models/prepare/tables.py",
+        "models/prepare/torch_model.py",
+    },
 }
 """Where an outside library may be known."""
 LEAVES = {

@@ -6,11 +6,12 @@ its context window and whether it supports batches are determined by running it.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
+from tokenizers import Tokenizer
 
 from models.artefact import Artefact, ArtefactError, Manifest
 from models.devices import CPU
@@ -20,9 +21,10 @@ from models.prepare.errors import PrepareError, reason
 from models.prepare.fp16 import KEPT, halve
 from models.prepare.graph import Graph
 from models.prepare.int8 import quantise
-from models.prepare.pairs import Text, samples
+from models.prepare.pairs import Sample, Text
 from models.prepare.progress import Progress
 from models.prepare.reference import Reference, make, write
+from models.prepare.settle_tokenizer import SettledTokenizer
 from models.prepare.verify import batch_variance
 from models.session import Session
 from models.tokenise import Tokeniser
@@ -69,61 +71,74 @@ class Built:
 def build(
     checkpoint: Checkpoint,
     manifest: Manifest,
-    folder: Path,
+    tokenizer: SettledTokenizer,
     texts: Sequence[Text],
-    reference: Reference | None,
+    reference_for: Callable[[int], Reference | None],
     progress: Progress,
 ) -> Built:
-    """Build the graph of the manifest's precision in a folder that already has the tokenizer.
+    """Build the graph of the manifest's precision in the folder of its settled tokenizer.
 
     Args:
         checkpoint: the weights, or a ready graph.
         manifest: the manifest as far as it is known; a `max_tokens` of 0 is replaced by a measured one.
-        folder: the folder to write to.
+        tokenizer: the tokenizer, in the folder to write to.
         texts: the texts from which the parity pairs are made.
-        reference: the reference of the same checkpoint, if it was computed before.
+        reference_for: finds the reference of the same checkpoint for a context window, if it was computed before.
         progress: the display of progress.
 
     Raises:
         PrepareError: a step fails.
         OSError: the disk is full.
     """
+    folder = tokenizer.file.parent
     if checkpoint.graph is not None:
-        return _of_graph(checkpoint, checkpoint.graph, manifest, folder, texts, progress)
+        return _of_graph(checkpoint, checkpoint.graph, manifest, tokenizer, texts, progress)
     from models.prepare.export import export  # imports torch, which a ready graph does not need
+    from models.prepare.tables import check_tables
     from models.prepare.torch_model import REFERENCE, open_model, reference_logits
 
     model = open_model(checkpoint.folder)
+    window = min(manifest.max_tokens, check_tables(model, tokenizer) or manifest.max_tokens)
+    manifest = msgspec.structs.replace(manifest, max_tokens=window)
+    reference = reference_for(window)
+    # another torch, another transformers or the repository's own graph may have computed it
+    known = reference is not None and (reference.by, reference.tokenizer) == (REFERENCE, tokenizer.theirs.name)
+    pairs = [] if known else tokenizer.samples(window, texts)
     with progress.step("export"):
         batchable = export(model, _fp32(folder, manifest.precision), masked=manifest.precision != "int8")
     _optimise_with(progress, folder, manifest.precision)
-    if reference is None or reference.by != REFERENCE:  # computed by another torch or the repository's own graph
+    if reference is None or not known:
         with progress.step("reference"):
-            pairs = samples(folder / manifest.tokenizer, manifest.max_tokens, texts)
             logits = reference_logits(model, [sample.pair for sample in pairs], progress)
-            reference = make(REFERENCE, checkpoint.files, texts, pairs, logits)
+            reference = make(REFERENCE, checkpoint.files, texts, pairs, logits, tokenizer.record)
     return Built(folder, msgspec.structs.replace(manifest, batchable=batchable), reference)
 
 
 def _of_graph(
-    checkpoint: Checkpoint, graph: Path, manifest: Manifest, folder: Path, texts: Sequence[Text], progress: Progress
+    checkpoint: Checkpoint,
+    graph: Path,
+    manifest: Manifest,
+    tokenizer: SettledTokenizer,
+    texts: Sequence[Text],
+    progress: Progress,
 ) -> Built:
     """Use the repository's graph unchanged, or convert it to another precision."""
+    folder = tokenizer.file.parent
     path = _fp32(folder, manifest.precision)
     _copy_graph(graph, path)
     _refuse_other_precision(path)
     fp32 = msgspec.structs.replace(manifest, precision="fp32", batchable=True)
     session = Session(Artefact(path.parent, fp32), CPU)
-    tokenizer = folder / manifest.tokenizer
-    window = manifest.max_tokens or _window(session, tokenizer)
+    window = manifest.max_tokens or _window(session, tokenizer.file)
     with progress.step("reference"):
-        pairs = samples(tokenizer, window, texts)
+        pairs = tokenizer.samples(window, texts)
+        _check_ends(session, tokenizer.file, pairs)
         logits = np.concatenate([_logit(session, sample.pair) for sample in pairs])
     variance = batch_variance(session, pairs, logits)
     batchable = variance <= MOST_BATCH_VARIANCE * float(np.std(logits))
     _optimise_with(progress, folder, manifest.precision)
     by = "the repository's own ONNX graph, CPU, one pair at a time"
-    reference = make(by, checkpoint.files, texts, pairs, logits)
+    reference = make(by, checkpoint.files, texts, pairs, logits, tokenizer.record)
     return Built(folder, msgspec.structs.replace(manifest, max_tokens=window, batchable=batchable), reference)
 
 
@@ -193,6 +208,23 @@ def _window(session: Session, tokenizer: Path) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(middle) else (low, middle)
     return low
+
+
+def _check_ends(session: Session, tokenizer: Path, samples: Sequence[Sample]) -> None:
+    """Run the longest pair, and one with the tokenizer's last token, which the graph's tables must all hold."""
+    pair = min((sample.pair for sample in samples), key=len)
+    vocabulary = Tokenizer.from_file(str(tokenizer)).get_vocab(with_added_tokens=True)
+    last = max(vocabulary, key=lambda token: vocabulary[token])
+    ids = pair.ids.copy()
+    ids[len(ids) // 2] = vocabulary[last]
+    _logit(session, max((sample.pair for sample in samples), key=len))
+    try:
+        _logit(session, Pair(ids, pair.types))
+    except PrepareError as error:
+        raise PrepareError(
+            f"the graph fails on the token {last!r}, which tokenizer.json has with the id {vocabulary[last]}: the two "
+            f"do not belong together; use the tokenizer that the model was trained with ({reason(error)})"
+        ) from None
 
 
 def _logit(session: Session, pair: Pair) -> Logits:

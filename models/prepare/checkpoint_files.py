@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from models.prepare.decoders import refuse_decoder
 from models.prepare.errors import PrepareError
 
 CONFIG = "config.json"
@@ -102,6 +103,7 @@ def check_config(config: Path, what: str, names: Collection[str]) -> None:
             f"{what} is a {architecture} (model_type {model.model_type!r}), {why}: "
             f"use a model that transformers supports{_or_graph(names)}"
         )
+    refuse_decoder(what, architecture, model.model_type)
     labels = model.num_labels or len(model.id2label or "00")
     if labels != 1:
         raise PrepareError(f"{what} has {labels} labels: a reranker has exactly one, the relevance")

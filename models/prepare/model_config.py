@@ -11,8 +11,16 @@ from models.prepare.checkpoint import Checkpoint
 from models.prepare.checkpoint_files import CONFIG, TOKENIZER
 from models.prepare.json_file import read_json
 
-COUNTS_FROM_PADDING = frozenset({"roberta", "xlm-roberta", "camembert"})
-"""Architectures whose first position is `pad_token_id` + 1, so the position table has that many extra rows."""
+COUNTS_FROM_PADDING = frozenset(
+    {
+        "camembert", "data2vec-text", "esm", "ibert", "lilt", "longformer", "luke", "markuplm", "mpnet", "roberta",
+        "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+    }
+)  # fmt: skip
+"""Architectures whose first position is `pad_token_id` + 1, so the position table has that many extra rows. It is only
+a first guess: `tables.py` looks at the model itself, and a ready graph is run."""
+POSITIONS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length")
+"""The names that configs give to the rows of the table of positions, or to the longest pair without one."""
 UNBOUNDED = 1_000_000
 """Larger lengths mean "unknown": transformers then writes 1e30."""
 PADDINGS = ("<pad>", "[PAD]")
@@ -38,9 +46,9 @@ def read_model_config(checkpoint: Checkpoint) -> ModelConfig:
 
 def _window(config: dict[str, Any], folder: Path) -> int | None:
     stated = read_json(folder / "tokenizer_config.json").get("model_max_length") or UNBOUNDED
-    rows = config.get("max_position_embeddings") or UNBOUNDED
+    rows = next((config[name] for name in POSITIONS if config.get(name)), UNBOUNDED)
     if rows != UNBOUNDED and config.get("model_type") in COUNTS_FROM_PADDING:
-        rows -= int(config.get("pad_token_id") or 0) + 1
+        rows -= int(config.get("pad_token_id", 1) or 0) + 1
     window = int(min(stated, rows))
     return window if window < UNBOUNDED else None
 

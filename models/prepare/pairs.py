@@ -39,6 +39,15 @@ class Sample(NamedTuple):
     pair: Pair
 
 
+class SampledTexts(NamedTuple):
+    """The texts of a sample, and their pair in a window of `max_tokens`."""
+
+    query: str
+    document: str
+    max_tokens: int
+    pair: Pair
+
+
 def read_texts(path: Path = TEXTS) -> list[Text]:
     """Read JSON lines with `query` and `passage`; raise PrepareError for anything else."""
     try:
@@ -54,15 +63,20 @@ def read_texts(path: Path = TEXTS) -> list[Text]:
 
 def samples(tokenizer: Path, max_tokens: int, texts: Sequence[Text]) -> list[Sample]:
     """Make the pairs of every length class below the context window, and of the window's own length."""
-    pairs = []
+    return [sample for sample, _ in samples_with_texts(tokenizer, max_tokens, texts)]
+
+
+def samples_with_texts(tokenizer: Path, max_tokens: int, texts: Sequence[Text]) -> list[tuple[Sample, SampledTexts]]:
+    """Make the pairs like `samples`, each with the texts that it was made of."""
+    made = []
     widest = Tokeniser.open(tokenizer, max(max_tokens, SHORT))
     for length, count in _classes(max_tokens).items():
         tokeniser = widest.with_window(max(length, SHORT))
         for index in range(count):
             text = texts[index % len(texts)]
-            pair = _short(tokeniser, text, length) if length < SHORT else _filled(tokeniser, texts, index)
-            pairs.append(Sample(length, pair))
-    return pairs
+            used = _short(tokeniser, text, length) if length < SHORT else _filled(tokeniser, texts, index)
+            made.append((Sample(length, used.pair), used))
+    return made
 
 
 def _classes(max_tokens: int) -> dict[int, int]:
@@ -71,7 +85,7 @@ def _classes(max_tokens: int) -> dict[int, int]:
     return {**inside, max_tokens: longest}
 
 
-def _filled(tokeniser: Tokeniser, texts: Sequence[Text], start: int) -> Pair:
+def _filled(tokeniser: Tokeniser, texts: Sequence[Text], start: int) -> SampledTexts:
     """Extend a passage with those after it until the pair fills the window."""
     query, document = texts[start % len(texts)].query, ""
     for text in _from(texts, start):
@@ -79,17 +93,18 @@ def _filled(tokeniser: Tokeniser, texts: Sequence[Text], start: int) -> Pair:
         pair = tokeniser.pairs(query, [document])[0]
         if len(pair) == tokeniser.max_tokens:
             break
-    return pair
+    return SampledTexts(query, document, tokeniser.max_tokens, pair)
 
 
 def _from(texts: Sequence[Text], start: int) -> Iterator[Text]:
     return itertools.islice(itertools.cycle(texts), start, start + 40 * len(texts))
 
 
-def _short(tokeniser: Tokeniser, text: Text, length: int) -> Pair:
+def _short(tokeniser: Tokeniser, text: Text, length: int) -> SampledTexts:
     """Shorten both texts, the query to a third of the passage's length, until the pair is short enough."""
     for characters in range(3 * length, 0, -3):
-        pair = tokeniser.pairs(text.query[: characters // 3], [text.passage[:characters]])[0]
+        query, passage = text.query[: characters // 3], text.passage[:characters]
+        pair = tokeniser.pairs(query, [passage])[0]
         if len(pair) <= length:
             break
-    return pair
+    return SampledTexts(query, passage, tokeniser.max_tokens, pair)

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from models.prepare.origin import origin_of
 from models.prepare.pairs import TEXTS, read_texts
 from models.prepare.progress import Progress
 from models.prepare.published import PublishedScore
+from models.prepare.settle_tokenizer import settle_tokenizer
 from models.prepare.verify import Verdict, verify
 from models.tokenise import Tokeniser
 
@@ -79,12 +81,13 @@ def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
             checkpoint = fetch(order.model, revision=order.revision, from_onnx=order.from_onnx)
         require_same_siblings(target, checkpoint, inputs.origin, force=order.force, progress=progress)
         with _workplace(target) as folder:
-            shutil.copyfile(checkpoint.folder / "tokenizer.json", folder / "tokenizer.json")
             manifest = _manifest(order, inputs, checkpoint)
+            with progress.step("compare the tokenizer with transformers'"):
+                tokenizer = settle_tokenizer(checkpoint.folder, folder, inputs.texts, progress)
             if manifest.max_tokens:  # reject a window that is too small for a pair before the export
-                Tokeniser.open(folder / manifest.tokenizer, manifest.max_tokens)
-            sibling = _sibling_reference(target, checkpoint, manifest.max_tokens, reference.digest(inputs.texts))
-            built = build(checkpoint, manifest, folder, inputs.texts, sibling, progress)
+                Tokeniser.open(tokenizer.file, manifest.max_tokens)
+            sibling = partial(_sibling_reference, target, checkpoint, reference.digest(inputs.texts))
+            built = build(checkpoint, manifest, tokenizer, inputs.texts, sibling, progress)
             verdict = _judge(built, inputs.scores, order, progress)
             require_unchanged(checkpoint)
             _seal(built.finish(), verdict, order)
@@ -161,7 +164,7 @@ def _judge(built: Built, scores: Sequence[PublishedScore], order: Order, progres
 
 
 def _sibling_reference(
-    target: Path, checkpoint: Checkpoint, max_tokens: int, texts_sha256: str
+    target: Path, checkpoint: Checkpoint, texts_sha256: str, max_tokens: int
 ) -> reference.Reference | None:
     """Find the reference for the same files, window and texts in another precision's artefact, to save minutes."""
     inputs = (checkpoint.files, max_tokens, texts_sha256)

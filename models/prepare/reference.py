@@ -14,6 +14,7 @@ import numpy as np
 from models.pair import Logits, Pair
 from models.prepare.errors import PrepareError
 from models.prepare.pairs import Sample, Text
+from models.prepare.token_probes import TokenRecord
 
 FILE = "parity.json"
 
@@ -27,8 +28,18 @@ class ReferencePair(msgspec.Struct, frozen=True):
     logit: float
 
 
-class Reference(msgspec.Struct, frozen=True):
-    """The logits with which the artefact has to agree."""
+class ReferenceTokens(msgspec.Struct, frozen=True):
+    """A pair of texts with the ids that transformers reads; cut to `max_tokens` unless that is None."""
+
+    query: str
+    document: str
+    max_tokens: int | None
+    ids: list[int]
+    types: list[int]
+
+
+class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The logits and the token ids with which the artefact has to agree."""
 
     by: str
     """The program that computed the logits, with versions."""
@@ -37,6 +48,10 @@ class Reference(msgspec.Struct, frozen=True):
     texts_sha256: str
     """The digest of the texts from which the pairs were made."""
     pairs: list[ReferencePair]
+    tokenizer: str = ""
+    """The tokenizer of transformers that read the pairs, with its version; empty in artefacts of earlier versions."""
+    tokens: list[ReferenceTokens] = []
+    """Texts of many kinds with the ids that this tokenizer reads."""
 
     @property
     def samples(self) -> list[Sample]:
@@ -53,14 +68,25 @@ class Reference(msgspec.Struct, frozen=True):
 
 
 def make(
-    by: str, checkpoint: Mapping[str, str], texts: Sequence[Text], samples: Sequence[Sample], logits: Logits
+    by: str,
+    checkpoint: Mapping[str, str],
+    texts: Sequence[Text],
+    samples: Sequence[Sample],
+    logits: Logits,
+    tokens: TokenRecord | None = None,
 ) -> Reference:
-    """Assemble a reference from pairs and their logits."""
+    """Assemble a reference from pairs and their logits, and from what transformers' tokenizer reads."""
     pairs = [
         ReferencePair(sample.length, sample.pair.ids.tolist(), sample.pair.types.tolist(), float(logit))
         for sample, logit in zip(samples, logits, strict=True)
     ]
-    return Reference(by, dict(checkpoint), digest(texts), pairs)
+    if tokens is None:
+        return Reference(by, dict(checkpoint), digest(texts), pairs)
+    read = [
+        ReferenceTokens(*probe[1:], pair.ids.tolist(), pair.types.tolist())
+        for probe, pair in zip(tokens.probes, tokens.pairs, strict=True)
+    ]
+    return Reference(by, dict(checkpoint), digest(texts), pairs, tokens.by, read)
 
 
 def write(reference: Reference, folder: Path) -> None:

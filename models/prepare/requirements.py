@@ -2,8 +2,8 @@
 
 from importlib.util import find_spec
 
-FOR_GRAPHS = ("onnx", "huggingface_hub")
-FOR_WEIGHTS = ("torch", "transformers", "safetensors", "onnxscript")
+FOR_GRAPHS = ("onnx", "huggingface_hub", "transformers")
+FOR_WEIGHTS = ("torch", "safetensors", "onnxscript")
 
 
 def missing_packages(*, from_onnx: bool) -> list[str]:

@@ -18,30 +18,20 @@ from models.artefact import ArtefactError
 from models.pair import Pair
 from models.prepare.checkpoint_files import BESIDE, CONFIG, TOKENIZER
 from models.prepare.checkpoint_tokenizer import TOKENIZER_CONFIG, CheckpointTokenizer, open_tokenizer
+from models.prepare.decoders import refuse_decoder
 from models.prepare.errors import PrepareError
 from models.prepare.json_file import read_json
-from models.prepare.pairs import Text
+from models.prepare.pairs import Sample, Text, samples_with_texts
 from models.prepare.progress import Progress
-from models.prepare.token_probes import Probe, make_probes
-from models.tokenise import Tokeniser
+from models.prepare.token_agreement import Difference, as_rows, first_difference
+from models.prepare.token_probes import Probe, TokenRecord, make_probes
 
-LONGEST_PROBE = 100_000
-"""A window in tokens that no probe fills: what the model's own window cuts off would not be compared."""
-SHOWN_IDS = 6
-"""Token ids that a message shows of each side, from the first that differs."""
 SHOWN_CHARACTERS = 60
+"""Characters that a message shows of a setting's value."""
 WITHOUT_EFFECT = frozenset(
     {"model_max_length", "chat_template", "name_or_path", "padding_side", "max_length", "tokenizer_file", "backend"}
 )
 """Settings of tokenizer_config.json that change no token of a single pair."""
-
-
-class TokenRecord(NamedTuple):
-    """The probes with the ids that transformers reads, and who read them."""
-
-    by: str
-    probes: list[Probe]
-    pairs: list[Pair]
 
 
 class SettledTokenizer(NamedTuple):
@@ -51,30 +41,31 @@ class SettledTokenizer(NamedTuple):
     theirs: CheckpointTokenizer
     record: TokenRecord
 
+    def samples(self, max_tokens: int, texts: Sequence[Text]) -> list[Sample]:
+        """Make the parity pairs (see `pairs.samples`) and have transformers encode each.
 
-class Difference(NamedTuple):
-    """A probe that the two read differently."""
+        A query that is longer than three quarters of its window is cut to that (see `models.tokenise`), which
+        transformers cannot do: such a pair is taken as it is.
 
-    probe: Probe
-    ours: Pair | None
-    theirs: Pair
-    why: str = ""
-    """Why tokenizer.json alone reads no pairs at all, if it does not."""
-
-    def __str__(self) -> str:
-        if self.ours is None:
-            return self.why
-        rows = [_rows(pair) for pair in (self.ours, self.theirs)]
-        same = next((at for at, (one, other) in enumerate(zip(*rows, strict=False)) if one != other), len(rows[0]))
-        first = max(0, min(same, *(len(pair) for pair in (self.ours, self.theirs))) - 1)
-        what = "segment ids" if self.ours.ids.tolist() == self.theirs.ids.tolist() else "token ids"
-        ours, theirs = (
-            _shortened((pair.types if what == "segment ids" else pair.ids).tolist(), first)
-            for pair in (self.ours, self.theirs)
-        )
-        text = self.probe.text
-        shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
-        return f"{self.probe.kind}, {shown!r}: {what} {ours} by tokenizer.json, {theirs} by transformers"
+        Raises:
+            PrepareError: transformers reads a pair differently.
+        """
+        made = samples_with_texts(self.file, max_tokens, texts)
+        tokenizer = Tokenizer.from_file(str(self.file))
+        tokenizer.no_truncation()
+        whole = [
+            texts
+            for _, texts in made
+            if texts.document
+            and 0 < len(tokenizer.encode(texts.query, add_special_tokens=False).ids) <= texts.max_tokens * 3 // 4
+        ]
+        for texts_of_pair in whole:
+            query, document, window, ours = texts_of_pair
+            theirs = self.theirs.pair(query, document, window)
+            if as_rows(ours) != as_rows(theirs):
+                difference = Difference(Probe("a parity pair", query, document, window), ours, theirs)
+                raise PrepareError(f"{difference}: the model cannot be served as it was trained")
+        return [sample for sample, _ in made]
 
 
 def settle_tokenizer(checkpoint: Path, folder: Path, texts: Sequence[Text], progress: Progress) -> SettledTokenizer:
@@ -90,13 +81,16 @@ def settle_tokenizer(checkpoint: Path, folder: Path, texts: Sequence[Text], prog
         PrepareError: no tokenizer.json reads every text as transformers does.
         ArtefactError: the layout of a pair is not that of a cross-encoder.
     """
+    config = read_json(checkpoint / CONFIG)
+    if isinstance(config.get("model_type"), str):  # a ready graph's config is not checked elsewhere
+        refuse_decoder(checkpoint.name, str((config.get("architectures") or ["model"])[0]), config["model_type"])
     file, theirs = folder / TOKENIZER, open_tokenizer(checkpoint)
-    rows = _table_rows(checkpoint)
+    rows = _tableas_rows(checkpoint)
     shutil.copyfile(checkpoint / TOKENIZER, file)
-    _refuse_beyond_table(checkpoint / TOKENIZER, rows)
+    refuse_beyond_table(checkpoint / TOKENIZER, rows)
     probes = make_probes(Tokenizer.from_file(str(file)), theirs.special_tokens(), texts)
     record = _record(theirs, probes, rows)
-    difference = _first_difference(file, record)
+    difference = first_difference(file, record)
     if difference is not None:
         _take_built_one(checkpoint, file, theirs, record, difference, rows)
         progress.note(
@@ -117,8 +111,8 @@ def _take_built_one(
     built = theirs.tokenizer_json(rows, _text_of(checkpoint))
     if built is not None:
         file.write_text(built, encoding="utf-8")
-        _refuse_beyond_table(file, rows)
-        remaining = _first_difference(file, record)
+        refuse_beyond_table(file, rows)
+        remaining = first_difference(file, record)
         if remaining is None:
             return
         if remaining.ours is None:
@@ -140,20 +134,6 @@ def _record(theirs: CheckpointTokenizer, probes: Sequence[Probe], rows: int | No
             f"special tokens of {theirs.class_name} are not this model's"
         )
     return TokenRecord(theirs.name, [probe for probe, _ in known], [pair for _, pair in known])
-
-
-def _first_difference(file: Path, record: TokenRecord) -> Difference | None:
-    """Find the first probe that a tokenizer.json reads differently from transformers."""
-    try:
-        whole = Tokeniser.open(file, LONGEST_PROBE)
-    except ArtefactError as error:
-        return Difference(record.probes[0], None, record.pairs[0], str(error))
-    for probe, theirs in zip(record.probes, record.pairs, strict=True):
-        tokeniser = whole if probe.max_tokens is None else whole.with_window(probe.max_tokens)
-        ours = tokeniser.pairs(probe.query, [probe.document])[0]
-        if _rows(ours) != _rows(theirs):
-            return Difference(probe, ours, theirs)
-    return None
 
 
 def _cause(checkpoint: Path, theirs: CheckpointTokenizer, difference: Difference) -> str:
@@ -182,15 +162,15 @@ def _reads_as_ours_without(name: str, checkpoint: Path, probe: Probe, ours: Pair
             pair = open_tokenizer(Path(folder)).pair(probe.query, probe.document, probe.max_tokens)
         except PrepareError:
             return False
-    return _rows(pair) == _rows(ours)
+    return as_rows(pair) == as_rows(ours)
 
 
-def _table_rows(checkpoint: Path) -> int | None:
+def _tableas_rows(checkpoint: Path) -> int | None:
     rows = read_json(checkpoint / CONFIG).get("vocab_size")
     return rows if isinstance(rows, int) else None
 
 
-def _refuse_beyond_table(tokenizer: Path, rows: int | None) -> None:
+def refuse_beyond_table(tokenizer: Path, rows: int | None) -> None:
     """Refuse a tokenizer with tokens for which the model has no vector: a text that contains one could not be read."""
     vocabulary = Tokenizer.from_file(str(tokenizer)).get_vocab(with_added_tokens=True)
     last = max(vocabulary, key=lambda token: vocabulary[token], default=None)
@@ -205,13 +185,3 @@ def _text_of(checkpoint: Path) -> str:
     """Return what the checkpoint's files say of the tokenizer, as text."""
     names = BESIDE
     return "\n".join((checkpoint / name).read_text() for name in names if (checkpoint / name).is_file())
-
-
-def _rows(pair: Pair) -> list[tuple[int, int]]:
-    return list(zip(pair.ids.tolist(), pair.types.tolist(), strict=True))
-
-
-def _shortened(ids: list[int], first: int) -> str:
-    """Show some of a list of ids from the one before the first that differs."""
-    shown = ", ".join(map(str, ids[first : first + SHOWN_IDS]))
-    return f"[{'…, ' if first else ''}{shown}{', …' if first + SHOWN_IDS < len(ids) else ''}]"

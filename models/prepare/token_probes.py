@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
+from models.pair import Pair
 from models.prepare.pairs import Text
 
 QUERY, DOCUMENT = "what do giant pandas eat", "The giant panda eats bamboo."
@@ -48,6 +49,14 @@ class Probe(NamedTuple):
     def text(self) -> str:
         """The text that the probe is about."""
         return self.query if self.document == DOCUMENT else self.document
+
+
+class TokenRecord(NamedTuple):
+    """The probes with the ids that transformers reads, and who read them."""
+
+    by: str
+    probes: list[Probe]
+    pairs: list[Pair]
 
 
 def make_probes(tokenizer: Tokenizer, special_tokens: Iterable[str], texts: Sequence[Text]) -> list[Probe]:
