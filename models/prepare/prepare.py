@@ -76,6 +76,10 @@ def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
             artefact = _load_existing(target)
             require_same(artefact, inputs, progress)
             progress.note(f"{target} exists already; --force prepares it again")
+            if not artefact.manifest.parity.get("tokenizer"):
+                progress.note(
+                    "an earlier version made it, which did not compare its token ids with transformers'; --force does"
+                )
             return artefact
         with progress.step(f"fetch {order.model}"):
             checkpoint = fetch(order.model, revision=order.revision, from_onnx=order.from_onnx)

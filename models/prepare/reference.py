@@ -14,7 +14,7 @@ import numpy as np
 from models.pair import Logits, Pair
 from models.prepare.errors import PrepareError
 from models.prepare.pairs import Sample, Text
-from models.prepare.token_probes import TokenRecord
+from models.prepare.token_probes import Probe, TokenRecord
 
 FILE = "parity.json"
 
@@ -65,6 +65,13 @@ class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
     def logits(self) -> Logits:
         """The reference logits, float32 [pairs]."""
         return np.array([pair.logit for pair in self.pairs], np.float32)
+
+    @property
+    def token_record(self) -> TokenRecord:
+        """The texts with the ids that transformers read, in the form in which they are compared."""
+        probes = [Probe("a recorded text", text.query, text.document, text.max_tokens) for text in self.tokens]
+        pairs = [Pair(np.array(text.ids, np.int64), np.array(text.types, np.int64)) for text in self.tokens]
+        return TokenRecord(self.tokenizer, probes, pairs)
 
 
 def make(

@@ -30,7 +30,7 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         if self.ours is None:
-            return self.why
+            return self.why.partition(":")[0]
         rows = [as_rows(pair) for pair in (self.ours, self.theirs)]
         same = next((at for at, (one, other) in enumerate(zip(*rows, strict=False)) if one != other), len(rows[0]))
         first = max(0, min(same, *(len(pair) for pair in (self.ours, self.theirs))) - 1)

@@ -22,6 +22,7 @@ from models.prepare.pairs import Sample
 from models.prepare.progress import Progress
 from models.prepare.published import Comparison, PublishedScore
 from models.prepare.reference import Reference, read
+from models.prepare.token_agreement import first_difference
 from models.session import Session, available_providers
 from models.tokenise import Tokeniser
 
@@ -41,6 +42,10 @@ class Verdict(msgspec.Struct, frozen=True):
     agreement: Agreement
     published: list[Comparison]
     failures: list[str]
+    tokenizer: str = ""
+    """The tokenizer of transformers whose ids the artefact's tokenizer was compared with; empty if none is recorded."""
+    texts: int = 0
+    """The pairs of texts on which the two were compared."""
 
 
 def verify_folder(
@@ -85,8 +90,18 @@ def verify(
         device=session.device.name,
         agreement=agreement,
         published=comparisons,
-        failures=failures(agreement, precision) + published.failures(comparisons, precision),
+        failures=failures(agreement, precision)
+        + published.failures(comparisons, precision)
+        + _token_failures(artefact, reference),
+        tokenizer=reference.tokenizer,
+        texts=len(reference.tokens),
     )
+
+
+def _token_failures(artefact: Artefact, reference: Reference) -> list[str]:
+    """Return a message if the artefact's tokenizer does not read the recorded texts as transformers did."""
+    difference = first_difference(artefact.tokenizer, reference.token_record) if reference.tokens else None
+    return [f"the tokenizer does not read texts as {reference.tokenizer} did: {difference}"] if difference else []
 
 
 def _single_runs(session: Session, samples: Sequence[Sample], progress: Progress) -> Logits:

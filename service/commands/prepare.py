@@ -169,6 +169,17 @@ def _show(verdict: "Verdict") -> None:
         click.echo("batch variance: none (the model runs one pair at a time)")
     else:
         click.echo(f"batch variance: a logit changes by at most {agreement.batch_variance:.4g} in a batch")
+    click.echo(_tokens(verdict))
     for score in verdict.published:
         logits = f"published {score.published:.3f}, measured {score.found:.3f}"
         click.echo(f"{logits}: {score.query!r}, {score.document[:40]!r}")
+
+
+def _tokens(verdict: "Verdict") -> str:
+    """Say with whose token ids the artefact's were compared."""
+    if verdict.texts:
+        return f"token ids: compared with those of {verdict.tokenizer} in {verdict.texts} pairs of texts"
+    return (
+        "token ids: not compared with transformers', as the artefact has no record of them; models prepared by this "
+        "version have one (the embedded model's are compared by the project's tests)"
+    )
