@@ -54,6 +54,10 @@ class CheckpointTokenizer:
         types = np.array(encoded["token_type_ids"], np.int64)
         return Pair(ids, np.zeros_like(ids) if self.feeds_segments is False else types)
 
+    def vocabulary(self) -> dict[str, int]:
+        """Map every token, added ones too, to its id."""
+        return dict(self._tokenizer.get_vocab())
+
     def special_tokens(self) -> list[str]:
         """List the special tokens as they are written."""
         return sorted({str(token) for token in self._tokenizer.all_special_tokens})
@@ -96,14 +100,14 @@ def open_tokenizer(folder: Path) -> CheckpointTokenizer:
         except Exception as error:  # noqa: BLE001 - a foreign file can cause any error
             if named or stated.get("auto_map"):
                 raise PrepareError(
-                    f"transformers cannot open the tokenizer of the class {named or 'in auto_map'}, which {folder.name}"
-                    f"/{TOKENIZER_CONFIG} names: {reason(error)}; if tokenizer.json is complete by itself, name "
+                    f"transformers cannot open the tokenizer, whose class {TOKENIZER_CONFIG} names "
+                    f"({named or 'in auto_map'}): {reason(error)}; if tokenizer.json is complete by itself, name "
                     f"{GENERIC} as the tokenizer_class there"
                 ) from None
     try:
         return _opened(PreTrainedTokenizerFast, folder, segments=stated.get("model_input_names"))
     except Exception as error:  # noqa: BLE001
-        raise PrepareError(f"{folder / 'tokenizer.json'} is not a valid tokenizer.json: {reason(error)}") from None
+        raise PrepareError(f"the checkpoint's tokenizer.json is not valid: {reason(error)}") from None
 
 
 def _opened(kind: Any, folder: Path, segments: Iterable[str] | None) -> CheckpointTokenizer:

@@ -7,7 +7,7 @@ names the file, the setting and a text that would be read differently.
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,10 +68,13 @@ class SettledTokenizer(NamedTuple):
         return [sample for sample, _ in made]
 
 
-def settle_tokenizer(checkpoint: Path, folder: Path, texts: Sequence[Text], progress: Progress) -> SettledTokenizer:
+def settle_tokenizer(
+    name: str, checkpoint: Path, folder: Path, texts: Sequence[Text], progress: Progress
+) -> SettledTokenizer:
     """Write the tokenizer.json of an artefact and compare it with transformers' tokenizer.
 
     Args:
+        name: the model's name in messages.
         checkpoint: the checkpoint's folder.
         folder: the artefact's folder.
         texts: the texts of the parity pairs.
@@ -83,11 +86,13 @@ def settle_tokenizer(checkpoint: Path, folder: Path, texts: Sequence[Text], prog
     """
     config = read_json(checkpoint / CONFIG)
     if isinstance(config.get("model_type"), str):  # a ready graph's config is not checked elsewhere
-        refuse_decoder(checkpoint.name, str((config.get("architectures") or ["model"])[0]), config["model_type"])
+        refuse_decoder(name, str((config.get("architectures") or ["model"])[0]), config["model_type"])
     file, theirs = folder / TOKENIZER, open_tokenizer(checkpoint)
-    rows = _tableas_rows(checkpoint)
+    rows = _table_rows(checkpoint)
     shutil.copyfile(checkpoint / TOKENIZER, file)
-    refuse_beyond_table(checkpoint / TOKENIZER, rows)
+    refuse_beyond_table(file, rows)
+    stated = _stated(checkpoint)
+    _refuse_last({token: token_id for token, token_id in theirs.vocabulary().items() if token in stated}, rows)
     probes = make_probes(Tokenizer.from_file(str(file)), theirs.special_tokens(), texts)
     record = _record(theirs, probes, rows)
     difference = first_difference(file, record)
@@ -108,7 +113,7 @@ def _take_built_one(
     difference: Difference,
     rows: int | None,
 ) -> None:
-    built = theirs.tokenizer_json(rows, _text_of(checkpoint))
+    built = theirs.tokenizer_json(rows, _stated(checkpoint))
     if built is not None:
         file.write_text(built, encoding="utf-8")
         refuse_beyond_table(file, rows)
@@ -119,7 +124,7 @@ def _take_built_one(
             raise ArtefactError(remaining.why)
         difference = remaining
     raise PrepareError(
-        f"{checkpoint.name}: transformers reads other tokens than a tokenizer.json can say, because of "
+        f"transformers reads other tokens than a tokenizer.json can say, because of "
         f"{_cause(checkpoint, theirs, difference)}; {difference}: the model cannot be served as it was trained"
     )
 
@@ -165,23 +170,27 @@ def _reads_as_ours_without(name: str, checkpoint: Path, probe: Probe, ours: Pair
     return as_rows(pair) == as_rows(ours)
 
 
-def _tableas_rows(checkpoint: Path) -> int | None:
+def _table_rows(checkpoint: Path) -> int | None:
     rows = read_json(checkpoint / CONFIG).get("vocab_size")
     return rows if isinstance(rows, int) else None
 
 
 def refuse_beyond_table(tokenizer: Path, rows: int | None) -> None:
     """Refuse a tokenizer with tokens for which the model has no vector: a text that contains one could not be read."""
-    vocabulary = Tokenizer.from_file(str(tokenizer)).get_vocab(with_added_tokens=True)
+    _refuse_last(Tokenizer.from_file(str(tokenizer)).get_vocab(with_added_tokens=True), rows)
+
+
+def _refuse_last(vocabulary: Mapping[str, int], rows: int | None) -> None:
     last = max(vocabulary, key=lambda token: vocabulary[token], default=None)
     if rows is not None and last is not None and vocabulary[last] >= rows:
         raise PrepareError(
-            f"tokenizer.json has the token {last!r} with the id {vocabulary[last]}, but the model's word table has "
-            f"only {rows} rows (vocab_size in {CONFIG}): use the tokenizer that the model was trained with"
+            f"the tokenizer has the token {last!r} with the id {vocabulary[last]}, but the model's word table has only "
+            f"{rows} rows (vocab_size in {CONFIG}): use the tokenizer that the model was trained with, or remove the "
+            "tokens that it does not know from the tokenizer's files"
         )
 
 
-def _text_of(checkpoint: Path) -> str:
+def _stated(checkpoint: Path) -> str:
     """Return what the checkpoint's files say of the tokenizer, as text."""
     names = BESIDE
     return "\n".join((checkpoint / name).read_text() for name in names if (checkpoint / name).is_file())

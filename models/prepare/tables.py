@@ -58,8 +58,7 @@ def check_tables(model: PreTrainedModel, tokenizer: SettledTokenizer) -> int | N
     Raises:
         PrepareError: the tokenizer has ids that a table does not, or the model is a decoder.
     """
-    words = getattr(model.get_input_embeddings(), "num_embeddings", None)
-    refuse_beyond_table(tokenizer.file, words)
+    refuse_beyond_table(tokenizer.file, _word_rows(model))
     pair = Tokeniser.open(tokenizer.file, 64).pairs("one two three", ["four five six"])[0]
     _check_segments(model, tokenizer, pair)
     for shorter, longer in LENGTHS:
@@ -124,5 +123,14 @@ def _lookups(model: PreTrainedModel, pair: Pair) -> list[Lookup]:
 
 
 def _repeated(pair: Pair, tokens: int) -> Pair:
-    """Repeat the first tokens of a pair, so that a longer pair has the same largest ids."""
-    return Pair(np.resize(pair.ids[:4], tokens), np.resize(pair.types[:4], tokens))
+    """Repeat the first and the last two tokens of a pair, so that a longer pair has the same largest ids."""
+    ends = [0, 1, -2, -1]
+    return Pair(np.resize(pair.ids[ends], tokens), np.resize(pair.types[ends], tokens))
+
+
+def _word_rows(model: PreTrainedModel) -> int | None:
+    try:
+        rows = model.get_input_embeddings().num_embeddings
+    except (AttributeError, NotImplementedError):  # characters, for one, are hashed
+        return None
+    return int(rows)

@@ -6,10 +6,27 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = (
-    "giant panda pandas eat eats bamboo bear the what do of is a in one two three four five six it sleeps trees "
-    "Giant PANDA Panda China china café cafe Über über uber crème creme 大 熊 猫 大熊猫 竹 熊猫 3 14 2024 . , - ! ? ##s ##熊 ##猫 🐼"
-).split()
+WORDS = [
+    *(
+        "giant",
+        "panda",
+        "pandas",
+        "eat",
+        "eats",
+        "bamboo",
+        "bear",
+        "the",
+        "what",
+        "do",
+        "is",
+        "a",
+        "one",
+        "two",
+        "three",
+    ),
+    *("Giant", "PANDA", "Panda", "China", "china", "café", "cafe", "Über", "über", "uber", "crème", "creme"),
+    *("大", "熊", "猫", "大熊猫", "竹", "熊猫", "##熊", "##猫", "3", "14", "2024", ".", ",", "-", "!", "?", "🐼"),
+]
 LETTERS = [chr(code) for code in range(ord("a"), ord("z") + 1)]
 ROWS = 256
 """Rows of the word table, more than there are tokens."""
@@ -25,7 +42,8 @@ def wordpiece(
 ) -> Tokenizer:
     """A BERT tokenizer: WordPiece over a few words in both cases, with accents and Chinese, and all letters."""
     vocabulary = list(dict.fromkeys([*SPECIALS, *WORDS, *LETTERS, *(f"##{letter}" for letter in LETTERS)]))
-    tokenizer = Tokenizer(models.WordPiece({word: index for index, word in enumerate(vocabulary)}, unk_token="[UNK]"))
+    words = {word: index for index, word in enumerate(vocabulary)}
+    tokenizer = Tokenizer(models.WordPiece(words, unk_token="[UNK]"))  # noqa: S106 - a token, not a password
     tokenizer.normalizer = normalizers.BertNormalizer(
         clean_text=True, handle_chinese_chars=chinese, strip_accents=strip_accents, lowercase=lowercase
     )
