@@ -1,6 +1,7 @@
 """Checkpoints' tokenizer files, small but of the true kinds, for comparisons with transformers' AutoTokenizer."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
@@ -63,14 +64,14 @@ def wordpiece(
 def write(
     folder: Path,
     tokenizer: Tokenizer,
-    tokenizer_config: dict[str, object] | None = None,
-    config: dict[str, object] | None = None,
+    tokenizer_config: Mapping[str, object] | None = None,
+    config: Mapping[str, object] | None = None,
 ) -> Path:
     """Write a checkpoint's small files; without a config the model is a BERT with `ROWS` words."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     model = {"model_type": "bert", "vocab_size": ROWS, "type_vocab_size": 2, "pad_token_id": 0}
-    (folder / "config.json").write_text(json.dumps(model | (config or {})))
+    (folder / "config.json").write_text(json.dumps(model | dict(config or {})))
     if tokenizer_config is not None:
         (folder / "tokenizer_config.json").write_text(json.dumps(tokenizer_config))
     return folder

@@ -1,4 +1,4 @@
-"""What is found out of a model before it is exported: the window, ids beyond its tables, and whether it is an encoder."""
+"""What is found out of a model before it is exported: its window, ids beyond its tables, and which way it reads."""
 
 from pathlib import Path
 from typing import Any
@@ -125,14 +125,15 @@ def test_a_bert_that_is_set_to_be_a_decoder_is_refused(tokenizer: SettledTokeniz
         check_tables(model("bert", is_decoder=True), tokenizer)
 
 
-@pytest.mark.parametrize("model_type", ["qwen3", "gemma2", "llama", "mistral"])
+@pytest.mark.parametrize("model_type", ["qwen3", "llama"])
 def test_a_decoders_checkpoint_is_not_sealed(tmp_path: Path, model_type: str) -> None:
     """With a tokenizer that separates nothing, and with one that separates the texts."""
+    made = model(model_type)
     for separated in (True, False):
         folder = tmp_path / str(separated)
         generic = {"tokenizer_class": "PreTrainedTokenizerFast"}
         files = write(folder / "files", wordpiece(separated=separated), generic)
-        config = model(model_type).config.to_dict() | {"architectures": [type(model(model_type)).__name__]}
+        config = made.config.to_dict() | {"architectures": [type(made).__name__]}
         checkpoint = make_checkpoint(folder / "reranker", config, files)
         order = Order(model=str(checkpoint), precision="fp32", texts=write_texts(folder), device="cpu")
         with pytest.raises(PrepareError, match=r"reranker is a \w+ForSequenceClassification, a decoder"):
