@@ -21,8 +21,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Maximum tokens scored per document, at least 1; None for as many as its chunks hold."""
     truncate: bool = True
     """Truncate texts that are too long; False rejects the request instead."""
-    truncation_side: Literal["left", "right"] | None = None
-    """Which end of a long document is cut off; None for the model's own choice, nearly always the right end."""
+    truncation_side: Literal["left", "right"] = "right"
+    """Which end of a long document is cut off; "right", the default, leaves it to the model, nearly all of which lose
+    the right end."""
     priority: int = 0
     """Queued requests with lower values are served first."""
     model: str | None = None

@@ -132,7 +132,7 @@ def _of_graph(
     window = manifest.max_tokens or _window(session, tokenizer.file)
     with progress.step("reference"):
         pairs = tokenizer.samples(window, texts)
-        _check_ends(session, tokenizer.file, pairs)
+        _check_tables(session, tokenizer.file, pairs)
         logits = np.concatenate([_logit(session, sample.pair) for sample in pairs])
     variance = batch_variance(session, pairs, logits)
     batchable = variance <= MOST_BATCH_VARIANCE * float(np.std(logits))
@@ -189,13 +189,7 @@ def _window(session: Session, tokenizer: Path) -> int:
     pair = Tokeniser.open(tokenizer, LONGEST).pairs("warm", ["up"])[0]
 
     def fits(tokens: int) -> bool:
-        try:
-            session.run([Pair(np.resize(pair.ids, tokens), np.resize(pair.types, tokens))])
-        except ArtefactError:
-            raise
-        except Exception:  # noqa: BLE001 - any error of ONNX Runtime means that the pair does not fit
-            return False
-        return True
+        return _runs(session, Pair(np.resize(pair.ids, tokens), np.resize(pair.types, tokens)))
 
     low, high = len(pair), LONGEST + 1
     if not fits(low):
@@ -210,21 +204,38 @@ def _window(session: Session, tokenizer: Path) -> int:
     return low
 
 
-def _check_ends(session: Session, tokenizer: Path, samples: Sequence[Sample]) -> None:
-    """Run the longest pair, and one with the tokenizer's last token, which the graph's tables must all hold."""
-    pair = min((sample.pair for sample in samples), key=len)
+def _check_tables(session: Session, tokenizer: Path, samples: Sequence[Sample]) -> None:
+    """Run the longest pair, the last token and the highest segment id, which the graph's tables must all hold."""
+    shortest, longest = (end((sample.pair for sample in samples), key=len) for end in (min, max))
+    if not _runs(session, shortest) and _runs(session, Pair(shortest.ids, np.zeros_like(shortest.types))):
+        raise PrepareError(
+            f"the graph fails on the segment id {shortest.types.max()}, which the tokenizer gives to a document's "
+            'tokens: a tokenizer_config.json whose model_input_names has no "token_type_ids" leaves the segment ids out'
+        )
+    if not _runs(session, longest) and _runs(session, shortest):
+        raise PrepareError(
+            f"the graph fails on a pair of {len(longest)} tokens, although the model's files allow that length: use a "
+            f"smaller --max-tokens, {_window(session, tokenizer)} or less"
+        )
     vocabulary = Tokenizer.from_file(str(tokenizer)).get_vocab(with_added_tokens=True)
     last = max(vocabulary, key=lambda token: vocabulary[token])
-    ids = pair.ids.copy()
+    ids = shortest.ids.copy()
     ids[len(ids) // 2] = vocabulary[last]
-    _logit(session, max((sample.pair for sample in samples), key=len))
-    try:
-        _logit(session, Pair(ids, pair.types))
-    except PrepareError as error:
+    if not _runs(session, Pair(ids, shortest.types)) and _runs(session, shortest):
         raise PrepareError(
-            f"the graph fails on the token {last!r}, which tokenizer.json has with the id {vocabulary[last]}: the two "
-            f"do not belong together; use the tokenizer that the model was trained with ({reason(error)})"
-        ) from None
+            f"the graph fails on the token {last!r}, which the tokenizer has with the id {vocabulary[last]}: use the "
+            "tokenizer that the model was trained with, or remove the tokens that it does not know from its files"
+        )
+
+
+def _runs(session: Session, pair: Pair) -> bool:
+    try:
+        session.run([pair])
+    except ArtefactError:
+        raise
+    except Exception:  # noqa: BLE001 - whatever ONNX Runtime says, the graph does not take this pair
+        return False
+    return True
 
 
 def _logit(session: Session, pair: Pair) -> Logits:

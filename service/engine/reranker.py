@@ -199,7 +199,7 @@ class Reranker:
             max_chunks_per_doc=job.max_chunks_per_doc,
             overlap_tokens=job.overlap_tokens,
             max_tokens_per_doc=job.max_tokens_per_doc,
-            truncation_side=job.truncation_side,
+            truncation_side="left" if job.truncation_side == "left" else None,
             truncate=job.truncate,
         )
         try:

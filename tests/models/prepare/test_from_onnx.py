@@ -84,7 +84,9 @@ def test_a_config_beside_the_graph_names_the_window(tmp_path: Path) -> None:
 
 def test_a_window_beyond_the_position_table_is_refused(tmp_path: Path) -> None:
     """Longer than the table: a sentence with the length that fails and what to give, and nothing is left."""
-    with pytest.raises(PrepareError, match=r"fails on a pair of 100 tokens.*use a smaller --max-tokens") as raised:
+    with pytest.raises(
+        PrepareError, match=r"fails on a pair of 100 tokens.*use a smaller --max-tokens, 77 or less"
+    ) as raised:
         made(tmp_path, tiny(positions=77), max_tokens=100)
     assert "\n" not in str(raised.value)
     assert nothing_is_left(tmp_path / "models")

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from transformers import AutoTokenizer
 
@@ -76,6 +77,17 @@ def test_a_token_that_the_graph_does_not_know_is_refused(tmp_path: Path) -> None
     with pytest.raises(PrepareError, match=f"the graph fails on the token '<more>', .* with the id {rows}"):
         prepare(order(folder), tmp_path / "models", SILENT)
     assert not list((tmp_path / "models").rglob(MANIFEST))
+
+
+def test_a_segment_id_that_the_graph_does_not_know_is_refused(tmp_path: Path) -> None:
+    """A table of one segment, and a tokenizer that gives the document another."""
+    folder = repository(tmp_path / "repository", {})
+    graph = onnx.load(str(folder / "onnx" / "model.onnx"))
+    (types,) = [tensor for tensor in graph.graph.initializer if tensor.name == "types"]
+    types.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(types)[:1], "types"))
+    onnx.save(graph, str(folder / "onnx" / "model.onnx"))
+    with pytest.raises(PrepareError, match="the graph fails on the segment id 1"):
+        prepare(order(folder), tmp_path / "models", SILENT)
 
 
 def test_verify_finds_a_tokenizer_that_reads_otherwise(tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_mending_keeps_everything_else() -> None:
         "overlap_tokens": 0,
         "max_tokens_per_doc": None,
         "truncate": True,
-        "truncation_side": None,
+        "truncation_side": "right",
         "priority": 0,
         "model": None,
     }
