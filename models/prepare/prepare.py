@@ -87,7 +87,9 @@ def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
         with _workplace(target) as folder:
             manifest = _manifest(order, inputs, checkpoint)
             with progress.step("compare the tokenizer with transformers'"):
-                tokenizer = settle_tokenizer(checkpoint.source.hub_id, checkpoint.folder, folder, inputs.texts, progress)
+                tokenizer = settle_tokenizer(
+                    checkpoint.source.hub_id, checkpoint.folder, folder, inputs.texts, progress
+                )
             if manifest.max_tokens:  # reject a window that is too small for a pair before the export
                 Tokeniser.open(tokenizer.file, manifest.max_tokens)
             sibling = partial(_sibling_reference, target, checkpoint, reference.digest(inputs.texts))
