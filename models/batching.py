@@ -20,6 +20,10 @@ class DeviceOutOfMemory(Exception):
     """A batch does not fit into the device's memory; a smaller one may."""
 
 
+class RunFailed(Exception):
+    """The graph failed on a batch; the message is the runtime's, in one line."""
+
+
 def plan_batches(lengths: Sequence[int], max_batch_tokens: int, max_padding: int | None = None) -> list[list[int]]:
     """Group pairs into batches, longest first.
 

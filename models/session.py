@@ -14,7 +14,7 @@ import numpy as np
 
 from models import tuning
 from models.artefact import Artefact, ArtefactError
-from models.batching import NO_BATCHING, RUN_COST_TOKENS, DeviceOutOfMemory
+from models.batching import NO_BATCHING, RUN_COST_TOKENS, DeviceOutOfMemory, RunFailed
 from models.cpus import usable_cpus
 from models.devices import CPU, Device
 from models.pair import Logits, Pair
@@ -28,6 +28,8 @@ INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "logits"
 DISABLED_OPTIMIZERS = "optimization.disable_specified_optimizers"
 """ONNX Runtime's setting for graph optimisations that are left out, separated by semicolons."""
+STATUS_MESSAGE = "Status Message: "
+"""What precedes the cause in an error of ONNX Runtime that a node of the graph raised."""
 FATAL_ONLY = 4
 """ONNX Runtime's log level: its errors are raised as exceptions and would otherwise be repeated on stderr."""
 
@@ -76,6 +78,7 @@ class Session:
 
         Raises:
             DeviceOutOfMemory: the batch does not fit into the device's memory.
+            RunFailed: the graph fails on the batch, for example on a token id that its word table does not have.
         """
         return self._run(self._session, batch)
 
@@ -95,7 +98,7 @@ class Session:
         except Exception as error:
             if self.device.is_out_of_memory(error):
                 raise DeviceOutOfMemory(str(error)) from error
-            raise
+            raise RunFailed(_in_one_line(error)) from error
         return _one_label(logits, len(batch))
 
     def warm_up(self, pair: Pair) -> None:
@@ -219,6 +222,12 @@ def pad(batch: Sequence[Pair], pad_token_id: int, multiple: int, max_tokens: int
         feeds["attention_mask"][row, : len(pair)] = 1
         feeds["token_type_ids"][row, : len(pair)] = pair.types
     return feeds
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return the cause that ONNX Runtime gives, without the codes before it and the stack below it."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rpartition(STATUS_MESSAGE)[2][:300]
 
 
 def _one_label(logits: Any, pairs: int) -> Logits:

@@ -1,5 +1,7 @@
 """The JSON lines formats of `rerank score`: its input and its output."""
 
+import json
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -31,10 +33,28 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed line of input: a document with its query, or the reason why it cannot be scored."""
 
     index: int
+    """The number of the line, counted from 0 as in the results; messages count lines from 1."""
     id: str | int | None = None
     query: str = ""
     text: str = ""
     error: str | None = None
+
+    def failed(self, reason: str) -> Result:
+        """Make the result of a line that cannot be scored."""
+        return Result(index=self.index, id=self.id, error=f"line {self.index + 1}: {reason}")
+
+
+def in_utf8(lines: Iterable[bytes], source: str) -> Iterator[bytes]:
+    """Yield the lines of a file; raise SettingsError at the first one if the file is in UTF-16 or UTF-32.
+
+    JSON begins with an ASCII character, whose zero bytes tell these encodings apart (RFC 4627, section 3).
+    """
+    for number, line in enumerate(lines):
+        encoding = "utf-8" if number else json.detect_encoding(line)
+        if not encoding.startswith("utf-8"):
+            name = encoding.upper().replace("-LE", "LE").replace("-BE", "BE")
+            raise SettingsError(f"{source} is in {name}, not in UTF-8: convert it with iconv -f {name} -t UTF-8")
+        yield line
 
 
 def documents_of(lines: Iterable[bytes], query: str | None, start: int = 0) -> Iterator[Document]:
@@ -47,25 +67,45 @@ def documents_of(lines: Iterable[bytes], query: str | None, start: int = 0) -> I
 def earlier_results(path: Path) -> dict[int, Result]:
     """Read the results of an earlier run by index, and cut a half-written last line off the file.
 
+    A line that was scored again has several results, of which the last counts.
+
     Raises:
         SettingsError: the file was not written by `rerank score`.
     """
     whole = path.read_bytes()
     whole = whole[: whole.rfind(b"\n") + 1]
-    try:
-        results = [msgspec.json.decode(line, type=Result) for line in whole.splitlines()]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} was not written by rerank score ({error}): use another --output") from None
+    results = {}
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            result = msgspec.json.decode(line, type=Result)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            why = f"line {number}: {error}"
+            raise SettingsError(f"{path} was not written by rerank score ({why}): use another --output") from None
+        results[result.index] = result
     with path.open("r+b") as file:
         file.truncate(len(whole))
-    return {result.index: result for result in results}
+    return results
+
+
+def put_in_order(path: Path) -> None:
+    """Keep the last result of each line and put them in the order of the lines; the file is replaced atomically."""
+    path = path.resolve()  # a link stays one
+    lines = path.read_bytes().splitlines(keepends=True)
+    last = {msgspec.json.decode(line, type=Result).index: line for line in lines}
+    ordered = [last[index] for index in sorted(last)]
+    if ordered != lines:
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_bytes(b"".join(ordered))
+        shutil.copymode(path, partial)
+        partial.replace(path)
 
 
 def _document(index: int, line: bytes, query: str | None) -> Document:
     try:
         content: str | InputLine = decode(line, str | InputLine)
     except RerankError as error:
-        return Document(index=index, error=error.message.replace("the body", "the line"))
+        reason = error.message.replace("the body", "the line").replace("(line 1, column", "(column")
+        return Document(index=index, error=reason)
     content = InputLine(text=content) if isinstance(content, str) else content
     own_query = query if content.query is None else content.query
     if own_query is None or not own_query.strip():

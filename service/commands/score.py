@@ -1,9 +1,10 @@
 """`rerank score`: offline scoring, JSON lines in and JSON lines out, in the input's order.
 
 A line of input is a document: a JSON string, or an object with `text` and optionally `id` and its own `query`. A line
-of output is `{"index", "id"?, "score"}`, or `{"index", "id"?, "error"}` for a line that cannot be scored; an invalid
-line does not affect the others. Results are flushed as they are written, and `--skip-done` resumes an interrupted run,
-provided that the sidecar beside the output (`sidecar.py`) records the same job and the same documents.
+of output is `{"index", "id"?, "score"}`, or `{"index", "id"?, "error"}` for a line that cannot be scored, whether it is
+invalid or the model fails on it; such a line does not affect the others. Results are flushed as they are written, and
+`--skip-done` resumes an interrupted run and tries the failed lines again, provided that the sidecar beside the output
+(`sidecar.py`) records the same job and the same documents.
 """
 
 import contextlib
@@ -18,10 +19,11 @@ import msgspec
 from tqdm import tqdm
 
 from models.artefact import ArtefactError
-from models.chunks import ChunkOptions, best_chunks
-from models.scorer import Scorer, sigmoid
+from models.chunks import ChunkOptions
+from models.wording import counted
 from service.commands import sidecar
-from service.commands.jsonl import Document, Result, documents_of, earlier_results
+from service.commands.jsonl import Document, documents_of, earlier_results, in_utf8, put_in_order
+from service.commands.line_scorer import LineScorer
 from service.commands.refusal import Refusal
 from service.commands.serve import open_model
 from service.commands.settings_flags import settings_flags
@@ -33,31 +35,11 @@ CHUNK = 64
 STDIO = "-"
 
 
-class Scoring(NamedTuple):
-    """How documents are scored."""
-
-    scorer: Scorer
-    chunks: ChunkOptions
-    raw_scores: bool
-
-    def job(self, query: str | None) -> ScoringJob:
-        """Return the job as the output's sidecar records it."""
-        artefact = self.scorer.model.artefact
-        return ScoringJob(
-            model=f"{artefact.manifest.name}@sha256:{artefact.sha256}",
-            query=query,
-            raw_scores=self.raw_scores,
-            max_tokens=self.scorer.tokeniser.max_tokens,
-            max_chunks_per_doc=self.chunks.max_chunks_per_doc,
-            overlap_tokens=self.chunks.overlap_tokens,
-        )
-
-
 class EarlierRun(NamedTuple):
     """The contents of an existing output file."""
 
-    results: dict[int, Result]
-    """The results by line index."""
+    done: frozenset[int]
+    """The indexes of the lines that have a score; a line with an error is tried again."""
     sidecar: Sidecar
 
 
@@ -72,7 +54,9 @@ class EarlierRun(NamedTuple):
     help="JSON lines file of documents, or - for stdin.",
 )
 @click.option("--output", "-o", default=STDIO, show_default=True, help="Output file, or - for stdout.")
-@click.option("--skip-done", is_flag=True, help="Resume an interrupted run that wrote --output.")
+@click.option(
+    "--skip-done", is_flag=True, help="Resume an interrupted run that wrote --output, and retry the lines that failed."
+)
 @click.option("--raw-scores", is_flag=True, help="Write logits instead of relevance scores between 0 and 1.")
 @click.option(
     "--max-chunks-per-doc",
@@ -101,29 +85,53 @@ def score(
     overlap_tokens: int,
     **flags: str | None,
 ) -> None:
-    """Score documents offline: JSON lines in, JSON lines out."""
+    """Score documents offline: JSON lines in, JSON lines out.
+
+    The exit code is 1 if a line could not be scored; its output line has the reason.
+    """
     chunks = ChunkOptions(max_chunks_per_doc=max_chunks_per_doc, overlap_tokens=overlap_tokens)
     try:
+        _check_query(query)
         earlier = _earlier_run(output, skip_done)
-        done = earlier.results if earlier else {}
         with contextlib.ExitStack() as stack:
-            lines = CountedLines(_input(source, stack))
+            lines = CountedLines(in_utf8(_input(source, stack), f"--documents {source}"))
             sink = _output(output, stack)
-            scorer = stack.enter_context(Scorer(open_model(load(flags))))
-            scoring = Scoring(scorer, chunks, raw_scores)
-            job = scoring.job(query)
+            scorer = stack.enter_context(LineScorer(open_model(load(flags)), chunks, raw_scores=raw_scores))
+            job = _job(scorer, query)
             todo = _remaining(lines, job, Path(output), earlier) if earlier else documents_of(lines, query)
             keep_sidecar = _sidecar_writer(output, job, lines)
-            failed = _score(scoring, todo, sink, keep_sidecar, total=_total(source, done))
+            failed = _score(scorer, todo, sink, keep_sidecar, total=_total(source, earlier))
+            if earlier:
+                put_in_order(Path(output))
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     except BrokenPipeError:
         raise SystemExit(0) from None  # the reader closed the pipe (`| head`)
     except OSError as error:
         raise click.ClickException(f"the output cannot be written: {error.strerror}") from None
-    failed += sum(result.error is not None for result in done.values())
     if failed:
-        raise click.ClickException(f"{failed} lines could not be scored; their output lines give the reason")
+        raise click.ClickException(f"{counted(failed, 'line')} could not be scored; see the reason in the output")
+
+
+def _check_query(query: str | None) -> None:
+    """Raise SettingsError if the query was given in other bytes than UTF-8."""
+    try:
+        (query or "").encode()
+    except UnicodeEncodeError:
+        raise SettingsError("--query is not valid UTF-8: type it in a UTF-8 terminal, or add it to the lines") from None
+
+
+def _job(scorer: LineScorer, query: str | None) -> ScoringJob:
+    """Return the job as the output's sidecar records it."""
+    artefact = scorer.model.artefact
+    return ScoringJob(
+        model=f"{artefact.manifest.name}@sha256:{artefact.sha256}",
+        query=query,
+        raw_scores=scorer.raw_scores,
+        max_tokens=scorer.model.tokeniser.max_tokens,
+        max_chunks_per_doc=scorer.chunks.max_chunks_per_doc,
+        overlap_tokens=scorer.chunks.overlap_tokens,
+    )
 
 
 def _input(source: str, stack: contextlib.ExitStack) -> BinaryIO:
@@ -148,12 +156,12 @@ def _output(output: str, stack: contextlib.ExitStack) -> BinaryIO:
         raise SettingsError(f"--output {output} cannot be written: {error.strerror}") from None
 
 
-def _total(source: str, done: dict[int, Result]) -> int | None:
+def _total(source: str, earlier: EarlierRun | None) -> int | None:
     """Count the lines still to be scored; None if counting would consume them (a pipe can be read only once)."""
     if source == STDIO or not Path(source).is_file():
         return None
     with Path(source).open("rb") as file:
-        return sum(1 for line in file if line.strip()) - len(done)
+        return sum(1 for line in file if line.strip()) - (len(earlier.done) if earlier else 0)
 
 
 def _earlier_run(output: str, skip_done: bool) -> EarlierRun | None:
@@ -163,23 +171,23 @@ def _earlier_run(output: str, skip_done: bool) -> EarlierRun | None:
         raise SettingsError("--skip-done needs --output FILE, the file to resume")
     if output == STDIO or not path.is_file():  # it does not exist yet, or is a device such as /dev/null
         return None
+    if path.stat().st_size == 0:  # left by a run that was refused
+        return None
     if not skip_done:
         raise SettingsError(f"{output} exists: resume it with --skip-done, or delete it to start over")
-    if path.stat().st_size == 0:
-        return None
     beside = sidecar.read(path)
     results = earlier_results(path)
     if max(results, default=-1) >= beside.documents.count:
         raise SettingsError(f"{output} has more lines than {sidecar.path_of(path).name} records: use another --output")
-    return EarlierRun(results, beside)
+    return EarlierRun(frozenset(index for index, result in results.items() if result.error is None), beside)
 
 
 def _remaining(lines: CountedLines, job: ScoringJob, output: Path, earlier: EarlierRun) -> Iterator[Document]:
-    """Skip the lines that are done; raise SettingsError if they come from another job or other documents."""
+    """Skip the lines that have a score; raise SettingsError if they come from another job or other documents."""
     sidecar.check_job(output, earlier.sidecar.job, job)
     before = earlier.sidecar.documents
     first = documents_of(itertools.islice(lines, before.count), job.query)
-    missing = [document for document in first if document.index not in earlier.results]
+    missing = [document for document in first if document.index not in earlier.done]
     sidecar.check_documents(output, before, lines.so_far)
     yield from missing
     yield from documents_of(lines, job.query, start=before.count)
@@ -194,7 +202,7 @@ def _sidecar_writer(output: str, job: ScoringJob, lines: CountedLines) -> Callab
 
 
 def _score(
-    scoring: Scoring,
+    scorer: LineScorer,
     todo: Iterable[Document],
     sink: BinaryIO,
     keep_sidecar: Callable[[], None],
@@ -206,28 +214,10 @@ def _score(
     with tqdm(total=total, unit="doc", file=sys.stderr, disable=None) as progress:
         todo = iter(todo)
         while chunk := list(itertools.islice(todo, CHUNK)):
-            results = _results(scoring, chunk)
+            results = scorer.results(chunk)
             keep_sidecar()  # written first, so that it covers every line of the output
             sink.write(msgspec.json.Encoder().encode_lines(results))
             sink.flush()
             failed += sum(result.error is not None for result in results)
             progress.update(len(chunk))
     return failed
-
-
-def _results(scoring: Scoring, chunk: list[Document]) -> list[Result]:
-    """Score a group of documents together, whatever their queries; return a result for each, errors included."""
-    good = [document for document in chunk if document.error is None]
-    pairs, counts = [], []
-    for query, run in itertools.groupby(good, key=lambda document: document.query):
-        chunked = scoring.scorer.tokeniser.chunked_pairs(query, [document.text for document in run], scoring.chunks)
-        pairs += chunked.pairs
-        counts += chunked.counts
-    logits = best_chunks(scoring.scorer.run(pairs), counts)
-    scores = iter(logits if scoring.raw_scores else sigmoid(logits))
-    return [
-        Result(index=document.index, id=document.id, error=document.error)
-        if document.error is not None
-        else Result(index=document.index, id=document.id, score=float(next(scores)))
-        for document in chunk
-    ]

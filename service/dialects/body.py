@@ -22,6 +22,7 @@ _SURROGATES = re.compile(
 )
 _REPLACEMENT = rb"\ufffd"
 _BACKSLASH = ord("\\")
+NEWLINE = b"\n"
 
 
 def check_headers(content_type: str, content_encoding: str) -> None:
@@ -57,7 +58,7 @@ def _decode(body: bytes, shape: Any) -> Any:
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
     except UnicodeDecodeError:
-        raise MalformedBody(f"the body is not valid UTF-8 at byte {_first_bad_byte(body)}") from None
+        raise MalformedBody(f"the body is not valid UTF-8 ({_position(body, _first_bad_byte(body))})") from None
     except RecursionError:
         raise MalformedBody("the body is nested too deeply") from None
 
@@ -78,9 +79,13 @@ def _malformed(body: bytes, error: msgspec.DecodeError) -> MalformedBody:
     match = _AT_BYTE.match(str(error))
     if match is None or match["byte"] is None:
         return MalformedBody("the body is not JSON: it ends too early")
-    before = body[: int(match["byte"])]
-    line, column = before.count(b"\n") + 1, len(before) - before.rfind(b"\n")
-    return MalformedBody(f"the body is not JSON: {match['what']} (line {line}, column {column})")
+    return MalformedBody(f"the body is not JSON: {match['what']} ({_position(body, int(match['byte']))})")
+
+
+def _position(body: bytes, byte: int) -> str:
+    """Name the position of a byte by its line and its column in the line, both counted from 1."""
+    before = body[:byte]
+    return f"line {before.count(NEWLINE) + 1}, column {len(before) - before.rfind(NEWLINE)}"
 
 
 def _first_bad_byte(body: bytes) -> int:

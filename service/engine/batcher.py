@@ -14,6 +14,7 @@ call it from any event loop.
 """
 
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -22,12 +23,15 @@ import numpy as np
 
 from models.batching import NO_BATCHING, RUN_COST_TOKENS, plan_batches
 from models.pair import Pair
+from models.wording import counted
 from service.engine.admission import Admission, TakenTokens
 from service.engine.entry import CallOptions, QueueEntry, Scored
-from service.engine.executor import BatchExecutor, Run
+from service.engine.executor import BatchExecutor, PairFailure, Run
 from service.engine.scheduler import EntryPair, FairScheduler
 from service.engine.throughput import ThroughputEstimator
 from service.errors import DeadlineExceeded, ModelFailed, RerankError, ShuttingDown
+
+log = logging.getLogger(__name__)
 
 STAGED_BATCHES = 4
 """Number of batch budgets of pairs from which a batch is chosen: more means less padding but longer waits."""
@@ -247,20 +251,25 @@ class Batcher:
         entry.wake()
 
     def _deliver(
-        self, batch: list[QueuedPair], logits: Sequence[float | None], start: float, end: float, *, single: bool
+        self, batch: list[QueuedPair], logits: Sequence[float | PairFailure], start: float, end: float, *, single: bool
     ) -> None:
-        """Deliver a batch's logits to their requests and wake the finished ones; a logit of None fails its request."""
+        """Deliver a batch's logits to their requests and wake the finished ones; a failed pair fails its request."""
         done: list[QueueEntry] = []
+        failed: list[tuple[QueuedPair, str]] = []
         with self._changed:
             tokens = sum(pair.length for pair in batch)
             self._running_tokens -= tokens
-            if None not in logits:  # a failed run ends early and would distort the rate
+            if not any(isinstance(logit, PairFailure) for logit in logits):  # a failed run ends early: no rate
                 self._throughput.measure(tokens, (end - start) * (len(self._threads) if single else 1))
             for pair, logit in zip(batch, logits, strict=True):
                 entry = pair.entry
-                if logit is None and entry.error is None:
-                    self._fail(entry, ModelFailed(f"the model failed on pair {pair.index}", pair=pair.index))
-                elif logit is not None and entry.deliver(pair.index, logit, start, end):
+                if isinstance(logit, PairFailure):
+                    failed.append((pair, logit.reason))
+                    if entry.error is None:
+                        self._fail(entry, ModelFailed(f"the model failed on pair {pair.index}", pair=pair.index))
+                elif entry.deliver(pair.index, logit, start, end):
                     done.append(entry)
+        for pair, reason in failed:
+            log.error("the model failed on a pair of %s: %s", counted(pair.length, "token"), reason)
         for entry in done:
             entry.wake()

@@ -3,16 +3,24 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from models.batching import NO_BATCHING, DeviceOutOfMemory
+from models.batching import NO_BATCHING, DeviceOutOfMemory, RunFailed
 from models.pair import Logits, Pair
+from models.wording import counted
 
 log = logging.getLogger(__name__)
 
 Run = Callable[[Sequence[Pair]], Logits]
 """The model: maps pairs to logits of shape [pairs]; called from all inference threads."""
+
+
+class PairFailure(NamedTuple):
+    """Stands for the logit of a pair on which the model fails even alone."""
+
+    reason: str
 
 
 class BatchExecutor:
@@ -37,7 +45,7 @@ class BatchExecutor:
         self.padding_tokens = 0
         """Number of padding tokens among them."""
 
-    def run(self, pairs: list[Pair], *, single: bool = False) -> list[float | None]:
+    def run(self, pairs: list[Pair], *, single: bool = False) -> list[float | PairFailure]:
         """Run a batch; halve it on failure until the failing pairs are isolated.
 
         Args:
@@ -45,21 +53,26 @@ class BatchExecutor:
             single: whether to use all CPUs, since the batch is the only work.
 
         Returns:
-            A logit for each pair, or None for a pair that fails even alone.
+            A logit for each pair, or why there is none.
         """
         try:
             logits = self._run_single(pairs) if single else self._run(pairs)
         except DeviceOutOfMemory:
             self._shrink(pairs)
-        except Exception:
-            log.exception("the model failed on a batch of %d pairs", len(pairs))
+            reason = "it does not fit into the device's memory"
+        except RunFailed as error:
+            reason = str(error)
+        except Exception as error:
+            log.exception("the model failed on a batch of %s", counted(len(pairs), "pair"))
+            reason = f"{type(error).__name__}: {error}"
         else:
             if np.isfinite(logits).all():
                 self._count(pairs)
                 return [float(logit) for logit in logits]
-            log.error("the model returned a logit that is not finite for a batch of %d pairs", len(pairs))
+            reason = "it returned a logit that is not finite"
         if len(pairs) == 1:
-            return [None]
+            return [PairFailure(reason)]
+        log.warning("the model failed on a batch of %d pairs, which is run again in halves: %s", len(pairs), reason)
         middle = len(pairs) // 2
         return [*self.run(pairs[:middle]), *self.run(pairs[middle:])]
 
@@ -70,9 +83,9 @@ class BatchExecutor:
             if len(pairs) > 1 and self.budget != NO_BATCHING:
                 self.budget = max(1, min(self.budget, padded // 2))
             log.warning(
-                "a batch of %d padded tokens exceeded the device's memory; limiting batches to %d tokens",
-                padded,
-                self.budget,
+                "a batch of %s exceeded the device's memory; limiting batches to %s",
+                counted(padded, "padded token"),
+                counted(self.budget, "token"),
             )
 
     def _count(self, pairs: list[Pair]) -> None:
