@@ -28,6 +28,29 @@ class ArtefactError(Exception):
     """An artefact cannot be served; the message says which file is at fault, what is wrong and how to fix it."""
 
 
+class OptionError(ArtefactError):
+    """A model cannot be used with one of the caller's options; `named` says so in the caller's own words."""
+
+    NAME = "{option}"
+    """Stands for the name of the option in the message."""
+
+    def __init__(self, option: str, message: str) -> None:
+        """Make the error.
+
+        Args:
+            option: the parameter of `LoadedModel.open` or `catalogue.find`, such as `max_tokens`.
+            message: the message, in which `NAME` may stand for the name of the option.
+        """
+        self.option = option
+        self._message = message
+        super().__init__(message.replace(self.NAME, f"--{option.replace('_', '-')}"))
+
+    def named(self, name: str) -> str:
+        """Return the message with the name by which the user gave the option, such as RERANK_MAX_TOKENS."""
+        message = self._message
+        return message.replace(self.NAME, name) if self.NAME in message else f"{name}: {message}"
+
+
 class Source(msgspec.Struct, frozen=True, kw_only=True):
     """The origin of the weights."""
 

@@ -15,7 +15,7 @@ from typing import get_args
 
 import msgspec
 
-from models.artefact import MANIFEST, ArtefactError, Precision, read_head
+from models.artefact import MANIFEST, ArtefactError, OptionError, Precision, read_head
 
 EMBEDDED = Path(__file__).parent / "embedded"
 """The artefact folder of the small model that ships with the project."""
@@ -190,7 +190,7 @@ def find(model: str, models_dir: Path, precision: str = AUTO, prefer: Sequence[s
 
     Raises:
         NotPrepared: the model can be prepared but is not, or not in this precision.
-        ArtefactError: the model is unknown.
+        OptionError: the model is unknown, or the embedded model is wanted in another precision than its own.
     """
     if model == "embedded":
         return _embedded(precision)
@@ -216,9 +216,10 @@ def prepared(models_dir: Path) -> list[Path]:
 
 def _embedded(precision: str) -> Path:
     if precision not in {AUTO, EMBEDDED_PRECISION}:
-        raise ArtefactError(
+        raise OptionError(
+            "precision",
             f"the embedded model is only available in {EMBEDDED_PRECISION}, not in {precision}: "
-            f"use --precision {EMBEDDED_PRECISION} or {AUTO}"
+            f"use {OptionError.NAME} {EMBEDDED_PRECISION} or {AUTO}",
         )
     return EMBEDDED
 
@@ -231,7 +232,11 @@ def _elsewhere(model: str, models_dir: Path, precision: str, prefer: Sequence[st
     if HUB_ID.fullmatch(model):
         raise _not_prepared(model, precision, "is neither a folder nor a prepared model of the hub")
     names = sorted({card.name for card in CARDS} | {p.relative_to(models_dir).parts[0] for p in prepared(models_dir)})
-    raise ArtefactError(f"no model is called {model}: give an artefact folder (./{model}) or one of {', '.join(names)}")
+    raise OptionError(
+        "model",
+        f"no model is called {model}: {OptionError.NAME} takes an artefact folder (./{model}) or one of "
+        f"{', '.join(names)}",
+    )
 
 
 def _at_path(folder: Path, model: str, models_dir: Path, precision: str, prefer: Sequence[str]) -> Path:

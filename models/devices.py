@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from models.artefact import ArtefactError, Precision
+from models.artefact import OptionError, Precision
 from models.batching import NO_BATCHING
 
 DeviceChoice = Literal["auto", "cpu", "cuda"]
@@ -124,7 +124,7 @@ def choose_device(choice: DeviceChoice, precision: Precision, providers: Collect
         providers: the installed execution providers of ONNX Runtime.
 
     Raises:
-        ArtefactError: the provider of the requested device is not installed.
+        OptionError: the provider of the requested device is not installed.
     """
     if choice == "auto":
         return next(
@@ -132,9 +132,10 @@ def choose_device(choice: DeviceChoice, precision: Precision, providers: Collect
         )
     device = _named(choice)
     if device.provider not in providers:
-        raise ArtefactError(
+        raise OptionError(
+            "device",
             f"device {device.name} was requested, but the installed ONNX Runtime has no {device.name.upper()} support: "
-            f"install the {device.extra} extra"
+            f"install the {device.extra} extra",
         )
     return device
 

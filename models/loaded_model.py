@@ -6,10 +6,11 @@ The service and the in-process `Scorer` are both built on it; neither opens any 
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.artefact import Artefact, load
+from models.artefact import Artefact, OptionError, load
 from models.devices import DeviceChoice, choose_device
 from models.session import Session, available_providers
 from models.tokenise import Tokeniser
+from models.wording import counted
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,12 @@ class LoadedModel:
             gpu_memory_bytes: the GPU memory that ONNX Runtime may use; 0 for no limit.
 
         Raises:
-            ArtefactError: the folder is damaged or has no one-label cross-encoder, or the device is not available.
+            ArtefactError: the folder is damaged or has no one-label cross-encoder.
+            OptionError: the device is not available, or the context window is too long or too short.
         """
         artefact = load(folder)
         manifest = artefact.manifest
-        window = min(max_tokens or manifest.max_tokens, manifest.max_tokens)
+        window = context_window(manifest.name, manifest.max_tokens, max_tokens)
         tokeniser = Tokeniser.open(artefact.tokenizer, window, cache_bytes=token_cache_bytes)
         session = Session(
             artefact,
@@ -62,3 +64,23 @@ class LoadedModel:
     def warm_up(self) -> None:
         """Run a short test pair; raise ArtefactError if the model does not return a finite logit."""
         self.session.warm_up(self.tokeniser.pairs("warm", ["up"])[0])
+
+
+def context_window(model: str, window: int, max_tokens: int | None) -> int:
+    """Return the context window to use, in tokens.
+
+    Args:
+        model: the model's name, for the message.
+        window: the model's own context window in tokens.
+        max_tokens: the context window that the user wants; None for the model's own.
+
+    Raises:
+        OptionError: the user wants a longer window than the model's own.
+    """
+    if max_tokens is not None and max_tokens > window:
+        raise OptionError(
+            "max_tokens",
+            f"{OptionError.NAME}={max_tokens} is more than the context window of {model}, {counted(window, 'token')}: "
+            "lower it, or leave it unset to use the whole window",
+        )
+    return max_tokens or window

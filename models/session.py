@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from models import tuning
-from models.artefact import Artefact, ArtefactError
+from models.artefact import Artefact, ArtefactError, OptionError
 from models.batching import NO_BATCHING, RUN_COST_TOKENS, DeviceOutOfMemory, RunFailed
 from models.cpus import usable_cpus
 from models.devices import CPU, Device
@@ -150,9 +150,10 @@ def run_bound(session: ort.InferenceSession, feeds: dict[str, Any], memory: str)
 def _budget(artefact: Artefact, device: Device, max_batch_tokens: int | None) -> int:
     if not artefact.manifest.batchable:
         if max_batch_tokens:
-            raise ArtefactError(
+            raise OptionError(
+                "max_batch_tokens",
                 f"{artefact.manifest.name} is to be run one pair at a time (its scores depend on their batch): "
-                "leave max_batch_tokens unset"
+                f"leave {OptionError.NAME} unset",
             )
         return NO_BATCHING
     return device.max_batch_tokens if max_batch_tokens is None else max_batch_tokens
@@ -180,9 +181,10 @@ def _open(artefact: Artefact, device: Device, gpu_memory_bytes: int = 0, *, thre
     except Exception as error:
         raise ArtefactError(f"{artefact.graph} does not open in ONNX Runtime {ort.__version__}: {error}") from error
     if session.get_providers()[0] != device.provider:
-        raise ArtefactError(
+        raise OptionError(
+            "device",
             f"{device.name.upper()} is installed but does not start (check the driver and the CUDA libraries): "
-            "pass --device cpu to run on the CPU"
+            f"set {OptionError.NAME} to {CPU.name} to run on the CPU",
         )
     return session
 

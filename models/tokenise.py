@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Encoding, Tokenizer
 
-from models.artefact import ArtefactError
+from models.artefact import ArtefactError, OptionError
 from models.cache import ByteCache
 from models.chunks import TRUNCATION, ChunkedPairs, ChunkOptions, Side, TooLong, TooManyChunks
 from models.cpus import usable_cpus
 from models.pair import Pair, TokenIds
+from models.wording import counted
 
 CHARACTERS_PER_TOKEN = 16
 """Characters of a text to read at first for each token that fits; most text has 3 to 6 characters per token."""
@@ -92,7 +93,10 @@ class Tokeniser:
         self.max_tokens = max_tokens
         self.max_query_tokens = max_tokens * 3 // 4
         if max_tokens - self.max_query_tokens <= self._template.special_tokens:
-            raise ArtefactError(f"a window of {max_tokens} tokens is too small for a pair: use a larger max_tokens")
+            raise OptionError(
+                "max_tokens",
+                f"a window of {counted(max_tokens, 'token')} is too small for a pair: use a larger {OptionError.NAME}",
+            )
 
     @classmethod
     def open(cls, path: Path, max_tokens: int, *, cache_bytes: int = 0) -> "Tokeniser":

@@ -6,17 +6,18 @@ description is the help text, and its bounds apply to both. A flag takes precede
 that ignores it. No other file of the service reads the environment.
 """
 
+import contextlib
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from models.artefact import PrecisionChoice
+from models.artefact import OptionError, PrecisionChoice
 from models.devices import DeviceChoice
 
 PREFIX = "RERANK_"
@@ -152,6 +153,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Minimum level of messages logged to stderr."),
     ] = "info"
     access_log: Annotated[bool, Meta(description="Log one line per request.")] = False
+    given_as: dict[str, str] = {}
+    """Not a setting: the flag or variable with which each setting was given, by the setting's name."""
+
+    def name_of(self, setting: str) -> str:
+        """Return the name of a setting as the user gave it, such as --port or RERANK_PORT; the flag by default."""
+        return self.given_as.get(setting, flag_of(setting))
+
+    @contextlib.contextmanager
+    def named_as_given(self, **other_names: str) -> Iterator[None]:
+        """Turn an OptionError into a SettingsError that names the setting as the user gave it.
+
+        Args:
+            other_names: names of options that do not come from the settings, such as an argument of the command.
+        """
+        try:
+            yield
+        except OptionError as error:
+            raise SettingsError(error.named(other_names.get(error.option) or self.name_of(error.option))) from None
+
+
+def flag_of(setting: str) -> str:
+    """Return the flag of a setting, such as `--max-documents`."""
+    return "--" + setting.replace("_", "-")
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -165,7 +189,7 @@ class Setting(msgspec.Struct, frozen=True):
     @property
     def flag(self) -> str:
         """The flag, such as `--max-documents`."""
-        return "--" + self.name.replace("_", "-")
+        return flag_of(self.name)
 
     @property
     def variable(self) -> str:
@@ -175,7 +199,7 @@ class Setting(msgspec.Struct, frozen=True):
 
 def settings_list() -> list[Setting]:
     """List all settings in the order of the class."""
-    fields = msgspec.structs.fields(Settings)
+    fields = [field for field in msgspec.structs.fields(Settings) if field.name != "given_as"]
     return [Setting(f.name, f.type, f.default, _description(f.type)) for f in fields]
 
 
@@ -185,19 +209,22 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str] | None = No
     known = settings_list()
     _refuse_unknown(environ, [setting.variable for setting in known])
     values: dict[str, Any] = {}
+    given_as: dict[str, str] = {}
     for setting in known:
         flag, variable = flags.get(setting.name), environ.get(setting.variable)
-        if flag is not None:
-            values[setting.name] = _convert(setting, flag, setting.flag)
-        elif variable is not None:
-            values[setting.name] = _convert(setting, variable, setting.variable)
-    settings = Settings(**values)
+        text = variable if flag is None else flag
+        if text is not None:
+            name = given_as[setting.name] = setting.variable if flag is None else setting.flag
+            values[setting.name] = _convert(setting, text, name)
+    settings = Settings(**values, given_as=given_as)
     for origin in settings.cors_origins:
         if not ORIGIN.fullmatch(origin):
-            raise SettingsError(f"cors_origins: {origin!r} is not an origin; use scheme://host[:port], or *")
+            name = settings.name_of("cors_origins")
+            raise SettingsError(f"{name}: {origin!r} is not an origin; use scheme://host[:port], or *")
     if settings.bench_dir and not (settings.bench_dir / "index.html").is_file():
         raise SettingsError(
-            f"bench_dir='{settings.bench_dir}' has no index.html; write a report there with `rerank-bench report`"
+            f"{settings.name_of('bench_dir')}='{settings.bench_dir}' has no index.html; "
+            "write a report there with `rerank-bench report`"
         )
     return msgspec.structs.replace(settings, models_dir=_expanded(settings.models_dir))
 
@@ -220,6 +247,8 @@ def _refuse_unknown(environ: Mapping[str, str], known: list[str]) -> None:
 def _convert(setting: Setting, text: str, given_as: str) -> Any:
     if not text:
         raise SettingsError(f"{given_as}='' is invalid: it must not be empty")
+    if not (_is_path(setting.type) or setting.name == "model" or _is_utf8(text)):  # a file name may have any bytes
+        raise SettingsError(f"{given_as} is not valid UTF-8")
     if _is_path(setting.type):
         return _expanded(Path(text))
     if _is_list(setting.type):
@@ -251,6 +280,14 @@ def _entries(text: str, given_as: str) -> tuple[str, ...]:
     if not all(entries):
         raise SettingsError(f"{given_as} has an empty entry: separate the entries by single commas")
     return entries
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_path(annotated: Any) -> bool:

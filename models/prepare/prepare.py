@@ -21,6 +21,7 @@ from msgspec import UNSET
 from models.artefact import MANIFEST, Artefact, ArtefactError, Manifest, Precision, load, seal
 from models.catalogue import folder_name
 from models.devices import DeviceChoice
+from models.loaded_model import context_window
 from models.prepare import published, reference
 from models.prepare.build import Built, build
 from models.prepare.checkpoint import Checkpoint
@@ -50,7 +51,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     from_onnx: bool = False
     """Whether to use the repository's own ONNX graph, which in fp32 is then also the reference."""
     max_tokens: int | None = None
-    """A context window shorter than the model's, or that of a model whose files do not state one."""
+    """A context window not longer than the model's, or that of a model whose files do not state one."""
     texts: Path = TEXTS
     """A JSON lines file with the queries and passages of the parity pairs."""
     published: Path | None = None
@@ -137,7 +138,8 @@ def _seal(artefact: Artefact, verdict: Verdict, order: Order) -> None:
 
 def _manifest(order: Order, inputs: Inputs, checkpoint: Checkpoint) -> Manifest:
     config = read_model_config(checkpoint)
-    window = min((length for length in (order.max_tokens, config.max_tokens) if length), default=0)
+    own = config.max_tokens
+    window = context_window(order.model, own, order.max_tokens) if own else order.max_tokens or 0
     if window == 0 and not order.from_onnx:
         raise PrepareError(f"no file of {order.model} states its context window: give it in tokens as --max-tokens")
     return Manifest(

@@ -11,8 +11,9 @@ import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
+from models.wording import counted
 from service.errors import Unauthorized
 
 log = logging.getLogger(__name__)
@@ -22,12 +23,19 @@ LOOK_EVERY_S = 1.0
 LEAST_SHARE, MOST_SHARE = 0.01, 100
 """Limits of a key's share, its fraction of a quantum per round: a tiny share would need very many rounds per pair."""
 SCHEME = "bearer "
+FILE: Final = "api_keys_file"
+"""The setting that names the file of keys."""
 SENDABLE = "use ASCII letters, digits and punctuation"
 """Advice for keys: headers are ASCII, and clients encode other characters in different ways."""
 
 
 class ApiKeysError(Exception):
     """The keys are unusable: the file is unreadable or has none, or a key cannot be sent in a header."""
+
+    def __init__(self, setting: Literal["api_keys", "api_keys_file"], message: str) -> None:
+        super().__init__(message)
+        self.setting = setting
+        """The setting from which the keys come."""
 
 
 class Caller(NamedTuple):
@@ -56,7 +64,7 @@ class ApiKeys:
 
     def __init__(self, keys: Sequence[str] = (), file: Path | None = None) -> None:
         if not all(map(_is_sendable, keys)):
-            raise ApiKeysError(f"an API key has characters that cannot be sent in a header: {SENDABLE}")
+            raise ApiKeysError("api_keys", f"an API key has characters that cannot be sent in a header: {SENDABLE}")
         self._given = {_digest(key): 1.0 for key in keys}
         self._file = file
         self._stamp = _stamp(file)
@@ -100,7 +108,7 @@ class ApiKeys:
         except ApiKeysError as error:
             log.error("%s: keeping the previous keys", error)
         else:
-            log.info("re-read %d API keys from %s", len(self._of_file), self._file)
+            log.info("re-read %s from %s", counted(len(self._of_file), "API key"), self._file)
 
 
 def _is_sendable(key: str) -> bool:
@@ -124,27 +132,31 @@ def _stamp(file: Path | None) -> tuple[int, ...] | None:
 
 def _read(file: Path) -> dict[bytes, float]:
     try:
-        lines = file.read_text("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ApiKeysError(f"the API key file {file} cannot be read: {error}") from None
-    keys = dict(_key_and_share(line, file) for line in lines if line.strip() and not line.strip().startswith("#"))
+        lines = file.read_text("utf-8-sig").split("\n")
+    except OSError as error:
+        raise ApiKeysError(FILE, f"the API key file {file} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ApiKeysError(FILE, f"the API key file {file} cannot be read: it is not in UTF-8") from None
+    keys = dict(
+        _key_and_share(line, f"line {number} of the API key file {file}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.strip().startswith("#")
+    )
     if not keys:
-        raise ApiKeysError(f"the API key file {file} has no keys: write one per line")
+        raise ApiKeysError(FILE, f"the API key file {file} has no keys: write one per line")
     return keys
 
 
-def _key_and_share(line: str, file: Path) -> tuple[bytes, float]:
+def _key_and_share(line: str, location: str) -> tuple[bytes, float]:
     key, _, share = line.strip().partition(" ")
     if not _is_sendable(key):
-        raise ApiKeysError(
-            f"the API key file {file} has a key with characters that cannot be sent in a header: {SENDABLE}"
-        )
+        raise ApiKeysError(FILE, f"{location} has a key with characters that cannot be sent in a header: {SENDABLE}")
     try:
         number = float(share or 1)
     except ValueError:
         number = 0.0
     if not LEAST_SHARE <= number <= MOST_SHARE:
         raise ApiKeysError(
-            f"the API key file {file} has an invalid share: it must be a number from {LEAST_SHARE} to {MOST_SHARE}"
+            FILE, f"{location} has an invalid share: it must be a number from {LEAST_SHARE} to {MOST_SHARE}"
         )
     return _digest(key), number

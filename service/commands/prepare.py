@@ -13,6 +13,7 @@ from models import catalogue
 from models.artefact import ArtefactError, Precision, PrecisionChoice
 from models.catalogue import NotPrepared
 from models.devices import DeviceChoice, preferred_precisions
+from models.loaded_model import context_window
 from models.prepare.identity import require_origin
 from models.prepare.requirements import missing_packages
 from models.session import available_providers
@@ -74,7 +75,8 @@ def prepare(
             device=settings.device,
             force=force,
         )
-        artefact = make(order, settings.models_dir, Progress())
+        with settings.named_as_given():
+            artefact = make(order, settings.models_dir, Progress())
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     click.echo(artefact.folder)
@@ -96,9 +98,11 @@ def verify(model: str, published: Path | None, **flags: str | None) -> None:
         from models.prepare.progress import Progress
         from models.prepare.verify import verify_folder
 
-        folder = find(settings, model)
+        with settings.named_as_given(model="MODEL"):
+            folder = find(settings, model)
         published_scores = None if published is None else scores.read(published)
-        artefact, verdict = verify_folder(folder, published_scores, settings.device, Progress())
+        with settings.named_as_given():
+            artefact, verdict = verify_folder(folder, published_scores, settings.device, Progress())
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     manifest = artefact.manifest
@@ -128,6 +132,9 @@ def find_or_prepare(settings: Settings) -> Path:
         if absent:
             how = _how(absent, origin, settings.precision)
             raise ArtefactError(f"{missing}, which needs packages that are not installed: {how}") from None
+    card = catalogue.card_of(origin)
+    if card is not None:
+        context_window(card.name, card.max_tokens, settings.max_tokens)  # before minutes of preparing
     from models.prepare.prepare import Order
     from models.prepare.prepare import prepare as make
     from models.prepare.progress import Progress

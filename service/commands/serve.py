@@ -24,7 +24,9 @@ import uvicorn
 from models.artefact import Artefact, ArtefactError
 from models.artefact import load as load_artefact
 from models.cpus import usable_cpus
-from models.loaded_model import LoadedModel
+from models.devices import choose_device
+from models.loaded_model import LoadedModel, context_window
+from models.session import available_providers
 from service.api.app import DOCS, create_app
 from service.api.auth import ApiKeys, ApiKeysError
 from service.api.worker_metrics import Worker
@@ -56,16 +58,16 @@ def serve(**flags: str | None) -> None:
     try:
         settings = load(flags)
         configure_logging(settings.log_level)
-        keys = ApiKeys(settings.api_keys, settings.api_keys_file)
+        keys = _api_keys(settings)
         if settings.workers == 1:
             model = open_model(settings)
-            listener = _listen(settings.host, settings.port)
+            listener = _listen(settings)
             _announce(model.artefact, keys, listener)
         else:
-            artefact = load_artefact(find_or_prepare(settings))
-            listener = _listen(settings.host, settings.port)
+            artefact = _check_model(settings)
+            listener = _listen(settings)
             _announce(artefact, keys, listener)
-    except (SettingsError, ApiKeysError, ArtefactError) as error:
+    except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     if settings.workers == 1:
         _run(model, settings, keys, listener)
@@ -83,39 +85,61 @@ def _run_worker(settings: Settings, listener: socket.socket, folder: Path, numbe
     share = max(1, usable_cpus() // settings.workers)
     try:
         model = open_model(msgspec.structs.replace(settings, threads=settings.threads or share))
-        keys = ApiKeys(settings.api_keys, settings.api_keys_file)
-    except (ApiKeysError, ArtefactError) as error:
+        keys = _api_keys(settings)
+    except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     if model.session.device.exclusive:
-        raise Refusal(f"--workers {settings.workers} needs a CPU: only one process can use the GPU")
+        raise Refusal(f"{settings.name_of('workers')}={settings.workers} needs a CPU: only one process can use the GPU")
     _run(model, settings, keys, listener, Worker(number, folder))
 
 
 def open_model(settings: Settings) -> LoadedModel:
-    """Find or prepare the model named in the settings and load it; raise ArtefactError."""
-    return LoadedModel.open(
-        find_or_prepare(settings),
-        device=settings.device,
-        threads=settings.threads,
-        max_tokens=settings.max_tokens or None,
-        max_batch_tokens=settings.max_batch_tokens or None,
-        token_cache_bytes=settings.token_cache_mb * 2**20,
-        gpu_memory_bytes=settings.gpu_memory_mb * 2**20,
-    )
+    """Find or prepare the model named in the settings and load it; raise ArtefactError or SettingsError."""
+    with settings.named_as_given():
+        return LoadedModel.open(
+            find_or_prepare(settings),
+            device=settings.device,
+            threads=settings.threads,
+            max_tokens=settings.max_tokens or None,
+            max_batch_tokens=settings.max_batch_tokens or None,
+            token_cache_bytes=settings.token_cache_mb * 2**20,
+            gpu_memory_bytes=settings.gpu_memory_mb * 2**20,
+        )
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _check_model(settings: Settings) -> Artefact:
+    """Find or prepare the model and check what can be checked without opening it, which every worker does."""
+    with settings.named_as_given():
+        artefact = load_artefact(find_or_prepare(settings))
+        manifest = artefact.manifest
+        context_window(manifest.name, manifest.max_tokens, settings.max_tokens)
+        choose_device(settings.device, manifest.precision, available_providers())
+    return artefact
+
+
+def _api_keys(settings: Settings) -> ApiKeys:
+    try:
+        return ApiKeys(settings.api_keys, settings.api_keys_file)
+    except ApiKeysError as error:
+        raise SettingsError(f"{settings.name_of(error.setting)}: {error}") from None
+
+
+def _listen(settings: Settings) -> socket.socket:
     """Bind the first address of the host; `::` accepts IPv4 connections too."""
+    host, port = settings.host, settings.port
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         both = host == "::" and socket.has_dualstack_ipv6()
         return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        why = "address already in use; choose another port with --port" if taken else error.strerror
-        raise SettingsError(f"cannot listen on {host} port {port}: {why}") from None
+        known = "address already in use" if error.errno == errno.EADDRINUSE else error.strerror or str(error)
+        reason = known.partition(" (while ")[0]  # create_server repeats the address
+        at_fault = "port" if error.errno in {errno.EADDRINUSE, errno.EACCES} else "host"
+        other = f"another {at_fault} with {settings.name_of(at_fault)}"
+        raise SettingsError(f"cannot listen on {host} port {port}: {reason}; choose {other}") from None
     except UnicodeError:
-        raise SettingsError(f"cannot listen on {host}: not a valid host name") from None
+        name = settings.name_of("host")
+        raise SettingsError(f"cannot listen on {host}: not a valid host name; choose another with {name}") from None
 
 
 def _announce(artefact: Artefact, keys: ApiKeys, listener: socket.socket) -> None:
