@@ -37,6 +37,7 @@ from bench.load.workload import RequestSampler, RequestTexts, Workload, read, si
 from bench.provenance import gather
 from bench.records import Provenance
 from bench.settings import Settings
+from bench.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ class RerankUser(FastHttpUser):
         body = dialect.request_body(request.query, request.documents, workload.model, workload.top_n)
         with self.client.post(
             dialect.route,
-            name=f"{dialect.route} ({dialect.name}, {len(request.documents)} documents)",
+            name=f"{dialect.route} ({dialect.name}, {counted(len(request.documents), 'document')})",
             data=body,  # type: ignore[arg-type]  # sent as it is
             headers=workload.headers,
             context={"dialect": dialect.name, "query_id": request.query_id, "documents": len(request.documents)},

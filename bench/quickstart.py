@@ -20,6 +20,7 @@ from bench.latency.stage import measure_latency
 from bench.latency.tables import latency_table
 from bench.local_server import local_server
 from bench.settings import Settings
+from bench.wording import counted
 
 
 @click.command(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
@@ -55,7 +56,7 @@ def main(
     except BenchError as error:
         raise click.ClickException(str(error)) from error
     if failed:
-        raise click.ClickException(f"{failed} requests failed; see the tables above for the reasons")
+        raise click.ClickException(f"{counted(failed, 'request')} failed; see the tables above for the reasons")
 
 
 def _measure(data: str, command: str, limit: int | None, requests: int, start_timeout_s: float, results: Path) -> int:

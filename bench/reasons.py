@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from bench.wording import counted
+
 MOST = 3
 NUMBER = re.compile(r"\d+")
 
@@ -14,4 +16,4 @@ def reasons(errors: Sequence[str]) -> list[str]:
         status, _, text = error.partition(": ")
         kinds.setdefault(f"{status}: {NUMBER.sub('#', text)}", []).append(error)
     worst = sorted(kinds.values(), key=len, reverse=True)
-    return [f"{len(same)} times: {same[0]}" for same in worst[:MOST]]
+    return [f"{counted(len(same), 'time')}: {same[0]}" for same in worst[:MOST]]

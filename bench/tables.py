@@ -6,6 +6,7 @@ Nothing is computed here. A figure is printed with its interval; a missing one i
 from collections.abc import Sequence
 
 from bench.records import CandidatesNote, DatasetNote, Estimate, Provenance
+from bench.wording import counted
 
 ABSENT = "-"
 
@@ -45,7 +46,10 @@ def server_line(provenance: Provenance) -> str:
 
 def dataset_lines(note: DatasetNote) -> list[str]:
     """Describe the dataset: size, labels and known problems."""
-    lines = [f"dataset: {note.name} ({note.split}), {note.judged_queries} judged queries, {note.documents} documents"]
+    lines = [
+        f"dataset: {note.name} ({note.split}), {counted(note.judged_queries, 'judged query')}, "
+        f"{counted(note.documents, 'document')}"
+    ]
     if note.labels:
         lines.append(f"  labels: {note.labels}{'' if note.human_labels else ' (NOT human)'}")
     return [*lines, *(f"  note: {doubt}" for doubt in note.doubts)]
@@ -53,5 +57,7 @@ def dataset_lines(note: DatasetNote) -> list[str]:
 
 def candidates_line(note: CandidatesNote) -> str:
     """Describe the candidates that every contestant reranked."""
-    without = f", none for {note.queries_without_candidates} queries" if note.queries_without_candidates else ""
+    without = (
+        f", none for {counted(note.queries_without_candidates, 'query')}" if note.queries_without_candidates else ""
+    )
     return f"  candidates   top {note.depth} of {note.source} (sha256 {note.sha256[:12]}){without}"

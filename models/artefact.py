@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from models.manifest_formats import NewerFormat, to_present
+from models.wording import counted
 
 MANIFEST = "manifest.json"
 LOCAL = "local"
@@ -255,8 +256,10 @@ def _check_file(folder: Path, name: str, sealed: SealedFile) -> None:
     actual = _sealed(path)
     if actual != sealed:
         raise ArtefactError(
-            f"{path} has changed since it was sealed: sha256 {actual.sha256[:12]}…, {actual.size_bytes} bytes, "
-            f"but the manifest says {sealed.sha256[:12]}…, {sealed.size_bytes} bytes; prepare the model again"
+            f"{path} has changed since it was sealed: sha256 {actual.sha256[:12]}…, "
+            f"{counted(actual.size_bytes, 'byte')}, "
+            f"but the manifest says {sealed.sha256[:12]}…, {counted(sealed.size_bytes, 'byte')}; prepare the model "
+            f"again"
         )
 
 

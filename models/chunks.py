@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from models.pair import Logits, Pair
+from models.wording import counted
 
 Side = Literal["left", "right"]
 
@@ -21,7 +22,7 @@ class TooManyChunks(Exception):
     """The documents of a request have more chunks than the caller allows."""
 
     def __init__(self, count: int) -> None:
-        super().__init__(f"the documents have {count} chunks, more than the caller allows")
+        super().__init__(f"the documents have {counted(count, 'chunk')}, more than the caller allows")
         self.count = count
 
 

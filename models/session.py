@@ -24,6 +24,8 @@ from models.pair import Logits, Pair
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 
+from models.wording import counted
+
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUT = "logits"
 DISABLED_OPTIMIZERS = "optimization.disable_specified_optimizers"
@@ -234,5 +236,7 @@ def _in_one_line(error: Exception) -> str:
 
 def _one_label(logits: Any, pairs: int) -> Logits:
     if logits.shape != (pairs, 1):
-        raise ArtefactError(f"the model returned logits of shape {logits.shape} for {pairs} pairs, not ({pairs}, 1)")
+        raise ArtefactError(
+            f"the model returned logits of shape {logits.shape} for {counted(pairs, 'pair')}, not ({pairs}, 1)"
+        )
     return np.asarray(logits[:, 0], dtype=np.float32)

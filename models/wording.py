@@ -1,4 +1,4 @@
-"""Counts with their nouns for messages: "1 document", "2 documents", "1 query", "0 queries"."""
+"""Counts for messages: "1 document", "2 documents", "1 query", "0 queries", and the verb that follows a count."""
 
 HISSING = ("s", "x", "z", "ch", "sh")
 VOWELS = frozenset("aeiou")
@@ -21,3 +21,8 @@ def plural(noun: str) -> str:
     if noun.endswith("y") and noun[-2:-1] not in VOWELS:
         return f"{noun[:-1]}ies"
     return f"{noun}es" if noun.endswith(HISSING) else f"{noun}s"
+
+
+def are(count: float, plural_verb: str = "are") -> str:
+    """Return the verb for a count of things: "is" for 1, otherwise "are"; likewise "was" and "were"."""
+    return {"are": "is", "were": "was"}[plural_verb] if count == 1 else plural_verb

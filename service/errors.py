@@ -28,6 +28,8 @@ responses; the dialect chooses the body and may choose another status.
 
 from collections.abc import Collection
 
+from models.wording import are, counted
+
 
 class RerankError(Exception):
     """The root of the tree: the message for the client, with the status of the response."""
@@ -110,7 +112,8 @@ class TooManyDocuments(InvalidRequest):
 
     def __init__(self, count: int, most: int, *, param: str = "documents") -> None:
         super().__init__(
-            f"the request has {count} documents, but at most {most} are allowed: split them into several requests",
+            f"the request has {counted(count, 'document')}, but at most {most} {are(most)} allowed: split them into "
+            f"several requests",
             param=param,
         )
 

@@ -17,6 +17,7 @@ from bench.data import catalogue, datasets
 from bench.data.catalogue import Form, KnownDataset
 from bench.errors import DataError
 from bench.settings import Settings
+from models.wording import are, counted
 
 DEPTH = 100
 TOLERANCE = 0.005
@@ -36,7 +37,9 @@ def main(root: Path | None) -> None:
         )
     off = sum(difference > TOLERANCE for difference in measured)
     if off:
-        raise click.ClickException(f"{off} of {len(measured)} figures are off by more than {TOLERANCE}")
+        raise click.ClickException(
+            f"{off} of {counted(len(measured), 'figure')} {are(off)} off by more than {TOLERANCE}"
+        )
     click.echo(f"all {len(measured)} within {TOLERANCE}")
 
 

@@ -17,6 +17,7 @@ from ir_measures import RR, R, nDCG
 from bench.bootstrap import estimate, mean
 from bench.errors import BenchError
 from bench.records import Estimate
+from bench.wording import counted
 
 STANDARD = (nDCG @ 5, nDCG @ 10, R @ 5, R @ 10, RR @ 10)
 """The measures of every run, in the order of the tables. To add a measure, add it here: docs/extending.md."""
@@ -30,7 +31,7 @@ PerQuery = dict[str, dict[str, float]]
 def order_by_score(document_ids: Sequence[str], scores: Sequence[float]) -> list[int]:
     """Return the indices of the candidates, best score first; equal scores keep the given order."""
     if len(document_ids) != len(scores):
-        raise ValueError(f"{len(scores)} scores for {len(document_ids)} documents")
+        raise ValueError(f"{counted(len(scores), 'score')} for {counted(len(document_ids), 'document')}")
     return sorted(range(len(scores)), key=lambda index: -scores[index])
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bench.bootstrap import estimate, mean
 from bench.errors import BenchError
 from bench.records import AccuracyRecord, Estimate
+from bench.wording import are, counted
 
 EXACT_UP_TO = 14
 """Up to this many differing queries, all sign patterns are enumerated."""
@@ -76,9 +77,11 @@ def compare_values(
     """
     if first.keys() != second.keys() or not first:
         unpaired = sorted(first.keys() ^ second.keys())
-        example = f"; {len(unpaired)} are in only one of them, such as {unpaired[0]!r}" if unpaired else ""
+        example = (
+            f"; {len(unpaired)} {are(len(unpaired))} in only one of them, such as {unpaired[0]!r}" if unpaired else ""
+        )
         raise BenchError(
-            f"{names[0]} has {len(first)} queries and {names[1]} {len(second)}{example}: "
+            f"{names[0]} has {counted(len(first), 'query')} and {names[1]} {len(second)}{example}: "
             "a paired comparison needs the same queries"
         )
     differences = np.array([value - second[query_id] for query_id, value in first.items()], dtype=np.float64)

@@ -18,6 +18,7 @@ from bench.data.datasets import Dataset
 from bench.errors import ServerError
 from bench.records import Failure, Ranking, Sample
 from bench.storage import JsonLog
+from bench.wording import are, counted
 
 RETRIES = 8
 STOP_AFTER = 10
@@ -74,14 +75,17 @@ async def rerank(
                     group.create_task(work())
         except ExceptionGroup as failed:
             raise failed.exceptions[0] from None
-    _check_all_sent(remaining, failed_before, f"{failed_in_a_row} queries in a row failed ({error})")
+    _check_all_sent(remaining, failed_before, f"{counted(failed_in_a_row, 'query')} in a row failed ({error})")
 
 
 def _check_all_sent(remaining: Iterator[str], failed_before: Container[str], why: str) -> None:
     """Raise ServerError if one of the remaining queries was never sent, in this run or an earlier one."""
     never_sent = [query_id for query_id in remaining if query_id not in failed_before]
     if never_sent:
-        raise ServerError(f"{why}, so {len(never_sent)} queries were not sent; run the same command again to resume")
+        raise ServerError(
+            f"{why}, so {counted(len(never_sent), 'query')} {are(len(never_sent), 'were')} not sent; run the same "
+            f"command again to resume"
+        )
 
 
 def rank_by_reference(

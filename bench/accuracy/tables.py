@@ -11,6 +11,7 @@ from bench.contestants.reference import BM25
 from bench.reasons import reasons
 from bench.records import AccuracyRecord, Estimate
 from bench.tables import ABSENT, candidates_line, dataset_lines, measure_cell, server_line, text_table
+from bench.wording import counted
 
 
 def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
@@ -27,7 +28,8 @@ def accuracy_table(records: Sequence[AccuracyRecord]) -> str:
         rows.append([first_stage, *_measure_cells(first.first_stage), ABSENT, ABSENT])
     return "\n".join(
         [
-            f"accuracy: {first.queries} of {first.dataset.judged_queries} judged queries; [95 % interval over queries]",
+            f"accuracy: {first.queries} of {counted(first.dataset.judged_queries, 'judged query')}; [95 % interval "
+            f"over queries]",
             candidates_line(first.candidates),
             *text_table(rows),
             *(line for record in best_first for line in _failure_lines(record)),
@@ -42,7 +44,7 @@ def paired_line(pair: Paired) -> str:
     return (
         f"  paired: {pair.first} - {pair.second}: {pair.measure} {sign}{measure_cell(pair.difference)}, "
         f"p = {pair.p_value:.4f}, effect size {effect}, "
-        f"better on {pair.wins}, worse on {pair.losses}, equal on {pair.ties} of {pair.queries} queries"
+        f"better on {pair.wins}, worse on {pair.losses}, equal on {pair.ties} of {counted(pair.queries, 'query')}"
     )
 
 
@@ -66,7 +68,8 @@ def _failure_lines(record: AccuracyRecord) -> list[str]:
     """Format the number of failed queries and the reasons."""
     if not record.failures:
         return []
-    count = f"{len(record.failures)} of {record.queries} queries failed and score 0"
+    failed = len(record.failures)
+    count = f"{failed} of {counted(record.queries, 'query')} failed and {'scores' if failed == 1 else 'score'} 0"
     errors = [sample.error for sample in record.failures if sample.error]
     return [f"  {record.contestant.name}: {count}", *(f"  {reason}" for reason in reasons(errors))]
 

@@ -7,6 +7,7 @@ from bench.arena.records import ArenaRecord, PairTally, Standings
 from bench.published.published import PublishedRecord
 from bench.published.table import published_figure
 from bench.tables import ABSENT, cell, text_table
+from bench.wording import counted
 
 
 def arena_table(record: ArenaRecord, published: PublishedRecord | None = None) -> str:
@@ -38,7 +39,7 @@ def _judge_lines(record: ArenaRecord) -> list[str]:
         f"matches: {pairings.rule}; {pairings.drawn} of {pairings.possible} drawn, {pairings.judged} judged "
         f"({pairings.by_rule} of them by rule: a failed query loses; two failed queries or identical lists tie)",
         *([f"  left out: {', '.join(left_out)}"] if left_out else []),
-        *(f"  {count} times: {why}" for why, count in _most(record.errors)),
+        *(f"  {counted(count, 'time')}: {why}" for why, count in _most(record.errors)),
     ]
 
 
@@ -76,7 +77,8 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
         labels = sorted({f"{each.label} ({each.source}, {each.date})" for each in published.sources if _has_elo(each)})
         notes += [f"  published Elo: {label}" for label in labels]
     return [
-        f"{title}: {standings.matches} matches over {standings.queries} queries; Bradley-Terry on the Elo scale, mean "
+        f"{title}: {counted(standings.matches, 'match')} over {counted(standings.queries, 'query')}; Bradley-Terry "
+        f"on the Elo scale, mean "
         "1500; sequential Elo (K=32) depends on the matches' order",
         *text_table([head, *rows]),
         *notes,
@@ -91,8 +93,8 @@ def _notes(standings: Standings) -> list[str]:
     notes = []
     if standings.prior_pairs:
         notes.append(
-            f"  note: {standings.prior_pairs} pairs have no finite rating difference (one side won every match), so "
-            "each side was given half a win"
+            f"  note: {counted(standings.prior_pairs, 'pair')} without a finite rating difference (one side won every "
+            "match), so each side was given half a win"
         )
     if len(standings.groups) > 1:
         groups = "; ".join(", ".join(group) for group in standings.groups)
@@ -122,18 +124,22 @@ def _belief_lines(record: ArenaRecord) -> list[str]:
     bias = record.position_bias
     if bias:
         lines.append(
-            f"position bias: the list shown first won {cell(bias.first_wins, 3)} of {bias.decided} decided "
-            f"presentations (no bias: .5); {bias.contradictions} of {bias.both_orders} matches shown in both orders "
+            f"position bias: the list shown first won {cell(bias.first_wins, 3)} of "
+            f"{counted(bias.decided, 'decided presentation')} (no bias: .5); {bias.contradictions} of "
+            f"{counted(bias.both_orders, 'match')} shown in both orders "
             f"had contradictory verdicts"
         )
     for of in record.agreement:
-        same = "no common match" if of.same is None else f"same verdict on {of.same:.3f} of {of.matches} matches"
+        same = (
+            "no common match" if of.same is None else f"same verdict on {of.same:.3f} of {counted(of.matches, 'match')}"
+        )
         kappa = ABSENT if of.kappa is None else f"{of.kappa:.3f}"
         lines.append(f"agreement with {of.judge}: {same}, Cohen's kappa {kappa}")
     if record.judge.kind == "llm":
         cost = record.cost
         lines.append(
-            f"cost: {cost.calls} calls, {cost.prompt_tokens} tokens in, {cost.completion_tokens} out, ${cost.usd:.4f}"
+            f"cost: {counted(cost.calls, 'call')}, {counted(cost.prompt_tokens, 'token')} in, "
+            f"{cost.completion_tokens} out, ${cost.usd:.4f}"
         )
     return lines
 

@@ -19,6 +19,7 @@ from bench.arena.standings import Outcome, standings
 from bench.bootstrap import RESAMPLES
 from bench.errors import DataError
 from bench.records import Provenance
+from bench.wording import counted
 
 
 @dataclass
@@ -107,7 +108,7 @@ def record(
         seed: random seed of the sample and the bootstrap.
     """
     if not tallied.outcomes:
-        raise DataError(f"none of the {len(matches)} matches has a verdict yet, so there is nothing to rate")
+        raise DataError(f"no verdict on any of {counted(len(matches), 'match')} yet, so there is nothing to rate")
     # Sequential Elo weighs late matches most: a random order, so that no dataset or pair is late as a whole.
     outcomes = sorted(tallied.outcomes, key=lambda outcome: draw(seed, outcome.key))
     datasets = sorted({outcome.key[0] for outcome in outcomes})

@@ -20,6 +20,7 @@ from bench.data.beir import numbered_lines
 from bench.data.datasets import Dataset
 from bench.errors import DataError
 from bench.records import CandidatesNote
+from bench.wording import counted
 
 SHIPPED_RUN = Path("runs") / "BM25.trec"
 K1, B = 0.9, 0.4
@@ -98,7 +99,7 @@ def _run_line(location: str, line: str) -> tuple[str, str, int, float]:
     columns = line.split()
     if len(columns) != 6:
         form = "query Q0 document rank score tag"
-        raise DataError(f"{location}: {len(columns)} columns, but a TREC run has six ({form})")
+        raise DataError(f"{location}: {counted(len(columns), 'column')}, but a TREC run has six ({form})")
     try:
         return columns[0], columns[2], int(columns[3]), float(columns[4])
     except ValueError as error:

@@ -25,6 +25,7 @@ from tqdm import tqdm
 from bench.client.replies import reason
 from bench.client.retry import may_help, wait_s
 from bench.errors import DataError, ServerError
+from bench.wording import counted
 
 RETRIES = 6
 BATCH = 64
@@ -146,7 +147,9 @@ def _read(body: bytes, count: int, model: EmbeddingsModel) -> list[Vectors]:
         raise ServerError(f"{model.address} did not return embeddings: {error}") from error
     vectors = {entry.index: entry.embedding for entry in answer.data}
     if len(answer.data) != count or vectors.keys() != set(range(count)):
-        raise ServerError(f"{model.address} returned {len(answer.data)} vectors for {count} texts")
+        raise ServerError(
+            f"{model.address} returned {counted(len(answer.data), 'vector')} for {counted(count, 'text')}"
+        )
     if not all(vector and all(map(math.isfinite, vector)) for vector in vectors.values()):
         raise ServerError(f"{model.address} returned a vector that is empty or not made of finite numbers")
     return [np.array(vectors[index], dtype="<f4") for index in range(count)]

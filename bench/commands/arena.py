@@ -31,6 +31,7 @@ from bench.published import published
 from bench.records import DatasetNote
 from bench.settings import Settings
 from bench.storage import write_json
+from bench.wording import counted
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,8 @@ def _play(judge: Judge, matches: list[Match], ledger: BallotLedger) -> BenchErro
         return error
     if isinstance(judge, LlmJudge) and judge.unanswered:
         return BenchError(
-            f"the judge did not answer {judge.unanswered} presentations; run the same command again to retry them"
+            f"the judge did not answer {counted(judge.unanswered, 'presentation')}; run the same command again to "
+            f"retry them"
         )
     return None
 

@@ -9,6 +9,7 @@ from bench.data.fetch import fetch
 from bench.data.findings import Finding
 from bench.errors import DataError
 from bench.settings import Settings
+from bench.wording import counted
 
 
 @click.group("data", short_help="List, fetch and check datasets.")
@@ -62,9 +63,11 @@ def check_command(name: str, split: str) -> None:
     dataset, findings = datasets.examine(folder, split)
     judgements = sum(len(judged) for judged in dataset.qrels.values())
     click.echo(
-        f"{folder} ({split}): {len(dataset.documents)} documents, {len(dataset.qrels)} judged queries, ", nl=False
+        f"{folder} ({split}): {counted(len(dataset.documents), 'document')}, "
+        f"{counted(len(dataset.qrels), 'judged query')}, ",
+        nl=False,
     )
-    click.echo(f"{judgements} judgements, sha256 {dataset.sha256[:12]}")
+    click.echo(f"{counted(judgements, 'judgement')}, sha256 {dataset.sha256[:12]}")
     entry = catalogue.find(dataset.name)
     if entry:
         click.echo(f"  labels: {entry.labels}{'' if entry.human_labels else ' (NOT human)'}")
@@ -96,7 +99,7 @@ def _lines_of(entry: catalogue.KnownDataset, root: Path | None) -> str:
 
 
 def _kind(finding: Finding) -> str:
-    return f"{finding.count} {finding.kind.value}"
+    return finding.kind.counted(finding.count)
 
 
 def _counted(finding: Finding) -> str:

@@ -18,6 +18,7 @@ from bench.data.datasets import Dataset
 from bench.errors import BenchError
 from bench.records import AccuracyRecord
 from bench.settings import Settings
+from bench.wording import counted
 
 
 @click.command("run", short_help="Measure accuracy.")
@@ -130,8 +131,9 @@ def _show(records: Sequence[AccuracyRecord], seed: int) -> None:
 def _failures(records: Sequence[AccuracyRecord]) -> list[str]:
     """Describe the failed queries of every contestant that has some."""
     return [
-        f"{record.contestant.name} on {record.dataset.name}: {len(record.failures)} of {record.queries} queries failed "
-        "and score 0 in every measure; run the same command again to retry them"
+        f"{record.contestant.name} on {record.dataset.name}: {len(record.failures)} of "
+        f"{counted(record.queries, 'query')} "
+        "failed and count 0 in every measure; run the same command again to retry"
         for record in records
         if record.failures
     ]

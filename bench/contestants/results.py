@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from bench.errors import AnswerError
+from bench.wording import are, counted
 
 Shape = TypeVar("Shape")
 
@@ -43,14 +44,18 @@ class ParsedAnswer:
         by_index = _by_index(self.results, documents)
         absent = [index for index in range(documents) if index not in by_index]
         if absent:
-            raise AnswerError(f"the answer lacks {len(absent)} of {documents} documents, first index {absent[0]}")
+            raise AnswerError(
+                f"the answer lacks {len(absent)} of {counted(documents, 'document')}, first index {absent[0]}"
+            )
         return [by_index[index] for index in range(documents)]
 
 
 def check_results(results: Sequence[IndexedScore], documents: int, expected: int, *, best_first: bool) -> None:
     """Raise AnswerError unless `expected` results came back, each document once, and sorted if `best_first`."""
     if len(results) != expected:
-        raise AnswerError(f"the answer has {len(results)} results, but {expected} were requested")
+        raise AnswerError(
+            f"the answer has {counted(len(results), 'result')}, but {expected} {are(expected, 'were')} requested"
+        )
     _by_index(results, documents)
     if best_first and any(before.score < after.score for before, after in itertools.pairwise(results)):
         raise AnswerError("the results are not sorted by score")
@@ -62,7 +67,10 @@ def _by_index(results: Iterable[IndexedScore], documents: int) -> dict[int, floa
     for result in results:
         index, score = result.index, result.score
         if not 0 <= index < documents:
-            raise AnswerError(f"the answer contains the index {index}, but {documents} documents were sent")
+            raise AnswerError(
+                f"the answer contains the index {index}, but {counted(documents, 'document')} "
+                f"{are(documents, 'were')} sent"
+            )
         if index in scores:
             raise AnswerError(f"the answer contains the index {index} twice")
         if not math.isfinite(score):

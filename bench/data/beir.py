@@ -13,6 +13,7 @@ import msgspec
 from bench.data.findings import Findings, Kind
 from bench.data.rows import Judgement, Text, joined
 from bench.errors import DataError
+from bench.wording import counted
 
 
 class _Line(msgspec.Struct):
@@ -65,7 +66,7 @@ def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
         if index == 0 and not _is_grade(columns[-1]):
             continue
         if len(columns) not in (3, 4):
-            wrong = f"{len(columns)} columns; expected query, document, grade (or TREC's four)"
+            wrong = f"{counted(len(columns), 'column')}; expected query, document, grade (or TREC's four)"
             findings.add(Kind.UNREADABLE, f"{location}: {wrong}")
         elif not _is_grade(columns[-1]):
             findings.add(Kind.UNREADABLE, f"{location}: the grade {columns[-1]!r} is not a whole number")

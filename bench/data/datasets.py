@@ -17,6 +17,7 @@ from bench.data.findings import Finding, Findings, Kind
 from bench.data.rows import Judgement, Text
 from bench.errors import DataError
 from bench.records import DatasetNote
+from bench.wording import are, counted
 
 ALL = "all"
 SAMPLE = Path(__file__).parents[1] / "sample"
@@ -186,18 +187,25 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
     outside = sum(i not in documents for i, _ in grades)
     relevant_outside = sum(i not in documents for i in relevant)
     if relevant_outside == len(relevant) and grades:
-        sentence = f"none of its {len(relevant)} relevant documents is in the corpus: are the qrels another dataset's?"
+        none = f"none of its {counted(len(relevant), 'relevant document')} is in the corpus"
+        sentence = f"{none}: are the qrels another dataset's?"
         findings.add(Kind.OTHER_SET, f"{files.qrels[0]}: {sentence if relevant else 'it has no relevant document'}")
     if outside:
         of_relevant = f"{relevant_outside} of them among the {len(relevant)} relevant ones"
-        findings.add(Kind.OUTSIDE_CORPUS, f"{outside} judged documents are not in the corpus, {of_relevant}", outside)
+        sentence = f"{counted(outside, 'judged document')} {are(outside)} not in the corpus, {of_relevant}"
+        findings.add(Kind.OUTSIDE_CORPUS, sentence, outside)
     if relevant_outside > len(relevant) / 2:
         sentence = f"most relevant documents ({relevant_outside} of {len(relevant)}) are not in the corpus"
         findings.add(Kind.RELEVANT_OUTSIDE, f"{sentence}: these may be another dataset's qrels", relevant_outside)
-    _count(findings, Kind.NEGATIVE_GRADE, sum(grade < 0 for _, grade in grades), "they count as not relevant")
+    _count(findings, Kind.NEGATIVE_GRADE, sum(grade < 0 for _, grade in grades), "counted as not relevant")
     barren = sum(max(judged.values()) <= 0 for judged in qrels.values())
-    _count(findings, Kind.NOTHING_RELEVANT, barren, "they score 0 whatever the ranking")
-    _count(findings, Kind.EMPTY_DOCUMENT, sum(not text for text in documents.values()), "no reranker can judge them")
+    _count(findings, Kind.NOTHING_RELEVANT, barren, "scored 0 whatever the ranking")
+    _count(
+        findings,
+        Kind.EMPTY_DOCUMENT,
+        sum(not text for text in documents.values()),
+        "no reranker can judge an empty text",
+    )
     entry = catalogue.find(name)
     if entry and entry.doubt:
         findings.add(Kind.LABELS, entry.doubt)
@@ -205,4 +213,4 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
 
 def _count(findings: Findings, kind: Kind, count: int, consequence: str) -> None:
     if count:
-        findings.add(kind, f"{count} {kind.value}: {consequence}", count)
+        findings.add(kind, f"{kind.counted(count)}: {consequence}", count)

@@ -25,11 +25,31 @@ class Kind(Enum):
     NOTHING_RELEVANT = "judged queries without a relevant document"
     LABELS = "doubts about the labels"
 
+    def counted(self, count: int) -> str:
+        """Return a count of this kind, such as "1 empty file" or "2 empty files"."""
+        return f"{count} {ONE[self] if count == 1 else self.value}"
+
     @property
     def fatal(self) -> bool:
         """Whether a dataset with this finding cannot be used."""
         return self in FATAL
 
+
+ONE = {
+    Kind.UNREADABLE: "line that cannot be read",
+    Kind.EMPTY_FILE: "empty file",
+    Kind.DUPLICATE_ID: "duplicate id",
+    Kind.QUERY_WITHOUT_TEXT: "judged query without text",
+    Kind.JUDGED_DIFFERENTLY: "judgement that contradicts an earlier one",
+    Kind.OTHER_SET: "qrels file of another dataset",
+    Kind.EMPTY_DOCUMENT: "document without text",
+    Kind.OUTSIDE_CORPUS: "judged document that is not in the corpus",
+    Kind.RELEVANT_OUTSIDE: "relevant document that is not in the corpus",
+    Kind.NEGATIVE_GRADE: "judgement with a negative grade",
+    Kind.NOTHING_RELEVANT: "judged query without a relevant document",
+    Kind.LABELS: "doubt about the labels",
+}
+"""The text that follows a count of 1."""
 
 FATAL = frozenset(
     {

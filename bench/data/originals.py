@@ -17,6 +17,7 @@ from bench.data import beir
 from bench.data.catalogue import Form, KnownDataset
 from bench.data.files import is_dataset
 from bench.errors import DataError
+from bench.wording import counted
 
 FEWEST_PASSAGES = 3
 """The title of an essay with fewer passages is not used as a query of pg-titles."""
@@ -99,7 +100,7 @@ def _columns(file: Path, count: int) -> Iterator[list[str]]:
             for number, line in enumerate(opened, start=1):
                 columns = line.rstrip("\r\n").split("\t", count - 1)
                 if len(columns) != count:
-                    raise DataError(f"{file.name} line {number}: {len(columns)} columns instead of {count}")
+                    raise DataError(f"{file.name} line {number}: {counted(len(columns), 'column')} instead of {count}")
                 yield columns
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{file.name} is damaged: {error}") from error

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bench.latency.records import Comparison, Ratio
 from bench.tables import ABSENT, text_table
+from bench.wording import counted
 
 HEAD = ("", "A", "B", "B / A", "interval", "verdict")
 
@@ -34,7 +35,10 @@ def summary(comparison: Comparison) -> str:
     of = [ratio for ratio in comparison.ratios if not ratio.stage]
     counts = {verdict: sum(ratio.verdict == verdict for ratio in of) for verdict in ("faster", "slower")}
     shown = ", ".join(f"{verdict} in {count}" for verdict, count in counts.items() if count)
-    return f"{comparison.b} compared with {comparison.a}: {shown or 'no difference shown'} (of {len(of)} figures)"
+    return (
+        f"{comparison.b} compared with {comparison.a}: {shown or 'no difference shown'} (of "
+        f"{counted(len(of), 'figure')})"
+    )
 
 
 def _remarks(comparison: Comparison) -> list[str]:

@@ -14,6 +14,7 @@ from bench.data.datasets import Dataset
 from bench.errors import BenchError
 from bench.latency.records import Point, PointPlan
 from bench.latency.workload import Request, lengths, sha256, workload
+from bench.wording import counted
 
 ARRIVALS = ("poisson", "constant")
 
@@ -36,7 +37,8 @@ class Sweep:
         """Raise BenchError if a round would be empty or there is no load."""
         if self.rounds > self.requests:
             raise BenchError(
-                f"{self.requests} requests per point cannot be divided into {self.rounds} rounds: increase --requests"
+                f"{counted(self.requests, 'request')} per point cannot be divided into {self.rounds} rounds: "
+                f"increase --requests"
             )
         if not self.concurrency and not self.rates_per_s:
             raise BenchError("no load to measure: give --concurrency for closed loops or --rate for open loops")

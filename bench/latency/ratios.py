@@ -23,6 +23,7 @@ from bench.latency import figures
 from bench.latency.blocks import blocks, draws
 from bench.latency.observations import Floats, Integers, Observations
 from bench.latency.records import Point, Ratio
+from bench.wording import counted
 
 LEVEL = 0.95
 NEEDED = {"P50": 10, "P90": 50, "P99": 500}
@@ -136,7 +137,7 @@ def _figures(pair: PointPair, seed: Sequence[int]) -> list[_Figure]:
 def _why_not(name: str, answers: int, count: int, log_ratios: Floats) -> str | None:
     needed = NEEDED.get(name.rpartition(" ")[2], NEEDED["P50"])
     if answers < needed:
-        return f"{answers} answers, but {needed} are needed"
+        return f"{counted(answers, 'answer')}, but {needed} are needed"
     if count < FEWEST_BLOCKS or not np.isfinite(log_ratios).all():
         return "too few answers to estimate its variation"
     return None

@@ -11,6 +11,7 @@ import msgspec
 
 from bench.errors import DataError
 from bench.records import CandidatesNote, ContestantNote, DatasetNote, Estimate, Provenance
+from bench.wording import counted
 
 FORMAT = 2
 """Format 1 had the samples of one closed loop in the JSON file itself."""
@@ -40,13 +41,12 @@ class Point(msgspec.Struct, frozen=True):
         """The load and the kind of loop in words."""
         if self.loop == "closed":
             return f"closed loop, concurrency {self.concurrency}"
-        return f"open loop, {self.rate_per_s:g} requests/s {self.arrivals}"
+        return f"open loop, {counted(self.rate_per_s or 0, 'request', 'g')}/s {self.arrivals}"
 
     def __str__(self) -> str:
         """Describe the point in words; the random arrivals of an open loop are seeded with this text."""
         length = "" if self.length == "any" else f" of {self.length} length"
-        documents = "1 document" if self.documents == 1 else f"{self.documents} documents"
-        return f"{self.dataset}: {documents}{length} a request, {self.load}"
+        return f"{self.dataset}: {counted(self.documents, 'document')}{length} a request, {self.load}"
 
 
 class PointPlan(msgspec.Struct, frozen=True):

@@ -24,6 +24,7 @@ from bench.latency.records import LatencyRecord, ProfileNote
 from bench.latency.samples import Profile
 from bench.latency.sweep import ProfileRun, measure, missing, new_run
 from bench.storage import check_writable
+from bench.wording import counted
 
 Sets = Sequence[tuple[Dataset, Candidates]]
 
@@ -76,7 +77,7 @@ def _name(contestant: Contestant, all_of_them: Sequence[Contestant], profile: st
 def _check_limit(contestant: Contestant, sweep: Sweep) -> None:
     if contestant.concurrency and max(sweep.concurrency, default=0) > contestant.concurrency:
         raise BenchError(
-            f"{contestant.name} is limited to {contestant.concurrency} concurrent requests, "
+            f"{contestant.name} is limited to {counted(contestant.concurrency, 'concurrent request')}, "
             f"so it cannot be measured with --concurrency {max(sweep.concurrency)}"
         )
 

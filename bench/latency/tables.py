@@ -6,6 +6,7 @@ A missing figure is a dash; a point whose plan the generator did not keep has th
 from bench.latency.records import LatencyRecord, LatencySummary, PointFigures
 from bench.records import Estimate
 from bench.tables import ABSENT, cell, dataset_lines, server_line, text_table
+from bench.wording import counted
 
 FEW = 20
 """With fewer successes, a note on the percentiles is printed."""
@@ -52,9 +53,9 @@ def _cells(at: PointFigures) -> tuple[str, ...]:
 def _notes(at: PointFigures) -> list[str]:
     plan, of = at.plan, at.summary
     late = of.lateness
-    rounds = f" in {plan.rounds} rounds" if plan.rounds > 1 else ""
+    rounds = f" in {counted(plan.rounds, 'round')}" if plan.rounds > 1 else ""
     kept = f"sending delay P50 {late.p50_ms:.1f}, P99 {late.p99_ms:.1f}, max {late.max_ms:.1f} ms"
-    lines = [f"{plan.requests} requests{rounds} after {plan.warm_up} warm-up requests; {kept}"]
+    lines = [f"{counted(plan.requests, 'request')}{rounds} after {counted(plan.warm_up, 'warm-up request')}; {kept}"]
     if plan.point.length != "any":
         lines.append(f"documents of {plan.low_characters} to {plan.high_characters} characters")
     if of.refused:
@@ -65,10 +66,10 @@ def _notes(at: PointFigures) -> list[str]:
     if of.stages_p50_ms:
         lines.append(f"stages P50 / P90 ms: {_stages(of)}")
     if plan.filled_documents:
-        lines.append(f"note: {plan.filled_documents} documents were taken from the corpus for lack of candidates")
+        lines.append(f"note: {counted(plan.filled_documents, 'document')} taken from the corpus for lack of candidates")
     successes = of.requests - of.errors
     if 0 < successes < FEW and not of.refused:
-        lines.append(f"note: the percentiles are of only {successes} answers")
+        lines.append(f"note: the percentiles are of only {counted(successes, 'answer')}")
     return lines + of.reasons
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from bench.errors import BenchError
 from bench.load.samples import LoadHeader, LoadSample, table
 from bench.storage import JsonLog, check_writable
+from bench.wording import counted
 
 
 class SampleLog:
@@ -53,10 +54,12 @@ class SampleLog:
             self._log.close()
             self._log = None
 
-    def report(self, counted: int, per_s: float) -> str:
+    def report(self, requests: int, per_s: float) -> str:
         """Return the exact statistics and locust's own count."""
-        lost = "" if counted == len(self.samples) else f"; {len(self.samples)} samples were received"
-        return f"{table(self.samples)}\nlocust's own count: {counted} requests, {per_s:.2f} per second{lost}"
+        lost = "" if requests == len(self.samples) else f"; {counted(len(self.samples), 'sample')} received"
+        return (
+            f"{table(self.samples)}\nlocust's own count: {counted(requests, 'request')}, {per_s:.2f} per second{lost}"
+        )
 
     def _since_start(self, reported: LoadSample) -> LoadSample:
         sample, zero = reported.sample, self._started_unix_s

@@ -16,6 +16,7 @@ from bench.client.replies import server_timing_ms
 from bench.errors import DataError
 from bench.records import Estimate, Provenance, Sample
 from bench.tables import cell, text_table
+from bench.wording import counted
 
 
 class LoadHeader(msgspec.Struct, frozen=True, tag_field="line", tag="header"):
@@ -121,7 +122,7 @@ def table(samples: Sequence[LoadSample]) -> str:
         return "from raw samples: no request was answered"
     groups: dict[str, list[Sample]] = {}
     for at in samples:
-        groups.setdefault(f"{at.dialect}, {at.sample.documents} documents", []).append(at.sample)
+        groups.setdefault(f"{at.dialect}, {counted(at.sample.documents, 'document')}", []).append(at.sample)
     every = [at.sample for at in samples]
     test_s = duration_s(every)
     rows = [(name, figures(groups[name], test_s)) for name in sorted(groups, key=_natural)]

@@ -25,6 +25,7 @@ from models.prepare.reference import Reference, read
 from models.prepare.token_agreement import first_difference
 from models.session import Session, available_providers
 from models.tokenise import Tokeniser
+from models.wording import counted
 
 LONGEST_BATCHED = 512
 """The longest length class, in tokens, that is run in batches."""
@@ -150,5 +151,5 @@ def _run(session: Session, pairs: list[Pair]) -> Logits:
     except Exception as error:
         longest = max(len(pair) for pair in pairs)
         raise PrepareError(
-            f"the graph fails on {len(pairs)} pairs of up to {longest} tokens: {reason(error)}"
+            f"the graph fails on {counted(len(pairs), 'pair')} of up to {counted(longest, 'token')}: {reason(error)}"
         ) from error

@@ -17,6 +17,7 @@ from models.loaded_model import context_window
 from models.prepare.identity import require_origin
 from models.prepare.requirements import missing_packages
 from models.session import available_providers
+from models.wording import counted
 from service.commands.refusal import Refusal
 from service.commands.settings_flags import settings_flags
 from service.settings import Settings, SettingsError, load
@@ -106,7 +107,7 @@ def verify(model: str, published: Path | None, **flags: str | None) -> None:
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
     manifest = artefact.manifest
-    click.echo(f"{manifest.name}, {manifest.precision}: {len(manifest.files)} files unchanged")
+    click.echo(f"{manifest.name}, {manifest.precision}: {counted(len(manifest.files), 'file')} unchanged")
     _show(verdict)
     if verdict.failures:
         raise click.ClickException("; ".join(verdict.failures))
@@ -166,7 +167,7 @@ def _how(absent: list[str], model: str, precision: PrecisionChoice = "auto") -> 
 def _show(verdict: "Verdict") -> None:
     """Print the agreement, one line per length class."""
     agreement = verdict.agreement
-    click.echo(f"reference: {verdict.reference}; compared on {verdict.device}, {agreement.pairs} pairs")
+    click.echo(f"reference: {verdict.reference}; compared on {verdict.device}, {counted(agreement.pairs, 'pair')}")
     click.echo("up to tokens  pairs  worst |Δlogit|  mean |Δlogit|  Kendall τ  top 10")
     for length, one in agreement.classes.items():
         order = ["-" if value is None else f"{value:.3f}" for value in (one.kendall_tau, one.top_10)]

@@ -12,6 +12,7 @@ from typing import Literal
 
 import msgspec
 
+from models.wording import are, counted
 from service.settings import SettingsError
 
 
@@ -108,8 +109,11 @@ def check_job(output: Path, earlier: ScoringJob, job: ScoringJob) -> None:
 def check_documents(output: Path, earlier: LinesRead, read: LinesRead) -> None:
     """Raise SettingsError if the lines read are not those that an output was made from."""
     if read.count < earlier.count:
-        short = f"it was made from {earlier.count} lines, but only {read.count} were given"
+        short = (
+            f"it was made from {counted(earlier.count, 'line')}, but only {read.count} {are(read.count, 'were')} given"
+        )
         raise SettingsError(f"{output} belongs to other documents: {short}")
     if read.sha256 != earlier.sha256:
-        changed = f"the first {earlier.count} lines differ from those that it was made from"
+        made_from = counted(earlier.count, "line")
+        changed = f"it was made from {made_from}, which {are(earlier.count)} not the first of those given"
         raise SettingsError(f"{output} belongs to other documents: {changed}")

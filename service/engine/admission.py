@@ -11,6 +11,7 @@ This file uses no threads, locks or clock: the batcher calls it under its lock a
 from collections.abc import Iterator
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from models.wording import are, counted
 from service.engine.entry import CallOptions
 from service.engine.scheduler import FairScheduler, Schedulable
 from service.engine.throughput import ThroughputEstimator
@@ -107,7 +108,8 @@ class Admission(Generic[E]):
                 return displaced
         raise self._overloaded(
             min(waiting, waiting + tokens - room),  # a request larger than the queue fits when the queue is empty
-            f"the queue holds {waiting} tokens and has no room for this request's {tokens} (max_queue_tokens {room})",
+            f"the queue holds {counted(waiting, 'token')} and has no room for this request's {tokens} "
+            f"(max_queue_tokens {room})",
         )
 
     def _is_within_part(self, tokens: int, options: CallOptions, taken: TakenTokens) -> bool:
@@ -127,7 +129,8 @@ class Admission(Generic[E]):
         if late_s > 0 and ahead:
             raise self._overloaded(
                 round(late_s * self._throughput.tokens_per_s),
-                f"this request's {tokens} tokens cannot be processed by its deadline, with {ahead} tokens ahead of it",
+                f"this request's {counted(tokens, 'token')} cannot be processed by its deadline, with "
+                f"{counted(ahead, 'token')} ahead of it",
             )
 
     def _overloaded(self, tokens: int, reason: str) -> Overloaded:
@@ -145,7 +148,8 @@ class ConcurrencyLimit:
     def __enter__(self) -> None:
         if self.in_flight >= self._max_concurrent_requests:
             raise Overloaded(
-                f"{self.in_flight} requests are in flight, the most that this server allows: try again later",
+                f"{counted(self.in_flight, 'request')} {are(self.in_flight)} in flight, the most that this server "
+                f"allows: try again later",
                 retry_after_s=CONCURRENCY_RETRY_S,
             )
         self.in_flight += 1

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from models.chunks import ChunkedPairs, ChunkOptions, TooLong, TooManyChunks, best_chunks
 from models.pair import Logits, Pair
 from models.scorer import sigmoid
+from models.wording import are, counted
 from service.engine.admission import ConcurrencyLimit
 from service.engine.batcher import Batcher
 from service.engine.entry import CallOptions, Scored
@@ -215,8 +216,10 @@ class Reranker:
 
     def _too_many_chunks(self, count: int, job: Job) -> InvalidRequest:
         return InvalidRequest(
-            f"the documents make {count} chunks or more with max_chunks_per_doc {job.max_chunks_per_doc}, but at most "
-            f"{self._max_documents} are allowed: lower max_chunks_per_doc, or split them into several requests",
+            f"the documents make {counted(count, 'chunk')} or more with max_chunks_per_doc {job.max_chunks_per_doc}, "
+            f"but at most "
+            f"{self._max_documents} {are(self._max_documents)} allowed: lower max_chunks_per_doc, or split them into "
+            f"several requests",
             param="max_chunks_per_doc",
         )
 

@@ -68,7 +68,7 @@ def test_failed_query_counts_zero_and_is_reported(reranker: FakeReranker, tmp_pa
     reranker.replies = [None, Reply(422, {"message": "broken"})]
     result = _type("run", "--url", reranker.url, "--data", "sample", "--concurrency", "1", "--results", str(tmp_path))
     assert "1 of 4 queries failed" in _one_sentence(result)
-    assert "1 times: status 422: broken" in result.stdout
+    assert "1 time: status 422: broken" in result.stdout
     record = _accuracy(tmp_path)
     assert [failure.query_id for failure in record.failures] == ["q1"]
     assert len(rankings.read(tmp_path / "accuracy" / "sample" / "rerank.jsonl").rankings) == 3

@@ -85,10 +85,10 @@ def test_one_failed_request_makes_the_exit_code_1(tmp_path: Path, nth: int, row:
     process = _first(*SMALL, "--serve", shlex.join([*FAKE, str(pid_file), "--fail", str(nth)]), wait=False)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "1 requests failed;" in errors
+    assert "1 request failed;" in errors
     assert row in output
     assert "nDCG@10" in output
-    assert "1 times: status 422: broken" in output
+    assert "1 time: status 422: broken" in output
     assert not _is_running(pid_file)
 
 

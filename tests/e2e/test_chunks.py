@@ -197,7 +197,7 @@ def test_a_run_with_other_chunks_is_not_gone_on_with(tmp_path: Path) -> None:
         "".join(json.dumps(entry) + "\n" for entry in [PASSAGES[0], 5, long, *PASSAGES * 2, "panda", "bear"])
     )
     arguments = ("score", "-q", REAL_QUERY, "-d", str(source), "-o", str(output), "--max-chunks-per-doc", "4")
-    assert "1 lines could not be scored" in run_rerank(*arguments).stderr
+    assert "1 line could not be scored" in run_rerank(*arguments).stderr
     whole = output.read_bytes()
     begun = b"".join(whole.splitlines(keepends=True)[:14])
     output.write_bytes(begun)
@@ -206,5 +206,5 @@ def test_a_run_with_other_chunks_is_not_gone_on_with(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert f"was made with another {other[0]} (" in done.stderr
         assert output.read_bytes() == begun
-    assert "1 lines could not be scored" in run_rerank(*arguments, "--skip-done").stderr
+    assert "1 line could not be scored" in run_rerank(*arguments, "--skip-done").stderr
     assert output.read_bytes() == whole

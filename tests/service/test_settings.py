@@ -45,8 +45,8 @@ def test_booleans_are_read_by_their_meaning(text: str, value: bool) -> None:
         ({"RERANK_ACCESS_LOG": "yes"}, "it must be true or false"),
         ({"RERANK_MODEL": ""}, "RERANK_MODEL='' is invalid"),
         ({"RERANK_MODEL_ALIASES": "a,,b"}, "RERANK_MODEL_ALIASES has an empty entry"),
-        ({"RERANK_CORS_ORIGINS": "app.example"}, "cors_origins: 'app.example' is not an origin"),
-        ({"RERANK_BENCH_DIR": "/nowhere"}, "bench_dir='/nowhere' has no index.html; write a report there with"),
+        ({"RERANK_CORS_ORIGINS": "app.example"}, "RERANK_CORS_ORIGINS: 'app.example' is not an origin"),
+        ({"RERANK_BENCH_DIR": "/nowhere"}, "RERANK_BENCH_DIR='/nowhere' has no index.html; write a report there with"),
         ({"RERANK_CORS_ORIGINS": "https://app.example/"}, "is not an origin; use scheme://host[:port], or *"),
     ],
 )

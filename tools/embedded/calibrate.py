@@ -18,6 +18,7 @@ from bench.candidates.candidates import freeze
 from bench.data.datasets import Dataset, load
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
+from models.wording import counted
 from tools.embedded.sampling import restricted
 from tools.embedded.score import SCORE
 
@@ -82,11 +83,12 @@ def main() -> int:
             x.append(similarities(scorer, drawn))
             labels.append(np.array([label for _, _, label in drawn], np.float64))
             scale, offset = fit(x[-1], labels[-1])
-            print(f"{name} {split}: {len(drawn)} pairs, fitted alone: scale {scale:.4f} offset {offset:.4f}")  # noqa: T201
+            print(f"{name} {split}: {counted(len(drawn), 'pair')}, fitted alone: scale {scale:.4f} offset {offset:.4f}")  # noqa: T201
     scale, offset = fit(np.concatenate(x), np.concatenate(labels))
     chance = 1 / (1 + np.exp(-(scale * np.concatenate(x) + offset)))
     right = np.mean((chance > 0.5) == (np.concatenate(labels) > 0.5))
-    print(f"scale {scale:.4f} offset {offset:.4f}; accuracy at a threshold of 0.5: {right:.3f} on {len(chance)} pairs")  # noqa: T201
+    pairs = counted(len(chance), "pair")
+    print(f"scale {scale:.4f} offset {offset:.4f}; accuracy at a threshold of 0.5: {right:.3f} on {pairs}")  # noqa: T201
     return 0
 
 

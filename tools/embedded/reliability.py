@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from bench.data.datasets import load
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
+from models.wording import counted
 from tools.embedded.calibrate import QUERIES_PER_SET, SEED, pairs
 
 Floats = npt.NDArray[np.float64]
@@ -88,7 +89,7 @@ def main() -> int:
             chances.append(1 / (1 + np.exp(-scorer.run(ready).astype(np.float64))))
             labels.append(np.array([label for _, _, label in drawn], np.float64))
             error = expected_error(bins(chances[-1], labels[-1]))
-            print(f"{name} {split}: {len(drawn)} pairs, expected calibration error {error:.3f}")  # noqa: T201
+            print(f"{name} {split}: {counted(len(drawn), 'pair')}, expected calibration error {error:.3f}")  # noqa: T201
     found = bins(np.concatenate(chances), np.concatenate(labels))
     for one in found:
         share = f"{one.relevant:.3f} [{one.low:.3f}, {one.high:.3f}]"

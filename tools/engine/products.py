@@ -14,6 +14,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from models.prepare.quantise import Matrix, round_columns
+from models.wording import counted
 
 SHAPES = ((384, 384), (384, 1536), (1536, 384), (1024, 1024), (1024, 4096), (4096, 1024))
 TOKENS = (20, 80, 200)
@@ -41,7 +42,7 @@ def main(rounds: int) -> None:
                     seconds[name].append(time.perf_counter() - start)
             work = rows * columns * tokens / 1e9
             rates = ", ".join(f"{name} {work / np.percentile(each, 30):.0f}" for name, each in seconds.items())
-            click.echo(f"{tokens} tokens, {rows} x {columns}: {rates}")
+            click.echo(f"{counted(tokens, 'token')}, {rows} x {columns}: {rates}")
 
 
 def _plain(matrix: Matrix) -> Any:

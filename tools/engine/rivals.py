@@ -27,6 +27,7 @@ from bench.latency.workload import Request
 from bench.local_server import local_server
 from bench.records import Sample
 from models.catalogue import folder_name
+from models.wording import counted
 from tools.engine.traffic import PAIRS, documents_per_s, latency_ms, make_requests, write
 from tools.full_size.stand_in import make_checkpoint
 
@@ -122,7 +123,10 @@ def main(
                 for name, rival in chosen.items():
                     found = asyncio.run(_round(urls[name], rival, work_items, clients))
                     samples[name][clients].append(found)
-                    click.echo(f"round {number + 1}, {clients} clients: {name} {documents_per_s(found):.1f}", err=True)
+                    click.echo(
+                        f"round {number + 1}, {counted(clients, 'client')}: {name} {documents_per_s(found):.1f}",
+                        err=True,
+                    )
     _show(samples, scores)
     settings = {"documents": documents, "requests": requests, "shape": json.loads(shape.read_text())}
     named = {f"{name}, {clients} clients": all_ for name, by in samples.items() for clients, all_ in by.items()}

@@ -16,6 +16,7 @@ from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.latency.workload import Request
 from bench.local_server import local_server
+from models.wording import counted
 from tools.engine.traffic import OUT, PAIRS, SERVER, make_requests, write
 
 EVERY_S = 10.0
@@ -33,7 +34,7 @@ def main(pairs: Path, server: str, out: Path | None, minutes: float) -> None:
         found = asyncio.run(_measure(at, make_requests(pairs, 200, 200), minutes * 60))
     settled = [size for second, size in found["resident"] if second >= min(SETTLED_S, minutes * 30)]
     first, last = sum(settled[:6]) / len(settled[:6]), sum(settled[-6:]) / len(settled[-6:])
-    click.echo(f"{found['requests']} requests, {found['errors']} unexpected errors")
+    click.echo(f"{counted(found['requests'], 'request')}, {counted(found['errors'], 'unexpected error')}")
     sizes = f"{first / 2**20:.0f} MiB after warm-up, {last / 2**20:.0f} MiB at the end"
     click.echo(f"resident memory: {sizes}: {last / first - 1:+.1%}")
     write(out, at, found.pop("info"), {"minutes": minutes, "server": server}, found)

@@ -18,6 +18,7 @@ from bench.arena.judges.budget import Bill, Charge
 from bench.client.retry import may_help, wait_s
 from bench.errors import BenchError, ServerError
 from bench.settings import Settings
+from bench.wording import counted
 
 ROUTE = "/chat/completions"
 AGAIN = (408, 429)
@@ -104,7 +105,7 @@ class Chat:
                 ):
                     return self._read(outcome, charge)
             if attempt > self._retries or (isinstance(outcome, httpx.HTTPError) and not may_help(outcome, attempt)):
-                times = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+                times = counted(attempt, "attempt")
                 raise EndpointAway(f"the judge at {self.url} did not answer after {times}: {self._reason(outcome)}")
             await asyncio.sleep(wait_s(outcome.headers if isinstance(outcome, httpx.Response) else {}, attempt))
             attempt += 1

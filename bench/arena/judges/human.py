@@ -19,6 +19,7 @@ from bench.arena.ledger import BallotLedger
 from bench.arena.matches import Match, Presentation, shown_first
 from bench.arena.records import JudgeNote, Side, Verdict
 from bench.errors import BenchError
+from bench.wording import counted
 
 
 class HumanJudge:
@@ -38,7 +39,8 @@ class HumanJudge:
         return JudgeNote(
             self._name,
             "human",
-            f"a person reads the first {self.top} passages of both lists, each cut to {self._characters} characters, "
+            f"a person reads the first {self.top} passages of both lists, each cut to "
+            f"{counted(self._characters, 'character')}, "
             "side by side in random order and without names",
             {"top": self.top, "characters": self._characters},
         )

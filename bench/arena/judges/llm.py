@@ -22,6 +22,7 @@ from bench.arena.ledger import BallotLedger
 from bench.arena.matches import Match, Presentation
 from bench.arena.records import JudgeNote, Side
 from bench.errors import BenchError
+from bench.wording import counted
 
 TRIES = 2
 """Number of attempts before an unreadable answer is a failure."""
@@ -61,8 +62,8 @@ class Forecast:
 
     def sentence(self) -> str:
         """Return the line that the user sees before anything is spent."""
-        tokens = f"about {self.prompt_tokens} input tokens, about ${self.usd:.4f}"
-        return f"to judge: {self.presentations} presentations, {tokens}"
+        tokens = f"about {counted(self.prompt_tokens, 'input token')}, about ${self.usd:.4f}"
+        return f"to judge: {counted(self.presentations, 'presentation')}, {tokens}"
 
 
 class LlmJudge:
@@ -99,7 +100,8 @@ class LlmJudge:
             f"llm-{settings.model}",
             "llm",
             f"{settings.model} reads the first {settings.top} passages of both lists, each cut to "
-            f"{settings.characters} characters, in both orders; unless it names the same list twice, it is a tie",
+            f"{counted(settings.characters, 'character')}, in both orders; unless it names the same list twice, it "
+            f"is a tie",
             {
                 "model": settings.model,
                 "url": settings.url,

@@ -10,6 +10,7 @@ from bench.records import Estimate
 from bench.report.charts import Chart, Line, Series, bars, ecdf, lines
 from bench.report.collect import Collected, LatencyProfile
 from bench.report.table import Cell, Column, Row, Table, estimated, figure, ms, rate, share, whole, words
+from bench.wording import counted
 
 PointKey = Callable[[Point], Point]
 
@@ -202,7 +203,7 @@ def _lines(
 def _rest(point: Point) -> str:
     """Describe the coordinates that are constant in a chart."""
     parts = [point.dataset]
-    parts += [f"{point.documents} documents"] if point.documents else []
+    parts += [f"{counted(point.documents, 'document')}"] if point.documents else []
     parts += [] if point.length == "any" else [f"{point.length} documents"]
     if point.loop == "closed":
         parts += [f"concurrency {point.concurrency}"] if point.concurrency else []

@@ -25,6 +25,7 @@ from bench.report.table import (
     whole,
     words,
 )
+from bench.wording import counted
 
 NO_ARENA = "no arena results: run rerank-bench arena"
 PUBLISHED = (("elo", "Elo", elo), ("win_rate", "win %", share), (PRIMARY, PRIMARY, measure))
@@ -88,8 +89,7 @@ def leaderboard(collected: Collected, colours: dict[str, int]) -> Leaderboard:
 
 
 def _datasets(collected: Collected) -> str:
-    count = len(collected.accuracy)
-    return "1 dataset" if count == 1 else f"{count} datasets"
+    return counted(len(collected.accuracy), "dataset")
 
 
 def _row(collected: Collected, name: str, rank: int, point: Point | None) -> list[Cell]:
@@ -175,14 +175,14 @@ def _by_dataset(collected: Collected, names: list[str]) -> Table:
 
 def _doubt(collected: Collected, dataset: str) -> str:
     note = next(iter(collected.accuracy[dataset].values())).dataset
-    return " ".join([f"{note.judged_queries} judged queries.", *note.doubts])
+    return " ".join([f"{counted(note.judged_queries, 'judged query')}.", *note.doubts])
 
 
 def _charts(collected: Collected, colours: dict[str, int]) -> list[Chart]:
     charts = []
     if collected.arena and collected.arena.overall.standings:
         rows = [Dot(at.contestant, at.rating, colours[at.contestant]) for at in collected.arena.overall.standings]
-        caption = f"Rating and 95 % interval over {collected.arena.overall.queries} queries"
+        caption = f"Rating and 95 % interval over {counted(collected.arena.overall.queries, 'query')}"
         charts.append(dots("elo", caption, rows, "Elo", reference=1500))
     for dataset, records in collected.accuracy.items():
         best_first = sorted(records, key=lambda name: -records[name].measures[PRIMARY].value)

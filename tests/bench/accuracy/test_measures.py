@@ -134,7 +134,7 @@ def test_ties_reach_the_measure_in_candidate_order() -> None:
 
 def test_scores_and_documents_must_be_as_many() -> None:
     """A score too few is an error, never a silent cut."""
-    with pytest.raises(ValueError, match="1 scores for 2 documents"):
+    with pytest.raises(ValueError, match="1 score for 2 documents"):
         measures.order_by_score(["a", "b"], [1.0])
 
 

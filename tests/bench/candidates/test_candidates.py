@@ -142,7 +142,7 @@ def test_bm25_table_tells_what_is_off_and_what_is_absent(
         shutil.copytree(tmp_path, tmp_path.parent / f"{tmp_path.name}-root" / name)
     result = _check(str(tmp_path.parent / f"{tmp_path.name}-root"))
     assert result.exit_code == 1
-    assert "1 of 1 figures are off by more than 0.005" in result.stderr
+    assert "1 of 1 figure is off by more than 0.005" in result.stderr
     assert re.search(r"scifact .* \.6760 .* OFF\n", result.stdout)
     assert re.search(r"msmarco-dl19 +2  the expected figure is that of a shipped run, which is missing", result.stdout)
 

@@ -70,7 +70,7 @@ def test_busy_and_broken_servers_are_waited_for(
     [
         ((401, {"error": {"message": "wrong key"}}), "status 401: wrong key"),
         ((200, b"<html>"), "did not return embeddings"),
-        ((200, {"data": [{"index": 0, "embedding": [1.0]}]}), "returned 1 vectors for 2 texts"),
+        ((200, {"data": [{"index": 0, "embedding": [1.0]}]}), "returned 1 vector for 2 texts"),
         ((200, {"data": [{"index": 1, "embedding": [1.0]}] * 2}), "returned 2 vectors for 2 texts"),
         ((200, {"data": [{"index": n, "embedding": [None]} for n in (0, 1)]}), "did not return embeddings"),
         ((200, {"data": [{"index": n, "embedding": [1.0] * (n + 1)} for n in (0, 1)]}), "of 1 and 2 dimensions"),

@@ -91,7 +91,7 @@ def test_top_n_is_how_many_must_come() -> None:
         RERANK.problem(answer("rerank", (1, 0.5), (0, 0.2)), 3, 1) == "the answer has 2 results, but 1 were requested"
     )
     assert RERANK.problem(answer("rerank", (1, 0.5), (0, 0.2)), 2, 9) is None
-    assert TEI.problem(answer("tei", (1, 0.5)), 2, 1) == "the answer has 1 results, but 2 were requested"
+    assert TEI.problem(answer("tei", (1, 0.5)), 2, 1) == "the answer has 1 result, but 2 were requested"
 
 
 def test_scores_in_the_order_of_the_request_need_not_fall() -> None:

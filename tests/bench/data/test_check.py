@@ -34,7 +34,7 @@ def test_every_damage_is_counted(beir: WriteBeir) -> None:
     assert "corpus.jsonl line 3: duplicate id 'd1'" in result.stdout
     assert "2 judged queries without text, first: " in result.stdout
     assert "test.tsv line 3: the query 'q2' has no text" in result.stdout
-    assert "1 judgements that contradict an earlier one" in result.stdout
+    assert "1 judgement that contradicts an earlier one" in result.stdout
     assert "cannot be used: 3 lines that cannot be read, 2 duplicate ids" in result.stderr
 
 
@@ -55,9 +55,9 @@ def test_doubts_are_counted_and_the_set_is_usable(beir: WriteBeir) -> None:
     assert result.exit_code == 0, result.stderr
     for doubt in (
         "2 judged documents are not in the corpus, 1 of them among the 2 relevant ones",
-        "1 judgements with a negative grade: they count as not relevant",
-        "1 judged queries without a relevant document: they score 0 whatever the ranking",
-        "1 documents without text: no reranker can judge them",
+        "1 judgement with a negative grade: counted as not relevant",
+        "1 judged query without a relevant document: scored 0 whatever the ranking",
+        "1 document without text: no reranker can judge an empty text",
     ):
         assert f"  doubt: {doubt}\n" in result.stdout
     note = datasets.load(folder).note()
@@ -119,7 +119,7 @@ def test_check_names_the_absent_part(beir: WriteBeir) -> None:
     ("name", "doubts"),
     [
         ("msmarco-dl19", ["3566 judged documents are not in the corpus, 0 of them among the 4102 relevant ones"]),
-        ("fiqa", ["1 judged documents are not in the corpus, 1 of them among the 1706 relevant ones"]),
+        ("fiqa", ["1 judged document is not in the corpus, 1 of them among the 1706 relevant ones"]),
         ("scifact", []),
     ],
 )

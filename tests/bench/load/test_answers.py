@@ -39,7 +39,7 @@ def test_a_good_status_is_not_enough() -> None:
     assert problem(DIALECTS["rerank"], workload(top_n=1), REQUEST, 200, body, None) is None
     assert (
         problem(DIALECTS["rerank"], workload(), REQUEST, 200, body, None)
-        == "the answer has 1 results, but 2 were requested"
+        == "the answer has 1 result, but 2 were requested"
     )
 
 

@@ -110,8 +110,8 @@ def test_a_difference_to_locusts_count_is_said() -> None:
     """A report that was lost on its way must not go unseen."""
     sample_log = SampleLog(None)
     sample_log.add([LoadSample("rerank", 0, sample(0, 1))])
-    assert sample_log.report(1, 2.5).endswith("locust's own count: 1 requests, 2.50 per second")
-    assert sample_log.report(3, 2.5).endswith("3 requests, 2.50 per second; 1 samples were received")
+    assert sample_log.report(1, 2.5).endswith("locust's own count: 1 request, 2.50 per second")
+    assert sample_log.report(3, 2.5).endswith("3 requests, 2.50 per second; 1 sample received")
 
 
 def test_draws_are_seeded_and_differ_between_users() -> None:

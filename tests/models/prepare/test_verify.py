@@ -122,7 +122,7 @@ def test_batches_of_mixed_lengths_and_full_ones_are_tried(tmp_path: Path) -> Non
 def test_a_graph_that_fails_on_long_pairs_is_named_by_their_length(tmp_path: Path) -> None:
     """A position table of 40 rows under a window of 64: the sentence says that 64 tokens fail."""
     artefact(tmp_path, tiny(positions=40))
-    with pytest.raises(PrepareError, match="the graph fails on 1 pairs of up to 64 tokens") as raised:
+    with pytest.raises(PrepareError, match="the graph fails on 1 pair of up to 64 tokens") as raised:
         verdict_of(tmp_path)
     assert "\n" not in str(raised.value)
 

@@ -2,6 +2,7 @@
 // Shows one match at a time and sends the vote. Texts are inserted as text, never as markup.
 
 const at = (id) => document.getElementById(id);
+const counted = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 const KEYS = { a: "A", b: "B", t: "tie", s: "skip" };
 let shown = null;
 let busy = false;
@@ -26,7 +27,7 @@ function show(match) {
   const done = match.number === null;
   at("match").hidden = done;
   at("progress").textContent = done
-    ? `You have voted on all ${match.matches} matches. Press Finish to compute the ratings.`
+    ? `You have voted on all ${counted(match.matches, "match", "matches")}. Press Finish to compute the ratings.`
     : `Match ${match.number + 1} of ${match.matches}, ${match.voted} voted`;
   if (done) return at("finish").focus();
   at("query").textContent = match.query;
