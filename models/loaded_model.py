@@ -6,7 +6,7 @@ The service and the in-process `Scorer` are both built on it; neither opens any 
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.artefact import Artefact, OptionError, load
+from models.artefact import Artefact, ArtefactError, OptionError, load
 from models.devices import DeviceChoice, choose_device
 from models.session import Session, available_providers
 from models.tokenise import Tokeniser
@@ -62,8 +62,12 @@ class LoadedModel:
         return cls(artefact, tokeniser, session)
 
     def warm_up(self) -> None:
-        """Run a short test pair; raise ArtefactError if the model does not return a finite logit."""
-        self.session.warm_up(self.tokeniser.pairs("warm", ["up"])[0])
+        """Run a short test pair; raise ArtefactError if it cannot be tokenised or has no finite logit."""
+        try:
+            pair = self.tokeniser.pairs("warm", ["up"])[0]
+        except Exception as error:
+            raise ArtefactError(f"the warm-up of the model failed: {error}") from error
+        self.session.warm_up(pair)
 
 
 def context_window(model: str, window: int, max_tokens: int | None) -> int:

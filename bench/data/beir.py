@@ -5,6 +5,7 @@ in both. A byte-order mark and Windows line endings are allowed. An unreadable l
 reading continues, so that a check can count them.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,18 +28,22 @@ class _Line(msgspec.Struct):
 def numbered_lines(file: Path, findings: Findings | None = None) -> Iterator[tuple[str, str]]:
     """Yield the lines of a text file that are not empty, each with its location "file line n" for messages.
 
-    A line that is not UTF-8 is a finding if `findings` is given, otherwise a DataError.
+    A file in UTF-16 or UTF-32 is a DataError. A line that is not UTF-8 is a finding if `findings` is given, otherwise a DataError.
     """
     try:
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
+    encoding = json.detect_encoding(content[:4])
+    if not encoding.startswith("utf-8"):
+        name = encoding.upper().replace("-LE", "LE").replace("-BE", "BE")
+        raise DataError(f"{file} is in {name}, not in UTF-8: convert it with iconv -f {name} -t UTF-8")
     for number, raw in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         location = f"{file} line {number}"
         try:
             line = raw.decode()
         except UnicodeDecodeError as error:
-            sentence = f"{location}: invalid UTF-8 at byte {error.start}"
+            sentence = f"{location}: invalid UTF-8 at byte {error.start + 1} of the line"
             if findings is None:
                 raise DataError(sentence) from error
             findings.add(Kind.UNREADABLE, sentence)

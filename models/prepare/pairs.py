@@ -5,6 +5,7 @@ document (with the other passages) to its length. Long classes have few pairs, b
 8,192 tokens takes minutes on a small CPU.
 """
 
+import codecs
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -51,11 +52,16 @@ class SampledTexts(NamedTuple):
 def read_texts(path: Path = TEXTS) -> list[Text]:
     """Read JSON lines with `query` and `passage`; raise PrepareError for anything else."""
     try:
-        texts = [msgspec.json.decode(line, type=Text) for line in path.read_bytes().splitlines() if line.strip()]
+        lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
     except OSError as error:
         raise PrepareError(f"{path} cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PrepareError(f"{path} must be JSON lines, each with query and passage: {error}") from None
+    texts = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            texts += [msgspec.json.decode(line, type=Text)] if line.strip() else []
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            why = f"line {number}: {error}"
+            raise PrepareError(f"{path} must be JSON lines, each with query and passage: {why}") from None
     if not texts:
         raise PrepareError(f"{path} has no pairs")
     return texts

@@ -4,6 +4,7 @@ The built-in pairs are from the model's card; a file can add more. Published sco
 programs, so the bounds are wider than those of the parity gates.
 """
 
+import codecs
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def read(path: Path) -> list[PublishedScore]:
         PrepareError: the file is not such a list, or has no entry of these forms.
     """
     try:
-        entries = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
+        entries = msgspec.json.decode(path.read_bytes().removeprefix(codecs.BOM_UTF8), type=list[dict[str, Any]])
         scores = [score for entry in entries for score in _scores(entry)]
     except OSError as error:
         raise PrepareError(f"{path} cannot be read: {error.strerror}") from None

@@ -76,7 +76,7 @@ class LineScorer:
             return list(self.model.tokeniser.chunked_pairs(query, texts, self.chunks).by_document())
         except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
             if len(texts) == 1:
-                return [PairFailure(f"the tokenizer failed: {error}")]
+                return [PairFailure(f"the text cannot be tokenised: {error}")]
         return [one for text in texts for one in self._encoded(query, [text])]
 
     def _run(self, pairs: Sequence[Pair]) -> list[Outcome]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models.artefact import ArtefactError
 from models.batching import NO_BATCHING, DeviceOutOfMemory, RunFailed
 from models.pair import Logits, Pair
 from models.wording import counted
@@ -57,10 +58,10 @@ class BatchExecutor:
         """
         try:
             logits = self._run_single(pairs) if single else self._run(pairs)
-        except DeviceOutOfMemory:
+        except (DeviceOutOfMemory, MemoryError):
             self._shrink(pairs)
-            reason = "it does not fit into the device's memory"
-        except RunFailed as error:
+            reason = "the pair does not fit into the device's memory"
+        except (RunFailed, ArtefactError) as error:
             reason = str(error)
         except Exception as error:
             log.exception("the model failed on a batch of %s", counted(len(pairs), "pair"))
@@ -69,7 +70,7 @@ class BatchExecutor:
             if np.isfinite(logits).all():
                 self._count(pairs)
                 return [float(logit) for logit in logits]
-            reason = "it returned a logit that is not finite"
+            reason = "the logit is not finite"
         if len(pairs) == 1:
             return [PairFailure(reason)]
         log.warning("the model failed on a batch of %d pairs, which is run again in halves: %s", len(pairs), reason)
@@ -77,10 +78,12 @@ class BatchExecutor:
         return [*self.run(pairs[:middle]), *self.run(pairs[middle:])]
 
     def _shrink(self, pairs: list[Pair]) -> None:
-        """Halve the budget after a batch that exceeded the device's memory."""
+        """Halve the budget after a batch that exceeded the device's memory; a single pair leaves it."""
+        if len(pairs) == 1:
+            return
         with self._lock:
             padded = len(pairs) * max(map(len, pairs))
-            if len(pairs) > 1 and self.budget != NO_BATCHING:
+            if self.budget != NO_BATCHING:
                 self.budget = max(1, min(self.budget, padded // 2))
             log.warning(
                 "a batch of %s exceeded the device's memory; limiting batches to %s",

@@ -1,12 +1,13 @@
 """Settings: flags and variables, one meaning, and nothing wrong is ignored."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from service.settings import Settings, SettingsError, load, settings_list
+from service.settings import Setting, Settings, SettingsError, load, settings_list
 
 KEPT = json.loads((Path(__file__).parent.parent / "kept" / "settings-0.1.json").read_text())
 """Every setting of version 0.1 with values that it took; `{folder}` stands for a folder with a report in it."""
@@ -55,6 +56,24 @@ def test_what_cannot_be_used_is_named(environ: dict[str, str], message: str) -> 
     with pytest.raises(SettingsError) as error:
         load({}, environ)
     assert message in str(error.value)
+
+
+def test_a_setting_has_the_name_with_which_it_was_given() -> None:
+    """The flag, the variable, or the flag where neither was given; a flag hides the variable."""
+    settings = load({"port": "1"}, {"RERANK_PORT": "2", "RERANK_MAX_TOKENS": "3"})
+    names = [settings.name_of(setting) for setting in ("port", "max_tokens", "host")]
+    assert names == ["--port", "RERANK_MAX_TOKENS", "--host"]
+
+
+@pytest.mark.parametrize("setting", settings_list(), ids=lambda setting: setting.name)
+def test_every_setting_is_refused_by_its_flag_and_by_its_variable(setting: Setting) -> None:
+    """An empty value is wrong for all of them, and what the flag says is not said of the variable."""
+    for flags, environ, name in (
+        ({setting.name: ""}, {}, setting.flag),
+        ({}, {setting.variable: ""}, setting.variable),
+    ):
+        with pytest.raises(SettingsError, match=re.escape(f"{name}='' is invalid")):
+            load(flags, environ)
 
 
 def test_lists_are_split_at_commas_and_paths_at_home() -> None:

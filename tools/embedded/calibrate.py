@@ -87,8 +87,8 @@ def main() -> int:
     scale, offset = fit(np.concatenate(x), np.concatenate(labels))
     chance = 1 / (1 + np.exp(-(scale * np.concatenate(x) + offset)))
     right = np.mean((chance > 0.5) == (np.concatenate(labels) > 0.5))
-    pairs = counted(len(chance), "pair")
-    print(f"scale {scale:.4f} offset {offset:.4f}; accuracy at a threshold of 0.5: {right:.3f} on {pairs}")  # noqa: T201
+    count = counted(len(chance), "pair")
+    print(f"scale {scale:.4f} offset {offset:.4f}; accuracy at a threshold of 0.5: {right:.3f} on {count}")  # noqa: T201
     return 0
 
 

@@ -74,12 +74,14 @@ def test_a_window_that_is_asked_for_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_config_beside_the_graph_names_the_window(tmp_path: Path) -> None:
-    """It is taken as it stands, and a longer one that is asked for is cut to it."""
+    """It is taken as it stands, and a longer one that is asked for is refused."""
     folder = checkpoint(tmp_path / "repository", tiny(positions=77))
     (folder / "config.json").write_text('{"model_type": "bert", "max_position_embeddings": 50, "pad_token_id": 1}')
-    for asked, name in ((None, "models"), (60, "others")):
-        manifest = prepare(order(folder, max_tokens=asked), tmp_path / name, SILENT).manifest
-        assert (manifest.max_tokens, manifest.architecture) == (50, "bert")
+    manifest = prepare(order(folder, max_tokens=None), tmp_path / "models", SILENT).manifest
+    assert (manifest.max_tokens, manifest.architecture) == (50, "bert")
+    with pytest.raises(ArtefactError, match=r"--max-tokens=60 is more than the context window of .*, 50 tokens"):
+        prepare(order(folder, max_tokens=60), tmp_path / "others", SILENT)
+    assert nothing_is_left(tmp_path / "others")
 
 
 def test_a_window_beyond_the_position_table_is_refused(tmp_path: Path) -> None:

@@ -168,8 +168,8 @@ def test_a_key_of_the_file_may_have_a_share_of_the_queue(tmp_path: Path) -> None
 def test_a_share_that_is_none_does_not_start(tmp_path: Path, line: str) -> None:
     """Numbers that turns can be counted by, only."""
     path = tmp_path / "keys"
-    path.write_text(line)
-    with pytest.raises(ApiKeysError, match=r"an invalid share: it must be a number from 0\.01 to 100"):
+    path.write_text(f"first\n# a comment\n{line}\n")
+    with pytest.raises(ApiKeysError, match=r"line 3 .* has an invalid share: it must be a number from 0\.01 to 100"):
         ApiKeys(file=path)
 
 

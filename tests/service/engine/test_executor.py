@@ -24,5 +24,5 @@ def test_a_pair_that_alone_does_not_fit_leaves_the_budget(caplog: pytest.LogCapt
 
     executor = BatchExecutor(full, full, 100, 8)  # type: ignore[arg-type]
     with caplog.at_level(logging.WARNING):
-        assert executor.run([pair(1, 30)]) == [PairFailure("it does not fit into the device's memory")]
+        assert executor.run([pair(1, 30)]) == [PairFailure("the pair does not fit into the device's memory")]
     assert executor.budget == 100
