@@ -6,18 +6,17 @@ description is the help text, and its bounds apply to both. A flag takes precede
 that ignores it. No other file of the service reads the environment.
 """
 
-import contextlib
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from models.artefact import OptionError, PrecisionChoice
+from models.artefact import PrecisionChoice
 from models.devices import DeviceChoice
 
 PREFIX = "RERANK_"
@@ -159,18 +158,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def name_of(self, setting: str) -> str:
         """Return the name of a setting as the user gave it, such as --port or RERANK_PORT; the flag by default."""
         return self.given_as.get(setting, flag_of(setting))
-
-    @contextlib.contextmanager
-    def named_as_given(self, **other_names: str) -> Iterator[None]:
-        """Turn an OptionError into a SettingsError that names the setting as the user gave it.
-
-        Args:
-            other_names: names of options that do not come from the settings, such as an argument of the command.
-        """
-        try:
-            yield
-        except OptionError as error:
-            raise SettingsError(error.named(other_names.get(error.option) or self.name_of(error.option))) from None
 
 
 def flag_of(setting: str) -> str:

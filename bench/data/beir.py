@@ -28,7 +28,8 @@ class _Line(msgspec.Struct):
 def numbered_lines(file: Path, findings: Findings | None = None) -> Iterator[tuple[str, str]]:
     """Yield the lines of a text file that are not empty, each with its location "file line n" for messages.
 
-    A file in UTF-16 or UTF-32 is a DataError. A line that is not UTF-8 is a finding if `findings` is given, otherwise a DataError.
+    A file in UTF-16 or UTF-32 is a DataError. A line that is not UTF-8 is a finding if `findings` is given, otherwise a
+    DataError too.
     """
     try:
         content = file.read_bytes()

@@ -187,7 +187,7 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
     outside = sum(i not in documents for i, _ in grades)
     relevant_outside = sum(i not in documents for i in relevant)
     if relevant_outside == len(relevant) and grades:
-        none = f"none of its {counted(len(relevant), 'relevant document')} is in the corpus"
+        none = f"none of its relevant documents ({len(relevant)}) is in the corpus"
         sentence = f"{none}: are the qrels another dataset's?"
         findings.add(Kind.OTHER_SET, f"{files.qrels[0]}: {sentence if relevant else 'it has no relevant document'}")
     if outside:

@@ -18,7 +18,7 @@ from models.prepare.identity import require_origin
 from models.prepare.requirements import missing_packages
 from models.session import available_providers
 from models.wording import counted
-from service.commands.refusal import Refusal
+from service.commands.refusal import Refusal, named_as_given
 from service.commands.settings_flags import settings_flags
 from service.settings import Settings, SettingsError, load
 
@@ -76,7 +76,7 @@ def prepare(
             device=settings.device,
             force=force,
         )
-        with settings.named_as_given():
+        with named_as_given(settings):
             artefact = make(order, settings.models_dir, Progress())
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
@@ -99,10 +99,10 @@ def verify(model: str, published: Path | None, **flags: str | None) -> None:
         from models.prepare.progress import Progress
         from models.prepare.verify import verify_folder
 
-        with settings.named_as_given(model="MODEL"):
+        with named_as_given(settings, model="MODEL"):
             folder = find(settings, model)
         published_scores = None if published is None else scores.read(published)
-        with settings.named_as_given():
+        with named_as_given(settings):
             artefact, verdict = verify_folder(folder, published_scores, settings.device, Progress())
     except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None

@@ -32,7 +32,7 @@ from service.api.auth import ApiKeys, ApiKeysError
 from service.api.worker_metrics import Worker
 from service.commands.log_format import configure_logging
 from service.commands.prepare import find_or_prepare
-from service.commands.refusal import Refusal
+from service.commands.refusal import Refusal, named_as_given
 from service.commands.settings_flags import settings_flags
 from service.commands.workers import supervise
 from service.settings import Settings, SettingsError, load
@@ -95,7 +95,7 @@ def _run_worker(settings: Settings, listener: socket.socket, folder: Path, numbe
 
 def open_model(settings: Settings) -> LoadedModel:
     """Find or prepare the model named in the settings and load it; raise ArtefactError or SettingsError."""
-    with settings.named_as_given():
+    with named_as_given(settings):
         return LoadedModel.open(
             find_or_prepare(settings),
             device=settings.device,
@@ -109,7 +109,7 @@ def open_model(settings: Settings) -> LoadedModel:
 
 def _check_model(settings: Settings) -> Artefact:
     """Find or prepare the model and check what can be checked without opening it, which every worker does."""
-    with settings.named_as_given():
+    with named_as_given(settings):
         artefact = load_artefact(find_or_prepare(settings))
         manifest = artefact.manifest
         context_window(manifest.name, manifest.max_tokens, settings.max_tokens)

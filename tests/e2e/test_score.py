@@ -193,7 +193,7 @@ def test_a_run_of_another_kind_is_not_gone_on_with(tmp_path: Path) -> None:
         assert re.findall(r"another --([\w-]+) \(", done.stderr) == names
     documents.write_text(json.dumps(PASSAGES[0]) + "\n")
     fewer = run_rerank(*arguments, "-q", QUERY, "--skip-done")
-    assert "other documents: it was made from 5 lines, but only 1 were given" in fewer.stderr
+    assert "other documents: it was made from 5 lines, but only 1 was given" in fewer.stderr
     assert output.read_bytes() == written
 
 

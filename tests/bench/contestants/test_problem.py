@@ -87,9 +87,7 @@ def test_what_is_wrong_is_said(body: bytes, sentence: str) -> None:
 def test_top_n_is_how_many_must_come() -> None:
     """At most as many as documents; a dialect without top_n answers for all."""
     assert RERANK.problem(answer("rerank", (1, 0.5)), 3, 1) is None
-    assert (
-        RERANK.problem(answer("rerank", (1, 0.5), (0, 0.2)), 3, 1) == "the answer has 2 results, but 1 were requested"
-    )
+    assert RERANK.problem(answer("rerank", (1, 0.5), (0, 0.2)), 3, 1) == "the answer has 2 results, but 1 was requested"
     assert RERANK.problem(answer("rerank", (1, 0.5), (0, 0.2)), 2, 9) is None
     assert TEI.problem(answer("tei", (1, 0.5)), 2, 1) == "the answer has 1 result, but 2 were requested"
 

@@ -81,7 +81,7 @@ def test_other_documents_are_refused() -> None:
     earlier = LinesRead(count=2, sha256="aa")
     check_documents(OUTPUT, earlier, earlier)
     with pytest.raises(
-        SettingsError, match="belongs to other documents: it was made from 2 lines, but only 1 were given"
+        SettingsError, match="belongs to other documents: it was made from 2 lines, but only 1 was given"
     ):
         check_documents(OUTPUT, earlier, LinesRead(count=1, sha256="aa"))
     with pytest.raises(
