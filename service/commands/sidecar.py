@@ -114,6 +114,6 @@ def check_documents(output: Path, earlier: LinesRead, read: LinesRead) -> None:
         )
         raise SettingsError(f"{output} belongs to other documents: {short}")
     if read.sha256 != earlier.sha256:
-        made_from = counted(earlier.count, "line")
-        changed = f"it was made from {made_from}, which {are(earlier.count)} not the first of those given"
-        raise SettingsError(f"{output} belongs to other documents: {changed}")
+        one, several = "the first line differs from the one", f"the first {earlier.count} lines differ from those"
+        changed = one if earlier.count == 1 else several
+        raise SettingsError(f"{output} belongs to other documents: {changed} that it was made from")

@@ -143,7 +143,7 @@ def test_an_output_of_other_documents_is_refused(tmp_path: Path) -> None:
         done = run_rerank("score", "-q", QUERY, "-o", str(output), "--skip-done", stdin=other + b'"more"\n')
         assert done.returncode == 2
         assert (
-            "belongs to other documents: it was made from 1 line, which is not the first of those given" in done.stderr
+            "belongs to other documents: the first line differs from the one that it was made from" in done.stderr
         )
     assert output.read_bytes() == written
 
