@@ -142,9 +142,7 @@ def test_an_output_of_other_documents_is_refused(tmp_path: Path) -> None:
     for other in (b'{"text": "a", "id": "y"}\n', b'{"text": "b", "id": "x"}\n'):
         done = run_rerank("score", "-q", QUERY, "-o", str(output), "--skip-done", stdin=other + b'"more"\n')
         assert done.returncode == 2
-        assert (
-            "belongs to other documents: the first line differs from the one that it was made from" in done.stderr
-        )
+        assert "belongs to other documents: the first line differs from the one that it was made from" in done.stderr
     assert output.read_bytes() == written
 
 
