@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from models.artefact import LOCAL, MANIFEST, Artefact, Preparation, Source
+from models.loaded_model import context_window
 from models.prepare import reference
 from models.prepare.checkpoint import Checkpoint, stamp
 from models.prepare.errors import PrepareError
@@ -139,18 +140,13 @@ def _commit(sealed: Sealed, source: Source, progress: Progress) -> Iterator[Find
 
 
 def _window(sealed: Sealed, inputs: Inputs) -> Iterator[Finding]:
-    """Compare the context window with --max-tokens, or with the model's own; raise PrepareError if it is too long."""
+    """Compare the context window with --max-tokens, or with the model's own; raise OptionError if it is too long."""
     there, record = sealed.manifest.max_tokens, sealed.manifest.preparation
     if record is UNSET and (inputs.max_tokens is None or inputs.max_tokens > there):
         yield "whether the context window is the model's own"
         return
     own = None if record is UNSET else record.model_max_tokens or None
-    if own is not None and inputs.max_tokens is not None and inputs.max_tokens > own:
-        raise PrepareError(
-            f"--max-tokens {inputs.max_tokens} is more than the context window of {inputs.origin.model}, {own} tokens: "
-            "lower it, or leave it out to use the whole window"
-        )
-    asked = inputs.max_tokens or own
+    asked = inputs.max_tokens if own is None else context_window(inputs.origin.model, own, inputs.max_tokens)
     if asked != there:
         wanted = "with the model's own" if asked is None else f"with one of {asked}"
         yield Difference(f"prepared with a context window of {there} tokens", wanted)

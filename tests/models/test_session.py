@@ -206,6 +206,6 @@ def test_a_provider_that_does_not_start_is_refused(tmp_path: Path) -> None:
     absent = replace(CUDA, provider="AbsentExecutionProvider", preloads_libraries=False)
     with (
         pytest.warns(UserWarning, match="AbsentExecutionProvider"),  # ONNX Runtime's own
-        pytest.raises(ArtefactError, match=r"CUDA is installed but does not start .*: pass --device cpu"),
+        pytest.raises(ArtefactError, match=r"CUDA is installed but does not start .*: set --device to cpu"),
     ):
         Session(artefact, absent)

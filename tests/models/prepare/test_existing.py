@@ -15,7 +15,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from models.artefact import Artefact, load
+from models.artefact import Artefact, ArtefactError, load
 from models.prepare import build as build_module
 from models.prepare import prepare as prepare_module
 from models.prepare.errors import PrepareError
@@ -42,7 +42,7 @@ def made(order: Order, tmp_path: Path) -> Artefact:
 
 def refusal(order: Order, tmp_path: Path) -> str:
     """The one sentence of an order that the existing artefact does not fill."""
-    with pytest.raises(PrepareError) as refused:
+    with pytest.raises(ArtefactError) as refused:
         prepare(order, tmp_path / "models", SILENT)
     sentence = str(refused.value)
     assert "\n" not in sentence
@@ -172,7 +172,7 @@ def test_a_window_that_was_measured_is_the_models_own(order: Order, tmp_path: Pa
     for same in (None, 80):
         assert prepare(msgspec.structs.replace(order, max_tokens=same), tmp_path / "models", SILENT) == made
     assert "with a context window of 80 tokens, not with one of 64" in refusal(order, tmp_path)
-    assert "--max-tokens 500 is more than the context window of " in refusal(
+    assert "--max-tokens=500 is more than the context window of " in refusal(
         msgspec.structs.replace(order, max_tokens=500), tmp_path
     )
 

@@ -17,7 +17,7 @@ def test_without_the_packages_for_preparing_the_command_that_installs_them_is_na
     assert done.returncode == 2
     assert done.stderr == (
         f"Error: {BGE} is not prepared yet: run `rerank models prepare {BGE}`, which needs packages that are not "
-        f"installed: torch, transformers; in the checkout, `make prepare MODEL={BGE}` installs them and prepares the "
+        f"installed: transformers, torch; in the checkout, `make prepare MODEL={BGE}` installs them and prepares the "
         f"model, and `make serve MODEL={BGE}` also serves it; elsewhere, install rerank-server with its extra "
         "`prepare`\n"
     )
