@@ -32,7 +32,7 @@ from bench.load import plans
 from bench.load.answers import problem
 from bench.load.options import DEFAULT_RUN_TIME_S, DEFAULT_TAGS, RECORDED, add_options, check_tags
 from bench.load.sample_log import SampleLog
-from bench.load.samples import LoadHeader, LoadSample, of_request
+from bench.load.samples import LoadHeader, Reported, of_request
 from bench.load.workload import RequestSampler, RequestTexts, Workload, read, sizes
 from bench.provenance import gather
 from bench.records import Provenance
@@ -92,7 +92,12 @@ class RerankUser(FastHttpUser):
             name=f"{dialect.route} ({dialect.name}, {counted(len(request.documents), 'document')})",
             data=body,  # type: ignore[arg-type]  # sent as it is
             headers=workload.headers,
-            context={"dialect": dialect.name, "query_id": request.query_id, "documents": len(request.documents)},
+            context={
+                "dialect": dialect.name,
+                "query_id": request.query_id,
+                "documents": len(request.documents),
+                "pairs": request.pairs,
+            },
             catch_response=True,
         ) as response:
             error = getattr(response, "error", None)
@@ -126,10 +131,10 @@ def prepare(environment: Environment, **_: Any) -> None:
     try:
         check_tags(options.tags)
         RerankUser.workload = _workload(options)
+        environment.events.test_start.add_listener(_renew_workload)  # first, because the header describes it
         _keep_samples(environment, Path(options.samples) if options.samples else None)
     except BenchError as error:
         sys.exit(str(error))
-    environment.events.test_start.add_listener(_renew_workload)
     if options.shape != "none":
         environment.shape_class = PlannedShape(environment)
 
@@ -144,9 +149,11 @@ def _renew_workload(environment: Environment, **_: Any) -> None:
 
 
 def _workload(options: Any) -> Workload:
+    texts, documents = _texts(options.data, options.split), sizes(options.documents)
+    texts.check(documents)
     return Workload(
-        texts=_texts(options.data, options.split),
-        sizes=sizes(options.documents),
+        texts=texts,
+        sizes=documents,
         pause=plans.pause(options.pause),
         top_n=options.top_n or None,
         model=options.model or None,
@@ -165,7 +172,7 @@ def _keep_samples(environment: Environment, path: Path | None) -> None:
     """Collect samples: workers send them with each report; the master or only process saves and reports them."""
     hooks = environment.events
     if isinstance(environment.runner, WorkerRunner):
-        waiting: list[LoadSample] = []
+        waiting: list[Reported] = []
         hooks.request.add_listener(lambda **request: waiting.extend(of_request(request, _worker(environment))))
 
         def report(data: dict[str, Any], **_: Any) -> None:
@@ -177,7 +184,7 @@ def _keep_samples(environment: Environment, path: Path | None) -> None:
     sample_log, header = SampleLog(path), _headers(environment)
     hooks.request.add_listener(lambda **request: sample_log.add(of_request(request, _worker(environment))))
     hooks.worker_report.add_listener(
-        lambda data, **_: sample_log.add(msgspec.msgpack.decode(data[REPORTED], type=list[LoadSample]))
+        lambda data, **_: sample_log.add(msgspec.msgpack.decode(data[REPORTED], type=list[Reported]))
     )
     hooks.test_start.add_listener(lambda **_: sample_log.start(header(), time.time()))
     if isinstance(environment.runner, MasterRunner):
@@ -214,7 +221,12 @@ def _headers(environment: Environment) -> Callable[[], LoadHeader]:
         url = str(environment.host or options.host)
         settings = {name: value for name, value in vars(options).items() if name in RECORDED}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return LoadHeader(replace(provenance, url=url, server=_info(url), settings=settings, created_utc=now))
+        texts = RerankUser.workload.texts if RerankUser.workload else None
+        return LoadHeader(
+            replace(provenance, url=url, server=_info(url), settings=settings, created_utc=now),
+            queries=len(texts.queries) if texts else None,
+            passages=len(texts.passages) if texts else None,
+        )
 
     gathered = header(gather("", None, {})).provenance
     return lambda: header(gathered)

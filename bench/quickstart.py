@@ -18,6 +18,7 @@ from bench.errors import BenchError
 from bench.latency.plan import Sweep
 from bench.latency.stage import measure_latency
 from bench.latency.tables import latency_table
+from bench.latency.workload import distinct_passages, lengths
 from bench.local_server import local_server
 from bench.settings import Settings
 from bench.wording import counted
@@ -67,7 +68,8 @@ def _measure(data: str, command: str, limit: int | None, requests: int, start_ti
     click.echo(f"starting `{command}`", err=True)
     with local_server(command, start_timeout_s) as url:
         contestant = rerank_at(url)
-        sweep = Sweep(documents=(DEPTH,), requests=requests)
+        documents = min(DEPTH, len(distinct_passages(dataset, lengths("any", dataset))))
+        sweep = Sweep(documents=(documents,), requests=requests)
         [latency] = measure_latency([contestant], [(dataset, candidates)], sweep, results, anew=True)
         click.echo(latency_table(latency))
         accuracy = measure_accuracy(contestant, dataset, candidates, folder, AccuracySettings(limit=limit))

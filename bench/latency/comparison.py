@@ -33,7 +33,13 @@ def compare(a: Profile, b: Profile, seed: int = 0) -> Comparison:
         b=b.note.profile,
         one_run=a.note.run == b.note.run,
         differing=[*_machines(a.note, b.note), *_texts(a.note, b.note, of_a, of_b)],
-        noted=[*_models(a.note, b.note), *_plans(of_a, of_b), *_runs(a.note, b.note), *more],
+        noted=[
+            *_models(a.note, b.note),
+            *_plans(of_a, of_b),
+            *_repeated(a.note, b.note, of_a, of_b),
+            *_runs(a.note, b.note),
+            *more,
+        ],
         ratios=ratios(pairs, seed),
         not_compared=[f"{point}: {why}" for point, why in reasons.items() if why],
         more_errors=[line for point in shared if (line := _more_errors(point, of_a[point][1], of_b[point][1]))],
@@ -125,6 +131,16 @@ def _plans(of_a: Finished, of_b: Finished) -> list[str]:
         if getattr(a, name) != getattr(b, name)
     }
     return list(differing.values())
+
+
+def _repeated(a: ProfileNote, b: ProfileNote, of_a: Finished, of_b: Finished) -> list[str]:
+    """Return the points at which one was sent more pairs again than the other, which matters if it caches scores."""
+    counts = {point: (a.repeated(of_a[point][0]), b.repeated(of_b[point][0])) for point in of_a if point in of_b}
+    return [
+        f"{point}: pairs that were sent before in the same run: {was} and {now}"
+        for point, (was, now) in counts.items()
+        if None not in (was, now) and was != now
+    ]
 
 
 def _runs(a: ProfileNote, b: ProfileNote) -> list[str]:

@@ -83,7 +83,7 @@ def jobs(sweep: Sweep, dataset: Dataset, candidates: Candidates) -> list[PointJo
     planned = []
     for length, documents in itertools.product(dict.fromkeys(sweep.lengths), dict.fromkeys(sweep.documents)):
         allowed = lengths(length, dataset)
-        requests = workload(dataset, candidates, documents, allowed)
+        requests = workload(dataset, candidates, documents, allowed, sweep.warm_up + sweep.requests)
         texts = sha256(requests)
         for load in _loads(sweep):
             plan = PointPlan(
@@ -100,6 +100,21 @@ def jobs(sweep: Sweep, dataset: Dataset, candidates: Candidates) -> list[PointJo
             )
             planned.append(PointJob(plan, requests))
     return planned
+
+
+def repeated_pairs(planned: Sequence[PointJob]) -> list[int]:
+    """Count for every point the pairs of its measured requests that were sent before, at this or an earlier point."""
+    sent: set[tuple[str, str]] = set()
+    counts = []
+    for job in planned:
+        fresh = 0
+        walk = job.requests[: job.plan.warm_up + job.plan.requests]  # what is sent after them is sent again
+        for number, request in enumerate(walk):
+            before = len(sent)
+            sent.update((request.query, text) for text in request.documents)
+            fresh += len(sent) - before if number >= job.plan.warm_up else 0
+        counts.append(job.plan.requests * job.plan.point.documents - fresh)
+    return counts
 
 
 def _loads(sweep: Sweep) -> list[tuple[str, int | None, float | None, str | None]]:

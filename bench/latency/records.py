@@ -84,7 +84,16 @@ class ProfileNote(msgspec.Struct, frozen=True):
     candidates: dict[str, CandidatesNote]
     """By dataset."""
     plans: list[PointPlan]
+    repeated_pairs: list[int | None] = []
+    """For each plan, how many of its measured pairs of query and passage the command had sent to this server before, in
+    the warm-up, at this or at an earlier point: a server that keeps scores need not compute them again. None, and a
+    shorter list, if a version that did not count them measured it."""
     format: int = FORMAT
+
+    def repeated(self, plan: PointPlan) -> int | None:
+        """Return how many of a plan's measured pairs had been sent before; None if they were not counted."""
+        index = self.plans.index(plan)
+        return self.repeated_pairs[index] if index < len(self.repeated_pairs) else None
 
 
 class Lateness(msgspec.Struct, frozen=True):

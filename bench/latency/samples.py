@@ -77,10 +77,12 @@ class Profile:
     def with_plans(self, note: ProfileNote) -> "Profile":
         """Return this profile with the points of another note added."""
         added = [plan for plan in note.plans if plan not in self.note.plans]
+        repeated = [*map(self.note.repeated, self.note.plans), *map(note.repeated, added)]
         datasets = {of.name: of for of in [*self.note.datasets, *note.datasets]}
         merged = msgspec.structs.replace(
             self.note,
             plans=[*self.note.plans, *added],
+            repeated_pairs=repeated,
             datasets=list(datasets.values()),
             candidates=self.note.candidates | note.candidates,
         )

@@ -19,7 +19,7 @@ from bench.errors import BenchError, ServerError
 from bench.latency import samples
 from bench.latency.files import FOLDER, SAMPLES, check_same, finish
 from bench.latency.loops import MOST_IN_FLIGHT
-from bench.latency.plan import PointJob, Sweep, jobs
+from bench.latency.plan import PointJob, Sweep, jobs, repeated_pairs
 from bench.latency.records import LatencyRecord, ProfileNote
 from bench.latency.samples import Profile
 from bench.latency.sweep import ProfileRun, measure, missing, new_run
@@ -99,7 +99,8 @@ async def _measure(
     *,
     anew: bool,
 ) -> None:
-    run = new_run()
+    run, repeated = new_run(), repeated_pairs(planned)
+    asked: set[str] = set()
     most = max([*sweep.concurrency, MOST_IN_FLIGHT if sweep.rates_per_s else 1])
     async with AsyncExitStack() as stack:
         profile_runs = []
@@ -114,7 +115,12 @@ async def _measure(
                 datasets=[dataset.note() for dataset, _ in sets],
                 candidates={dataset.name: candidates.note() for dataset, candidates in sets},
                 plans=[job.plan for job in planned],
+                repeated_pairs=[
+                    plan.requests * plan.point.documents if contestant.url in asked else count
+                    for plan, count in zip((job.plan for job in planned), repeated, strict=True)
+                ],
             )
+            asked.add(contestant.url)
             profile_runs.append(ProfileRun(client, path, _going_on(path, note, anew=anew)))
         await measure(profile_runs, planned)
 

@@ -3,7 +3,7 @@
 A missing figure is a dash; a point whose plan the generator did not keep has the reason instead of percentiles.
 """
 
-from bench.latency.records import LatencyRecord, LatencySummary, PointFigures
+from bench.latency.records import LatencyRecord, LatencySummary, PointFigures, ProfileNote
 from bench.records import Estimate
 from bench.tables import ABSENT, cell, dataset_lines, server_line, text_table
 from bench.wording import counted
@@ -22,16 +22,28 @@ def latency_table(record: LatencyRecord) -> str:
             at for at in record.points if (at.plan.point.dataset, at.plan.point.split) == (dataset.name, dataset.split)
         ]
         if points:
-            lines += [*dataset_lines(dataset), *_rows(points)]
+            lines += [*dataset_lines(dataset), *_rows(points, note)]
     return "\n".join(lines)
 
 
-def _rows(points: list[PointFigures]) -> list[str]:
+def repeated_line(at: PointFigures, note: ProfileNote) -> str | None:
+    """Say how many of a point's pairs had been sent before; None if none had, or if they were not counted."""
+    repeated, pairs = note.repeated(at.plan), at.plan.requests * at.plan.point.documents
+    if not repeated:
+        return None
+    return (
+        f"{repeated} of {pairs} pairs of query and passage ({repeated / pairs:.0%}) were sent before in the same run; "
+        f"a server that caches scores did not compute them again"
+    )
+
+
+def _rows(points: list[PointFigures], note: ProfileNote) -> list[str]:
     rows = [("[95 % interval]", *COLUMNS), *((_head(at), *_cells(at)) for at in points)]
     head, *body = text_table(rows)
     lines = [head]
     for row, at in zip(body, points, strict=True):
-        lines += [row, *(f"    {note}" for note in _notes(at))]
+        repeated = repeated_line(at, note)
+        lines += [row, *(f"    {line}" for line in [*_notes(at), *([f"note: {repeated}"] if repeated else [])])]
     return lines
 
 

@@ -1,14 +1,16 @@
-"""The workload: one real request per judged query, with the requested number and length of documents.
+"""The workload: real requests of the judged queries, with the requested number and length of documents.
 
 A request has the query's own first-stage candidates first and further passages of the corpus after them, so that all
-requests have the same number of documents. Lengths are in characters, because the bench has no tokenizer. The same
-dataset, candidates, number and length give the same requests everywhere; their hash is recorded.
+requests have the same number of documents. No text occurs twice in a request, whatever its ids, and no passage is sent
+twice with a query: a server need not compute the same pair again, and would seem faster than it is (decision 0018).
+Lengths are in characters, because the bench has no tokenizer. The same dataset, candidates, number and length give the
+same requests everywhere; their hash is recorded.
 """
 
 import hashlib
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,25 +64,70 @@ def lengths(name: str, dataset: Dataset) -> Lengths:
     return Lengths(name, int(low), int(high))
 
 
-def workload(dataset: Dataset, candidates: Candidates, documents: int, allowed: Lengths) -> list[Request]:
-    """Make one request per judged query: its first `documents` candidates, then passages from the corpus if needed.
+def workload(
+    dataset: Dataset, candidates: Candidates, documents: int, allowed: Lengths, count: int = 0
+) -> list[Request]:
+    """Make one request per judged query, or more up to about `count`, without repeating a pair of query and passage.
 
-    Only texts of the allowed length are used. Passages are taken from the corpus in order, continuing from query to
-    query and starting again at its end, so that a corpus smaller than a request suffices.
+    A query's first request has its first `documents` candidates, then passages of the corpus, which are taken in order,
+    continuing from query to query and starting again at its end. Its further requests have what comes next. There are
+    fewer than `count` if every query has been paired with the whole corpus. Only texts of the allowed length are used.
+
+    Raises:
+        DataError: there is no query, or fewer distinct documents of the allowed length than a request needs.
     """
-    texts = [text for text in dataset.documents.values() if text and text in allowed]
     if not dataset.queries:
         raise DataError(f"{dataset.name} has no judged query to send")
-    if not texts:
-        raise DataError(f"{dataset.name} has no document of {allowed.low} to {allowed.high} characters")
-    filling = itertools.cycle(texts)
-    requests = []
-    for query_id, query in dataset.queries.items():
-        texts_of_query = (dataset.documents[i] for i in candidates.lists[query_id])
-        own = list(itertools.islice((text for text in texts_of_query if text in allowed), documents))
-        missing = documents - len(own)
-        requests.append(Request(query_id, query, own + list(itertools.islice(filling, missing)), missing))
-    return requests
+    passages = distinct_passages(dataset, allowed)
+    _check_enough(dataset, passages, documents, allowed)
+    filling = itertools.cycle(passages)
+    sent: dict[str, set[str]] = {query: set() for query in dataset.queries.values()}
+    own = {
+        query_id: [text for i in candidates.lists[query_id] if (text := dataset.documents[i]) and text in allowed]
+        for query_id in dataset.queries
+    }
+    requests: list[Request] = []
+    while True:
+        before = len(requests)
+        for query_id, query in dataset.queries.items():
+            if len(passages) - len(sent[query]) >= documents:
+                chosen = _unsent(own[query_id], sent[query], documents)
+                filled = _unsent(filling, sent[query], documents - len(chosen))
+                requests.append(Request(query_id, query, chosen + filled, len(filled)))
+        if len(requests) == before or len(requests) >= count:
+            return requests
+
+
+def distinct_passages(dataset: Dataset, allowed: Lengths) -> list[str]:
+    """Return the dataset's texts of the allowed length without empty and repeated ones, in their order."""
+    return list(dict.fromkeys(text for text in dataset.documents.values() if text and text in allowed))
+
+
+def _unsent(texts: Iterable[str], sent: set[str], count: int) -> list[str]:
+    """Take up to `count` distinct texts that are not in `sent`, and add them to it."""
+    taken: list[str] = []
+    if count:
+        for text in texts:
+            if text not in sent:
+                sent.add(text)
+                taken.append(text)
+                if len(taken) == count:
+                    break
+    return taken
+
+
+def _check_enough(dataset: Dataset, passages: Sequence[str], documents: int, allowed: Lengths) -> None:
+    """Raise DataError if a request of `documents` distinct passages cannot be made."""
+    length = f" of {allowed.low} to {allowed.high} characters"
+    if not passages:
+        raise DataError(f"{dataset.name} has no document{length}")
+    if documents > len(passages):
+        of_length, widen = ("", "") if allowed.name == "any" else (length, ", allow other lengths")
+        raise DataError(
+            f"a request of {documents} documents would repeat some, which a server need not compute again: the number "
+            f"of distinct documents{of_length} in {dataset.name} is {len(passages)}; lower --documents to "
+            f"{len(passages)}{widen}, or give a larger dataset"
+        )
 
 
 def sha256(requests: Sequence[Request]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from bench.errors import BenchError
-from bench.load.samples import LoadHeader, LoadSample, table
+from bench.load.samples import LoadHeader, LoadSample, Reported, table
 from bench.storage import JsonLog, check_writable
 from bench.wording import counted
 
@@ -21,6 +21,8 @@ class SampleLog:
 
     def __init__(self, path: Path | None) -> None:
         self.samples: list[LoadSample] = []
+        self._pairs: set[int] = set()
+        """All pairs of the test; about 80 bytes for each."""
         self._path = path
         self._started_unix_s = 0.0
         self._log: JsonLog[LoadHeader | LoadSample] | None = None
@@ -32,7 +34,7 @@ class SampleLog:
     def start(self, header: LoadHeader, now_unix_s: float) -> None:
         """Begin a test; every further test of a web session gets a file of its own."""
         self.close()
-        self.samples, self._started_unix_s = [], now_unix_s
+        self.samples, self._pairs, self._started_unix_s = [], set(), now_unix_s
         if self._path is not None:
             path = _free(self._path)
             self._log = JsonLog(
@@ -40,10 +42,13 @@ class SampleLog:
             )
             self._log.open().append(header)
 
-    def add(self, samples: Iterable[LoadSample]) -> None:
-        """Add requests whose times are Unix seconds."""
-        for reported in samples:
-            sample = self._since_start(reported)
+    def add(self, requests: Iterable[Reported]) -> None:
+        """Add requests whose times are Unix seconds, and count which of their pairs were sent before."""
+        for reported in requests:
+            fresh = -len(self._pairs)
+            self._pairs.update(reported.pairs)
+            fresh += len(self._pairs)
+            sample = replace(self._since_start(reported.sample), repeated_pairs=len(reported.pairs) - fresh)
             self.samples.append(sample)
             if self._log is not None:
                 self._log.append(sample)

@@ -25,6 +25,10 @@ class LoadHeader(msgspec.Struct, frozen=True, tag_field="line", tag="header"):
     provenance: Provenance
     loop: str = "closed"
     """Always `closed`: a locust user waits for its answer, so `planned_s` equals `sent_s`."""
+    queries: int | None = None
+    """Distinct queries of the dataset. Further ones than `queries` times `passages` pairs are repeated."""
+    passages: int | None = None
+    """Distinct passages of the dataset."""
     format: int = 1
 
 
@@ -35,6 +39,16 @@ class LoadSample(msgspec.Struct, frozen=True, tag_field="line", tag="request"):
     worker: int
     sample: Sample
     """Times count from the start of the test on the master's clock; workers' clocks must be synchronised with it."""
+    repeated_pairs: int | None = None
+    """How many of its pairs of query and passage were sent before in the test; None if they were not counted."""
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """A request as the process that sent it reports it."""
+
+    sample: LoadSample
+    pairs: list[int]
+    """The numbers of its pairs."""
 
 
 class LoadFigures(msgspec.Struct, frozen=True):
@@ -63,8 +77,8 @@ def read(path: Path) -> tuple[LoadHeader, list[LoadSample]]:
         raise DataError(f"{path} does not contain samples of a load test: {error}") from error
 
 
-def of_request(request: Mapping[str, Any], worker: int) -> list[LoadSample]:
-    """Return the sample of a request event of locust, in Unix seconds; empty if the request is not from this test."""
+def of_request(request: Mapping[str, Any], worker: int) -> list[Reported]:
+    """Return the report of a request event of locust, in Unix seconds; empty if the request is not from this test."""
     context, response = request["context"], request["response"]
     if "dialect" not in context:
         return []
@@ -80,7 +94,7 @@ def of_request(request: Mapping[str, Any], worker: int) -> list[LoadSample]:
         server_timing_ms=server_timing_ms(headers.get("Server-Timing", "")),
         error=None if error is None else str(error),
     )
-    return [LoadSample(context["dialect"], worker, sample)]
+    return [Reported(LoadSample(context["dialect"], worker, sample), context["pairs"])]
 
 
 def duration_s(samples: Sequence[Sample]) -> float:
@@ -129,7 +143,21 @@ def table(samples: Sequence[LoadSample]) -> str:
     rows.append(("all", figures(every, test_s)))
     heads = ("", "requests", "errors", "requests/s", "documents/s", "P50 ms", "P90 ms", "P99 ms")
     lines = text_table([heads, *(_cells(name, of) for name, of in rows)], indent=0)
-    return "\n".join(["from raw samples, closed loop; percentiles of successes; [95 % interval]", *lines])
+    return "\n".join(
+        ["from raw samples, closed loop; percentiles of successes; [95 % interval]", *lines, *_repeated(samples)]
+    )
+
+
+def _repeated(samples: Sequence[LoadSample]) -> list[str]:
+    """Say what share of the pairs was sent before; nothing if it was not counted."""
+    counts = [at.repeated_pairs for at in samples if at.repeated_pairs is not None]
+    if not counts:
+        return []
+    pairs = sum(at.sample.documents for at in samples)
+    repeated = f"repeated pairs: {sum(counts)} of {pairs} pairs of query and passage ({sum(counts) / pairs:.0%})"
+    if not any(counts):
+        return [repeated]
+    return [f"{repeated} were sent before in this test; a server that caches scores did not compute them again"]
 
 
 def _natural(name: str) -> tuple[str, int]:

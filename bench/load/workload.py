@@ -1,8 +1,9 @@
 """The requests of a load test: real queries with real passages, in sizes drawn from a list.
 
-A request is a judged query of the dataset with passages drawn at random from its whole corpus: the work for a passage
-depends on its length, not on its relevance, and no worker process has to compute a first stage. The draws are seeded,
-so that two runs with the same settings and number of processes send the same requests.
+A request is a judged query of the dataset with passages drawn at random from its whole corpus, none of them twice: the
+work for a passage depends on its length, not on its relevance, and no worker process has to compute a first stage. The
+draws are seeded, so that two runs with the same settings and number of processes send the same requests. A long test
+draws a pair of query and passage again, which a server need not compute again; such pairs are numbered and counted.
 """
 
 import random
@@ -17,12 +18,21 @@ from bench.load.plans import Pause
 
 @dataclass(frozen=True)
 class RequestTexts:
-    """The texts from which requests are made, without empty ones."""
+    """The texts from which requests are made, without empty and repeated ones."""
 
     dataset: str
     queries: list[tuple[str, str]]
     """Id and text."""
     passages: list[str]
+
+    def check(self, sizes: Sequence[int]) -> None:
+        """Raise BenchError if a request of one of these sizes would have to repeat a passage."""
+        if max(sizes) > len(self.passages):
+            raise BenchError(
+                f"a request of {max(sizes)} documents would repeat some, which a server need not compute again: the "
+                f"number of distinct documents in {self.dataset} is {len(self.passages)}; lower --documents to "
+                f"{len(self.passages)}, or give a larger dataset with --data"
+            )
 
 
 @dataclass(frozen=True)
@@ -32,15 +42,16 @@ class RerankRequest:
     query_id: str
     query: str
     documents: list[str]
+    pairs: list[int] = field(default_factory=list)
+    """A number for every pair of the query with a document, the same wherever the dataset is."""
 
 
 def read(name: str, data_root: Path | None, split: str) -> RequestTexts:
     """Read a dataset's texts: a folder in BEIR layout, a name under `data_root`, or `sample`; DataError otherwise."""
     dataset = load(find(name, data_root), split)
-    passages = [text for text in dataset.documents.values() if text]
-    return RequestTexts(
-        dataset.name, [(query_id, text) for query_id, text in dataset.queries.items() if text], passages
-    )
+    passages = list(dict.fromkeys(text for text in dataset.documents.values() if text))
+    id_of = {text: query_id for query_id, text in reversed(dataset.queries.items()) if text}
+    return RequestTexts(dataset.name, [(query_id, text) for text, query_id in reversed(id_of.items())], passages)
 
 
 def sizes(text: str) -> list[int]:
@@ -62,11 +73,12 @@ class RequestSampler:
         self._random = random.Random(seed)
 
     def draw(self) -> RerankRequest:
-        """Return the next request; a passage may occur twice in it if the corpus is small."""
-        query_id, query = self._random.choice(self._texts.queries)
-        return RerankRequest(
-            query_id, query, self._random.choices(self._texts.passages, k=self._random.choice(self._sizes))
-        )
+        """Return the next request, of distinct passages."""
+        queries, passages = self._texts.queries, self._texts.passages
+        number = self._random.randrange(len(queries))
+        chosen = self._random.sample(range(len(passages)), self._random.choice(self._sizes))
+        pairs = [number * len(passages) + index for index in chosen]
+        return RerankRequest(*queries[number], [passages[index] for index in chosen], pairs)
 
 
 @dataclass(frozen=True)

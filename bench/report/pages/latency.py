@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from bench.latency.records import LatencySummary, Point, PointFigures
+from bench.latency.tables import repeated_line
 from bench.records import Estimate
 from bench.report.charts import Chart, Line, Series, bars, ecdf, lines
 from bench.report.collect import Collected, LatencyProfile
@@ -24,7 +25,7 @@ class LatencyPage:
     charts: list[tuple[str, list[Chart]]]
     """Heading and charts of each section."""
     refusals: list[str]
-    """Points without percentiles and the reason, and the errors that occurred."""
+    """Points without percentiles and the reason, the errors that occurred, and the pairs that were sent before."""
 
 
 def latency_page(collected: Collected, colours: Mapping[str, int]) -> LatencyPage | None:
@@ -234,4 +235,5 @@ def _grouped(measured: Measured, key: PointKey) -> Iterable[tuple[Point, Measure
 
 def _refusals(profile: LatencyProfile, of: PointFigures) -> list[str]:
     reasons = [*([of.summary.refused] if of.summary.refused else []), *of.summary.reasons]
+    reasons += [line] if (line := repeated_line(of, profile.record.note)) else []
     return [f"{profile.name}, {of.plan.point}: {line}" for line in reasons]
