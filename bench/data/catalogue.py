@@ -251,7 +251,7 @@ KNOWN = (
         size="304 documents, 14 judged queries",
         labels="graded 0-2 by the texts' author, not by annotators",
         human_labels=False,
-        doubt="it is too small to tell good rerankers apart: it shows that the bench runs",
+        doubt="it is far too small to tell rerankers apart: it shows that the bench runs",
         why_not="it ships with the bench: `--data sample`",
     ),
 )

@@ -85,9 +85,9 @@ class ProfileNote(msgspec.Struct, frozen=True):
     """By dataset."""
     plans: list[PointPlan]
     repeated_pairs: list[int | None] = []
-    """For each plan, how many of its measured pairs of query and passage the command had sent to this server before, in
-    the warm-up, at this or at an earlier point: a server that keeps scores need not compute them again. None, and a
-    shorter list, if a version that did not count them measured it."""
+    """For each plan, how many of its measured pairs of query and passage were sent to this server before: in a warm-up,
+    at this point, at an earlier one, or for an earlier contestant of the command. A server that caches scores need not
+    compute them again. None, or a shorter list, if a version that did not count them measured it."""
     format: int = FORMAT
 
     def repeated(self, plan: PointPlan) -> int | None:

@@ -50,8 +50,10 @@ def read(name: str, data_root: Path | None, split: str) -> RequestTexts:
     """Read a dataset's texts: a folder in BEIR layout, a name under `data_root`, or `sample`; DataError otherwise."""
     dataset = load(find(name, data_root), split)
     passages = list(dict.fromkeys(text for text in dataset.documents.values() if text))
-    id_of = {text: query_id for query_id, text in reversed(dataset.queries.items()) if text}
-    return RequestTexts(dataset.name, [(query_id, text) for text, query_id in reversed(id_of.items())], passages)
+    id_of: dict[str, str] = {}
+    for query_id, text in dataset.queries.items():
+        id_of.setdefault(text, query_id)
+    return RequestTexts(dataset.name, [(query_id, text) for text, query_id in id_of.items() if text], passages)
 
 
 def sizes(text: str) -> list[int]:

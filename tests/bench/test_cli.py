@@ -12,6 +12,9 @@ from bench.cli import main
 from bench.errors import DataError
 from tests.support.fake_reranker import FakeReranker, Reply
 
+TWELVE = str(Path(__file__).parents[1] / "kept" / "sample")
+"""The first version of the sample: twelve passages and four queries."""
+
 
 def _type(*arguments: str, command: click.Command = main) -> Result:
     return CliRunner().invoke(command, arguments)
@@ -34,7 +37,7 @@ def _accuracy(results: Path) -> records.AccuracyRecord:
 
 
 def test_run_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> None:
-    """The sample, scored perfectly by the server: nDCG@10 is 1, BM25 stands beside, and the record holds it all."""
+    """Twelve passages, scored perfectly by the server: nDCG@10 is 1, BM25 beside, and the record holds it all."""
     best = {"green tea": "75 degrees", "puncture": "glue a patch", "tides": "moon pulls", "sourdough": "Feed"}
 
     def score(query: str, document: str) -> float:
@@ -43,7 +46,7 @@ def test_run_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> Non
 
     reranker.score = score
     folder = tmp_path / "new folder"
-    result = _type("run", "--url", reranker.url, "--data", "sample", "--depth", "10", "--results", str(folder))
+    result = _type("run", "--url", reranker.url, "--data", TWELVE, "--depth", "10", "--results", str(folder))
     assert result.exit_code == 0, result.stderr
     assert "nDCG@10" in result.stdout
     assert "rerank: model_id fake, device cpu, at http://127.0.0.1:" in result.stdout
@@ -64,14 +67,14 @@ def test_run_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> Non
 
 
 def test_failed_query_counts_zero_and_is_reported(reranker: FakeReranker, tmp_path: Path) -> None:
-    """One query of four fails: recorded with its reason, 0 in every measure, said in the table, exit code 1."""
+    """One query of fourteen fails: recorded with its reason, 0 in every measure, said in the table, exit code 1."""
     reranker.replies = [None, Reply(422, {"message": "broken"})]
     result = _type("run", "--url", reranker.url, "--data", "sample", "--concurrency", "1", "--results", str(tmp_path))
-    assert "1 of 4 queries failed" in _one_sentence(result)
+    assert "1 of 14 queries failed" in _one_sentence(result)
     assert "1 time: status 422: broken" in result.stdout
     record = _accuracy(tmp_path)
     assert [failure.query_id for failure in record.failures] == ["q1"]
-    assert len(rankings.read(tmp_path / "accuracy" / "sample" / "rerank.jsonl").rankings) == 3
+    assert len(rankings.read(tmp_path / "accuracy" / "sample" / "rerank.jsonl").rankings) == 13
     assert all(of["q1"] == 0 for of in record.per_query.values())
 
 

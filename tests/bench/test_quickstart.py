@@ -67,7 +67,7 @@ def test_first_measurement_prints_both_tables_and_stops_the_server(tmp_path: Pat
     assert len(latency_records.read(tmp_path / "out" / "latency" / "rerank.json").points) == 1
     accuracy = records.read(tmp_path / "out" / "accuracy" / "sample" / "rerank.json")
     assert isinstance(accuracy, records.AccuracyRecord)
-    assert len(rankings.read(tmp_path / "out" / "accuracy" / "sample" / "rerank.jsonl").rankings) == 4
+    assert len(rankings.read(tmp_path / "out" / "accuracy" / "sample" / "rerank.jsonl").rankings) == 14
     assert not _is_running(pid_file)
 
 
@@ -77,7 +77,7 @@ def test_without_data_it_says_what_to_give() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nth", "row"), [(8, "1 of 4 (25.0%)"), (13, "1 of 4 queries failed")], ids=["latency", "accuracy"]
+    ("nth", "row"), [(8, "1 of 4 (25.0%)"), (13, "1 of 14 queries failed")], ids=["latency", "accuracy"]
 )
 def test_one_failed_request_makes_the_exit_code_1(tmp_path: Path, nth: int, row: str) -> None:
     """One request of either stage fails: both tables are printed, the failure in its own, and the server is stopped."""

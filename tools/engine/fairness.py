@@ -14,7 +14,6 @@ import click
 from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.latency.loops import closed_loop
-from bench.latency.workload import Request
 from bench.records import Sample
 from tools.engine.traffic import (  # fmt: skip
     OUT,
@@ -22,14 +21,15 @@ from tools.engine.traffic import (  # fmt: skip
     ROUTE,
     SERVER,
     URL,
+    RequestSupply,
     documents_per_s,
     latency_ms,
-    make_requests,
     reranker,
     write,
 )
 
 LARGE_CLIENTS = 4
+SMALL_DOCUMENTS = 5
 
 
 @click.command()
@@ -45,34 +45,32 @@ def main(
 ) -> None:
     """Measure the latency of small requests, alone and beside large ones."""
     with reranker(url, server) as at:
-        found = asyncio.run(
-            _measure(at, route, make_requests(pairs, 5, small), make_requests(pairs, large_documents, 64, seed=1))
-        )
+        supply = RequestSupply(pairs)
+        found = asyncio.run(_measure(at, route, supply, small, large_documents))
     alone, beside = latency_ms(found["alone"], 90), latency_ms(found["beside"], 90)
     click.echo(
         f"5 documents, P90: alone {alone:.1f} ms, beside large requests {beside:.1f} ms, ratio {beside / alone:.2f}"
     )
     click.echo(f"large requests: {documents_per_s(found['large']):.0f} documents/s")
+    supply.report()
     write(out, at, found.pop("info"), {"route": route, "small": small, "large_documents": large_documents}, found)
 
 
-async def _measure(url: str, route: str, small: list[Request], large: list[Request]) -> dict[str, Any]:
+async def _measure(url: str, route: str, supply: RequestSupply, small: int, large_documents: int) -> dict[str, Any]:
     async with Client(rerank_at(url, route=route), timeout_s=600, connections=32) as client:
         info = await client.info()
-        await closed_loop(client, small[:20], 1)
-        alone = await closed_loop(client, small, 1)
+        await closed_loop(client, supply.take(SMALL_DOCUMENTS, 20), 1)
+        alone = await closed_loop(client, supply.take(SMALL_DOCUMENTS, small), 1)
         heavy: list[Sample] = []
 
-        async def keep_busy(first: int) -> None:
-            number = first
+        async def keep_busy() -> None:
             while True:
-                request = large[number % len(large)]
+                [request] = supply.take(large_documents, 1)
                 heavy.append((await client.rerank("", request.query, request.documents)).sample)
-                number += LARGE_CLIENTS
 
-        busy = [asyncio.create_task(keep_busy(number)) for number in range(LARGE_CLIENTS)]
+        busy = [asyncio.create_task(keep_busy()) for _ in range(LARGE_CLIENTS)]
         await asyncio.sleep(3)
-        beside = await closed_loop(client, small, 1)
+        beside = await closed_loop(client, supply.take(SMALL_DOCUMENTS, small), 1)
         while len(heavy) < LARGE_CLIENTS:
             await asyncio.sleep(0.5)
         for task in busy:

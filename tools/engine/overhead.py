@@ -21,7 +21,7 @@ from bench.latency.workload import Request
 from bench.local_server import local_server
 from models.catalogue import EMBEDDED
 from models.scorer import Scorer
-from tools.engine.traffic import make_requests
+from tools.engine.traffic import RequestSupply
 
 START_TIMEOUT_S = 60.0
 
@@ -37,10 +37,11 @@ def main(pairs: Path, model: Path, rounds: int, out: Path | None) -> None:
     """Measure the overhead of the service over in-process scoring."""
     # without a token cache, since the scorer has none either
     command = f"rerank serve --model {shlex.quote(str(model))} --device cpu --token-cache-mb 0"
+    supply = RequestSupply(pairs)
     with Scorer.open(model, device="cpu") as scorer, local_server(command, START_TIMEOUT_S) as url:
-        alternating = _ask(url, make_requests(pairs, 50, rounds + 10), scorer)[10:]
+        alternating = _ask(url, supply.take(50, rounds + 10), scorer)[10:]
         time.sleep(1)
-        alone = _ask(url, make_requests(pairs, 1, rounds + 10))[10:]
+        alone = _ask(url, supply.take(1, rounds + 10))[10:]
     inside, outside = (statistics.median(sample[place] for sample in alternating) for place in range(2))
     click.echo(f"50 documents: in process {inside:.2f} ms, service {outside:.2f} ms: {outside / inside - 1:+.1%}")
     whole, beside = (statistics.median(sample[place] for sample in alone) for place in (1, 2))

@@ -14,7 +14,6 @@ import click
 from bench.client.client import Client
 from bench.contestants.contestant import rerank_at
 from bench.latency.loops import closed_loop
-from bench.latency.workload import Request
 from bench.records import Sample
 from tools.engine.traffic import (  # fmt: skip
     OUT,
@@ -22,9 +21,9 @@ from tools.engine.traffic import (  # fmt: skip
     ROUTE,
     SERVER,
     URL,
+    RequestSupply,
     documents_per_s,
     latency_ms,
-    make_requests,
     open_loop,
     reranker,
     write,
@@ -54,7 +53,8 @@ def main(
 ) -> None:
     """Measure goodput and latency at increasing load and print a line for each load."""
     with reranker(url, server) as at:
-        found = asyncio.run(_measure(at, route, make_requests(pairs, documents, 500), seconds, timeout_ms))
+        supply = RequestSupply(pairs)
+        found = asyncio.run(_measure(at, route, supply, documents, seconds, timeout_ms))
     info, most = found.pop("info"), documents_per_s(found["closed"])
     click.echo(f"closed loop, 8 clients: {most:.0f} documents/s")
     goodputs = {}
@@ -70,19 +70,22 @@ def main(
             f"time; P50 {p50:.0f}, P90 {p90:.0f}, P99 {p99:.0f} ms; {refused:.0%} rejected, {other} other errors"
         )
     click.echo(f"goodput at {LOADS[-1]:g} x capacity: {goodputs[LOADS[-1]] / max(goodputs.values()):.0%} of the best")
+    supply.report()
     write(out, at, info, {"documents": documents, "seconds": seconds, "timeout_ms": timeout_ms}, found)
 
 
-async def _measure(url: str, route: str, work: list[Request], seconds: float, timeout_ms: int) -> dict[str, Any]:
+async def _measure(
+    url: str, route: str, supply: RequestSupply, documents: int, seconds: float, timeout_ms: int
+) -> dict[str, Any]:
     headers = {"X-Request-Timeout-Ms": str(timeout_ms)}
     async with Client(rerank_at(url, route=route), timeout_s=120, connections=1000, headers=headers) as client:
         info = await client.info()
-        await closed_loop(client, work[:30], 8)
-        closed = await closed_loop(client, work[: max(80, len(work) // 3)], 8)
-        per_s = documents_per_s(closed) / len(work[0].documents)
+        await closed_loop(client, supply.take(documents, 30), 8)
+        closed = await closed_loop(client, supply.take(documents, 166), 8)
+        per_s = documents_per_s(closed) / documents
         found: dict[str, Any] = {"info": info, "closed": closed}
         for load in LOADS:
-            found[f"{load:g}"] = await open_loop(client, work, load * per_s, seconds, seed=int(10 * load))
+            found[f"{load:g}"] = await open_loop(client, supply, documents, load * per_s, seconds, seed=int(10 * load))
     return found
 
 

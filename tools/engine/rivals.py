@@ -28,7 +28,7 @@ from bench.local_server import local_server
 from bench.records import Sample
 from models.catalogue import folder_name
 from models.wording import counted
-from tools.engine.traffic import PAIRS, documents_per_s, latency_ms, make_requests, write
+from tools.engine.traffic import PAIRS, RequestSupply, documents_per_s, latency_ms, write
 from tools.full_size.stand_in import make_checkpoint
 
 CLIENTS = (1, 8)
@@ -107,19 +107,18 @@ def main(
     chosen = {n: rival for n, rival in RIVALS.items() if not only or any(word in n for word in only)}
     _prepare(checkpoint, work, chosen)
     counts = {clients: int(count) for clients, count in zip(CLIENTS, requests.split(","), strict=True) if int(count)}
+    supply = RequestSupply(pairs)
     samples: Rounds = {name: {clients: [] for clients in counts} for name in chosen}
     with contextlib.ExitStack() as stack:
         urls = {}
         for name, rival in chosen.items():
             click.echo(f"starting {name} …", err=True)
             urls[name] = stack.enter_context(local_server(rival.command.format(**names), 600, rival.ready))
-        scores = {
-            name: asyncio.run(_scores(urls[name], rival, make_requests(pairs, documents, 1)[0]))
-            for name, rival in chosen.items()
-        }
+        [probe] = supply.take(documents, 1)
+        scores = {name: asyncio.run(_scores(urls[name], rival, probe)) for name, rival in chosen.items()}
         for number in range(rounds):
             for clients, count in counts.items():
-                work_items = make_requests(pairs, documents, count, seed=100 * number + clients)
+                work_items = supply.take(documents, count)
                 for name, rival in chosen.items():
                     found = asyncio.run(_round(urls[name], rival, work_items, clients))
                     samples[name][clients].append(found)
@@ -128,6 +127,7 @@ def main(
                         err=True,
                     )
     _show(samples, scores)
+    supply.report()
     settings = {"documents": documents, "requests": requests, "shape": json.loads(shape.read_text())}
     named = {f"{name}, {clients} clients": all_ for name, by in samples.items() for clients, all_ in by.items()}
     write(out, "", None, settings, {name: dict(enumerate(rounds_)) for name, rounds_ in named.items()})

@@ -17,7 +17,7 @@ from bench.contestants.contestant import rerank_at
 from bench.latency.workload import Request
 from bench.local_server import local_server
 from models.wording import counted
-from tools.engine.traffic import OUT, PAIRS, SERVER, make_requests, write
+from tools.engine.traffic import OUT, PAIRS, SERVER, RequestSupply, write
 
 EVERY_S = 10.0
 SETTLED_S = 300.0
@@ -31,7 +31,7 @@ SETTLED_S = 300.0
 def main(pairs: Path, server: str, out: Path | None, minutes: float) -> None:
     """Measure how much the server's memory grows under mixed load."""
     with local_server(server, start_timeout_s=120) as at:
-        found = asyncio.run(_measure(at, make_requests(pairs, 200, 200), minutes * 60))
+        found = asyncio.run(_measure(at, RequestSupply(pairs).take(200, 200), minutes * 60))
     settled = [size for second, size in found["resident"] if second >= min(SETTLED_S, minutes * 30)]
     first, last = sum(settled[:6]) / len(settled[:6]), sum(settled[-6:]) / len(settled[-6:])
     click.echo(f"{counted(found['requests'], 'request')}, {counted(found['errors'], 'unexpected error')}")

@@ -4,6 +4,7 @@ The loops are those of `bench.latency.loops`; the open loop here runs for a dura
 """
 
 import contextlib
+import itertools
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -22,25 +23,64 @@ from bench.provenance import gather
 from bench.records import Sample
 
 
-def make_requests(pairs: Path, documents: int, count: int, seed: int = 0) -> list[Request]:
-    """Make requests from a file of [query, passage] pairs: a random query with passages drawn from the whole file."""
-    read = json.loads(pairs.read_text())
-    passages = [passage for _, passage in read]
-    draw = random.Random(seed)
-    return [
-        Request("", draw.choice(read)[0], draw.sample(passages, min(documents, len(passages)))) for _ in range(count)
-    ]
+class RequestSupply:
+    """Requests from a file of [query, passage] pairs: its queries in turn, with passages drawn from the whole file.
+
+    No passage occurs twice in a request, and none is drawn again with its query before all others have been: a server
+    need not compute such a pair twice. What is repeated nevertheless is counted.
+    """
+
+    def __init__(self, pairs: Path, seed: int = 0) -> None:
+        read = json.loads(pairs.read_text())
+        self._draw = random.Random(seed)
+        self._passages = list(dict.fromkeys(passage for _, passage in read))
+        queries = list(dict.fromkeys(query for query, _ in read))
+        self._draw.shuffle(queries)
+        self._queries = itertools.cycle(queries)
+        self._unsent: dict[str, list[str]] = {}
+        self._exhausted: set[str] = set()
+        self._path = pairs
+        self.pairs = self.repeated_pairs = 0
+
+    def take(self, documents: int, count: int) -> list[Request]:
+        """Return the next `count` requests of `documents` passages; ClickException if there are too few passages."""
+        if documents > len(self._passages):
+            raise click.ClickException(
+                f"a request of {documents} documents would repeat some, which a server need not compute again: the "
+                f"number of distinct passages in {self._path} is {len(self._passages)}"
+            )
+        return [self._request(documents) for _ in range(count)]
+
+    def report(self) -> None:
+        """Print how many pairs were drawn again, if any were."""
+        if self.repeated_pairs:
+            click.echo(
+                f"{self.repeated_pairs} of {self.pairs} pairs were sent before; a server that caches scores did not "
+                f"compute them again: give --pairs a longer file"
+            )
+
+    def _request(self, documents: int) -> Request:
+        query = next(self._queries)
+        unsent = self._unsent.get(query, [])
+        self.pairs += documents
+        if len(unsent) < documents:
+            if query in self._unsent:
+                self._exhausted.add(query)
+            unsent = self._draw.sample(self._passages, len(self._passages))
+        self.repeated_pairs += documents if query in self._exhausted else 0
+        self._unsent[query] = unsent[documents:]
+        return Request("", query, unsent[:documents])
 
 
 async def open_loop(
-    client: Client, work: Sequence[Request], per_s: float, seconds: float, seed: int = 0
+    client: Client, supply: RequestSupply, documents: int, per_s: float, seconds: float, seed: int = 0
 ) -> list[Sample]:
     """Send requests as a Poisson process with a mean of `per_s` per second; wait for the last answer."""
     draw, at = random.Random(seed), 0.0
     moments_s = []
     while (at := at + draw.expovariate(per_s)) < seconds:
         moments_s.append(at)
-    return await loops.open_loop(client, [work[place % len(work)] for place in range(len(moments_s))], moments_s)
+    return await loops.open_loop(client, supply.take(documents, len(moments_s)), moments_s)
 
 
 def latency_ms(samples: Sequence[Sample], percentile: float) -> float:

@@ -147,12 +147,16 @@ def _verify(program: str, folder: Path, device: str) -> list[str]:
 def _compare(
     scorers: Mapping[str, RerankServer | SentenceTransformers], folder: Path, length: int, count: int, rounds: int
 ) -> dict[str, Any]:
-    """Score the same pairs with all in turn; return tokens per second of each round, and ratios of medians."""
-    query, documents, tokens = _documents(folder, length, count)
+    """Score the same pairs with all in turn; return tokens per second of each round, and ratios of medians.
+
+    Every round has another query, so that no pair is scored twice.
+    """
+    query, documents, _ = _documents(folder, length, 2, rounds)
     for scorer in scorers.values():
-        scorer.score(query, documents[:2])
+        scorer.score(query, documents)
     rates: dict[str, list[float]] = {name: [] for name in scorers}
-    for _ in range(rounds):
+    for number in range(rounds):
+        query, documents, tokens = _documents(folder, length, count, number)
         for name, scorer in scorers.items():
             rates[name].append(tokens / scorer.score(query, documents)["seconds"])
     medians = {name: statistics.median(values) for name, values in rates.items()}
@@ -160,10 +164,10 @@ def _compare(
     return {"tokens_per_s": rates, "medians": medians, "ratio": medians["ours"] / medians["peer"], **ratios}
 
 
-def _documents(folder: Path, length: int, count: int) -> tuple[str, list[str], int]:
-    """Make documents whose pairs with the query have nearly, and at most, `length` tokens."""
+def _documents(folder: Path, length: int, count: int, number: int) -> tuple[str, list[str], int]:
+    """Make documents whose pairs with the query of this number have nearly, and at most, `length` tokens."""
     texts = read_texts()
-    query, artefact = texts[0].query, load(folder)
+    query, artefact = texts[number % len(texts)].query, load(folder)
     tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
 
     def pair(document: str) -> Pair:

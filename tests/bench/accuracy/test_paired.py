@@ -147,7 +147,7 @@ def test_records_are_compared_by_every_measure(tmp_path: Path) -> None:
     assert line.startswith("  paired: oracle - bm25: nDCG@10 +")
     assert line.endswith(
         f"p = {results[1].p_value:.4f}, effect size {results[1].effect_size:.2f}, "
-        f"better on {results[1].wins}, worse on 0, equal on {4 - results[1].wins} of 4 queries"
+        f"better on {results[1].wins}, worse on 0, equal on {14 - results[1].wins} of 14 queries"
     )
     other = msgspec.structs.replace(bm25, candidates=msgspec.structs.replace(bm25.candidates, sha256="0" * 64))
     with pytest.raises(BenchError, match="oracle and bm25 were measured on different candidates"):

@@ -74,7 +74,7 @@ def test_failed_queries_are_asked_again_and_only_they(reranker: FakeReranker, tm
     """A failure stays until a ranking takes its place; then it counts no more, though its line is kept."""
     flags = ["--url", reranker.url, "--data", "sample", "--results", str(tmp_path), "--concurrency", "1"]
     reranker.replies = [None, None, Reply(422, {"message": "no"})]
-    assert "rerank on sample: 1 of 4 queries failed" in sentence_of(bench_run(*flags))
+    assert "rerank on sample: 1 of 14 queries failed" in sentence_of(bench_run(*flags))
     assert record_of(tmp_path, "rerank").failures[0].query_id == "q2"
     reranker.seen.clear()
     assert bench_run(*flags).exit_code == 0
@@ -82,7 +82,7 @@ def test_failed_queries_are_asked_again_and_only_they(reranker: FakeReranker, tm
     assert record_of(tmp_path, "rerank").failures == []
     lines = (tmp_path / "accuracy" / "sample" / "rerank.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["line"] for line in lines] == [
-        *("header", "ranking", "failure", "ranking", "ranking"),
+        *("header", "ranking", "failure", *["ranking"] * 12),
         *("header", "ranking"),
     ]
 
@@ -93,8 +93,8 @@ def test_a_limited_run_is_the_beginning_of_the_whole_one(reranker: FakeReranker,
     assert bench_run(*flags, "--limit", "3").exit_code == 0
     assert record_of(tmp_path, "rerank").queries == 3
     assert bench_run(*flags).exit_code == 0
-    assert record_of(tmp_path, "rerank").queries == 4
-    assert len(asked(reranker)) == 4
+    assert record_of(tmp_path, "rerank").queries == 14
+    assert len(asked(reranker)) == 14
     assert bench_run(*flags, "--limit", "3").exit_code == 0
     assert len(record_of(tmp_path, "rerank").per_query["nDCG@10"]) == 3
 

@@ -13,10 +13,19 @@ WriteBeir = Callable[..., Path]
 
 
 def test_sample_is_whole() -> None:
-    """The shipped sample loads by its name: 12 documents, 4 judged queries, grades up to 2, odd ids kept."""
+    """The shipped sample loads by its name: a few hundred distinct texts, grades up to 2, odd ids kept.
+
+    A query has an answer, something near it, and several passages that share its words and do not answer it.
+    """
     sample = datasets.load(datasets.find("sample", None))
-    assert (len(sample.documents), len(sample.qrels)) == (12, 4)
-    assert sample.qrels["q3"] == {"tide<1>": 2, "tide<2>": 1, "tide<3>": 0}
+    assert (len(sample.documents), len(set(sample.documents.values())), len(sample.qrels)) == (304, 304, 14)
+    assert {i: grade for i, grade in sample.qrels["q3"].items() if grade} == {
+        **{"tide<1>": 2, "tide<2>": 1},
+        **{"tide<4>": 2, "tide<6>": 1},
+    }
+    for judged in sample.qrels.values():
+        assert {0, 2} <= set(judged.values())
+        assert list(judged.values()).count(0) >= 4
     assert sample.relevance_level == 1
     assert sample.note().judgements_outside_corpus == 0
 

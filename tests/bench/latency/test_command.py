@@ -17,7 +17,7 @@ def _type(reranker: FakeReranker, results: Path, *arguments: str) -> Result:
 
 def test_latency_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> None:
     """The table names the loop of every row; the file holds every sample, the warm-up apart, with its provenance."""
-    flags = ["--documents", "3,15", "--requests", "8", "--warm-up", "2", "--concurrency", "2", "--profile", "mine/1"]
+    flags = ["--documents", "3,65", "--requests", "8", "--warm-up", "2", "--concurrency", "2", "--profile", "mine/1"]
     result = _type(reranker, tmp_path, *flags)
     assert result.exit_code == 0, result.stderr
     assert result.stdout.count("closed loop, concurrency 2") == 2
@@ -25,9 +25,9 @@ def test_latency_measures_and_records(reranker: FakeReranker, tmp_path: Path) ->
     assert "stages P50 / P90 ms: tokenise 1.20 / 1.20" in result.stdout
     path = tmp_path / "latency" / "mine-1.parquet"
     profile = samples.read(path)
-    assert [plan.point.documents for plan in profile.note.plans] == [3, 15]
+    assert [plan.point.documents for plan in profile.note.plans] == [3, 65]
     assert (len(profile.observations(1).round), len(profile.warm_up(1).round)) == (8, 2)
-    assert (profile.observations(1).documents == 15).all()
+    assert (profile.observations(1).documents == 65).all()
     assert profile.note.plans[1].filled_documents > 0
     assert profile.note.provenance.server == {"model_id": "fake", "device": "cpu"}
     assert profile.note.provenance.settings["concurrency"] == (2,) or profile.note.provenance.settings[
@@ -36,6 +36,17 @@ def test_latency_measures_and_records(reranker: FakeReranker, tmp_path: Path) ->
     assert len(records.read(path.with_suffix(".json")).points) == 2
     again = _type(reranker, tmp_path, *flags)
     assert again.stdout == result.stdout
+
+
+def test_pairs_that_are_sent_again_are_told(reranker: FakeReranker, tmp_path: Path) -> None:
+    """In a note below the point, when the passages are used up and when a point repeats another's; else no word."""
+    flags = ["--documents", "150", "--requests", "30", "--warm-up", "2"]
+    result = _type(reranker, tmp_path, *flags)
+    assert result.exit_code == 0, result.stderr
+    assert "note: 600 of 4500 pairs of query and passage (13%) were sent before in the same run; " in result.stdout
+    fresh = _type(reranker, tmp_path / "fresh", "--documents", "20", "--requests", "30", "--concurrency", "1,2")
+    assert fresh.stdout.count("were sent before in the same run") == 1
+    assert "note: 600 of 600 pairs of query and passage (100%)" in fresh.stdout
 
 
 def test_open_loops_are_named_with_their_rate(reranker: FakeReranker, tmp_path: Path) -> None:
@@ -74,6 +85,7 @@ def test_failures_of_one_kind_are_counted_together(reranker: FakeReranker, tmp_p
         (["--rate", "fast"], 2, "'--rate'"),
         (["--length", "medium"], 1, "invalid --length 'medium'"),
         (["--requests", "2", "--rounds", "3"], 1, "cannot be divided into 3 rounds"),
+        (["--documents", "12,305"], 1, "the number of distinct documents in sample is 304; lower --documents to 304"),
         (["--contestant", "bm25"], 1, "bm25 has no server, so it has no latency"),
     ],
 )

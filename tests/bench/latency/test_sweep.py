@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +42,35 @@ def test_contestants_take_turns_with_the_same_requests(reranker: FakeReranker, t
     sweep = Sweep(documents=(2,), requests=6, rounds=3, warm_up=1)
     found = _measure(both, sweep, tmp_path)
     sent = [request["query"].split()[-1] for request in reranker.seen if len(request["documents"]) == 2]
-    q1, q2, q3, q4 = "tea", "bicycle", "sea", "starter"
-    assert sent[2:] == [q1, q2, q3, q1, q2, q3, q4, q1, q4, q1, q2, q3, q2, q3]
+    q1, q2, q3, q4, q5, q6, q7 = "tea", "bicycle", "sea", "starter", "autumn", "disease", "leaves"
+    assert sent[2:] == [q1, q2, q3, q1, q2, q3, q4, q5, q4, q5, q6, q7, q6, q7]
     assert found[0].note.run == found[1].note.run
     assert [of.note.profile for of in found] == ["a", "b"]
     for of in found:
         assert of.points[0].summary.requests == 6
         assert records.read(tmp_path / "latency" / f"{of.note.profile}.json") == of
+
+
+def _pairs(requests: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(request["query"], text) for request in requests for text in request["documents"]]
+
+
+def test_pairs_that_the_server_was_sent_before_are_counted(reranker: FakeReranker, tmp_path: Path) -> None:
+    """By point, as the server saw them: none while passages last, all where a point or a contestant repeats another."""
+    sweep = Sweep(documents=(100,), concurrency=(1, 2), requests=28, warm_up=2)
+    found = _measure([_contestant("a", reranker.url), _contestant("b", reranker.url)], sweep, tmp_path)
+    seen = [request for request in reranker.seen if len(request["documents"]) == 100]
+    assert len(seen) == 2 * 2 * 30
+    of_a = _pairs(seen[:30])
+    assert len(set(of_a)) == len(of_a)
+    assert [of.note.repeated_pairs for of in found] == [[0, 2800], [2800, 2800]]
+    assert records.read(tmp_path / "latency" / "b.json").note.repeated_pairs == [2800, 2800]
+    [wider] = _measure([_contestant("a", reranker.url)], replace(sweep, documents=(100, 90)), tmp_path)
+    of_90 = [request for request in reranker.seen if len(request["documents"]) == 90]
+    before = {*_pairs(seen), *_pairs(of_90[:2])}
+    repeated = sum(pair in before for pair in _pairs(of_90[2:30]))
+    assert 0 < repeated < 2520
+    assert wider.note.repeated_pairs == [0, 2800, repeated, 2520]
 
 
 def test_what_is_there_is_not_measured_again(reranker: FakeReranker, tmp_path: Path) -> None:
