@@ -71,6 +71,16 @@ def test_first_measurement_prints_both_tables_and_stops_the_server(tmp_path: Pat
     assert not _is_running(pid_file)
 
 
+def test_a_dataset_smaller_than_a_request_is_measured_with_all_of_it(tmp_path: Path) -> None:
+    """Twelve passages make requests of twelve documents, none of them twice."""
+    twelve = ["--data", str(ROOT / "tests" / "kept" / "sample"), "--requests", "4", "--out", str(tmp_path / "out")]
+    process = _first(*twelve, "--serve", shlex.join([*FAKE, str(tmp_path / "pid")]))
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    [point] = latency_records.read(tmp_path / "out" / "latency" / "rerank.json").points
+    assert point.plan.point.documents == 12
+
+
 def test_without_data_it_says_what_to_give() -> None:
     """No --data: one sentence that names the layout and the sample; nothing is started."""
     assert "--data is required" in _sentence(_first("--serve", "false"))

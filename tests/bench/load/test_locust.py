@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bench.load.samples import read
 from tests.support.fake_reranker import FakeReranker, Reply
 from tests.support.server import Server, free_port
 from tests.support.swarm import start, swarm
@@ -47,6 +48,12 @@ def test_two_workers_against_the_real_server(alone: Server, tmp_path: Path) -> N
     # Our rate runs from the first request sent to the last answer; locust's begins and ends when its reports say so.
     sent_s = min(at.sample.sent_s for at in found.samples)
     done_s = max(at.sample.done_s for at in found.samples)
+    header = read(tmp_path / "samples.jsonl")[0]
+    assert (header.queries, header.passages) == (14, 304)
+    pairs = sum(at.sample.documents for at in found.samples)
+    repeated = sum(at.repeated_pairs or 0 for at in found.samples)
+    assert pairs - 14 * 304 <= repeated < pairs
+    assert re.search(rf"^repeated pairs: {repeated} of {pairs} pairs of query and passage", found.out, re.MULTILINE)
     own_per_s = float(re.findall(r"^all +\d+ +0 +(\S+)", found.out, re.MULTILINE)[0])
     assert own_per_s == pytest.approx(len(found.samples) / (done_s - sent_s), rel=0.01)
 
@@ -112,11 +119,18 @@ def test_a_wrong_answer_is_a_failure_with_a_sentence(reranker: FakeReranker, tmp
     assert re.search(r"^all +\d+ +4 ", found.out, re.MULTILINE)
 
 
-def test_a_flag_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (("--pause", "sometimes"), "invalid --pause 'sometimes': give none, constant:SECONDS"),
+        (("--documents", "4,305"), "the number of distinct documents in sample is 304; lower --documents to 304, or"),
+    ],
+)
+def test_a_flag_that_cannot_be_is_one_sentence(tmp_path: Path, flags: tuple[str, str], sentence: str) -> None:
     """Before anything is sent, without a trace."""
-    found = swarm(tmp_path, "http://127.0.0.1:9", "-t", "1", "--pause", "sometimes")
+    found = swarm(tmp_path, "http://127.0.0.1:9", "-t", "1", *flags)
     assert found.code == 1
-    assert "invalid --pause 'sometimes': give none, constant:SECONDS" in found.log
+    assert sentence in found.log
     assert "Traceback" not in found.log
 
 
