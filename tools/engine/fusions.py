@@ -22,7 +22,7 @@ from models.devices import CPU
 from models.pair import Logits, Pair
 from models.session import Session
 from models.tokenise import Tokeniser
-from tools.engine.traffic import OUT, PAIRS, make_requests, write
+from tools.engine.traffic import OUT, PAIRS, RequestSupply, write
 
 SERVED, ALL = "as served", "every optimisation"
 NAMES = ("BiasGeluFusion", "GeluFusionL2", "LayerNormFusionL2", "MatMulAddFusion", "MatMulIntegerToFloatFusion")
@@ -47,7 +47,8 @@ def main(pairs: Path, model: Path, without: tuple[str, ...], documents: int, rou
     }
     tokeniser = Tokeniser.open(artefact.tokenizer, artefact.manifest.max_tokens)
     work = [
-        tokeniser.pairs(request.query, request.documents) for request in make_requests(pairs, documents, rounds + 1)
+        tokeniser.pairs(request.query, request.documents)
+        for request in RequestSupply(pairs).take(documents, rounds + 1)
     ]
     cpu_ms: dict[str, list[float]] = {name: [] for name in sessions}
     logits: dict[str, list[Logits]] = {name: [] for name in sessions}
