@@ -121,7 +121,7 @@ def test_no_difference_and_always_the_same_one() -> None:
 
 def test_unequal_queries_are_refused() -> None:
     """Too few, and other ones: both counts and an example."""
-    with pytest.raises(BenchError, match=r"a has 2 queries and b 1; 1 are in only one of them, such as 'q1'"):
+    with pytest.raises(BenchError, match=r"a has 2 queries and b 1; 1 is in only one of them, such as 'q1'"):
         paired.compare_values(NAMES, "m", _values([1, 0]), _values([1]))
     with pytest.raises(BenchError, match=r"2 are in only one of them, such as 'x'"):
         paired.compare_values(NAMES, "m", {"x": 1.0}, {"y": 1.0})
