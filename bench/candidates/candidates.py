@@ -3,7 +3,7 @@
 They come from a TREC run file (by default the dataset's own runs/BM25.trec), from embeddings, or from BM25 over the
 corpus. The same dataset, source and depth give the same lists and the same hash everywhere; the source names the
 libraries' versions, because a new release of the stemmer changes single ranks. As in ArguAna, whose corpus contains the
-queries' own texts, a candidate with the query's own id is dropped in every dataset.
+queries' own texts, a candidate with the query's own id is dropped in every dataset, unless it is judged relevant.
 """
 
 import hashlib
@@ -14,11 +14,10 @@ import bm25s
 import numpy as np
 import Stemmer
 
+from bench.candidates import trec_run
 from bench.candidates.dense import rank
 from bench.candidates.embeddings import EmbeddingsModel, embed
-from bench.data.beir import numbered_lines
 from bench.data.datasets import Dataset
-from bench.errors import DataError
 from bench.records import CandidatesNote
 from bench.wording import counted
 
@@ -64,7 +63,7 @@ def freeze(dataset: Dataset, depth: int, run_file: Path | None = None, dense: De
     file = run_file or shipped_run(dataset)
     if file:
         source = str(SHIPPED_RUN) if file == shipped_run(dataset) else file.name
-        return Candidates(f"run {source}", depth, _from_run(file, dataset, depth))
+        return Candidates(f"run {source}", depth, trec_run.best(trec_run.read(file, dataset), dataset, depth))
     source = f"BM25 (bm25s {bm25s.__version__}, k1={K1} b={B}, English stop words, PyStemmer {Stemmer.version()})"
     return Candidates(source, depth, _from_bm25(dataset, depth))
 
@@ -75,35 +74,16 @@ def shipped_run(dataset: Dataset) -> Path | None:
     return file if file.is_file() else None
 
 
-def _from_run(file: Path, dataset: Dataset, depth: int) -> dict[str, list[str]]:
-    """Return the run's best `depth` documents per query, sorted by score as in trec_eval, then by the run's rank."""
-    scored: dict[str, dict[str, tuple[float, int, str]]] = {query_id: {} for query_id in dataset.queries}
-    for location, line in numbered_lines(file):
-        query_id, document_id, rank, score = _run_line(location, line)
-        if query_id not in scored or document_id == query_id:
-            continue
-        if document_id in scored[query_id]:
-            raise DataError(f"{location}: the document {document_id!r} appears twice for the query {query_id!r}")
-        scored[query_id][document_id] = (-score, rank, location)
-    if not any(scored.values()):
-        raise DataError(f"{file} contains none of the judged queries of {dataset.name}")
-    lists = {query_id: sorted(ranks, key=ranks.__getitem__)[:depth] for query_id, ranks in scored.items()}
-    for query_id, ids in lists.items():
-        for i in ids:
-            if i not in dataset.documents:
-                raise DataError(f"{scored[query_id][i][2]}: the document {i!r} is not in the corpus")
-    return lists
-
-
-def _run_line(location: str, line: str) -> tuple[str, str, int, float]:
-    columns = line.split()
-    if len(columns) != 6:
-        form = "query Q0 document rank score tag"
-        raise DataError(f"{location}: {counted(len(columns), 'column')}, but a TREC run has six ({form})")
-    try:
-        return columns[0], columns[2], int(columns[3]), float(columns[4])
-    except ValueError as error:
-        raise DataError(f"{location}: rank and score must be numbers: {error}") from error
+def check_shipped_run(dataset: Dataset, depth: int) -> str | None:
+    """Return a remark about the dataset's own run file, if there is one to make; DataError if the file is damaged."""
+    file = shipped_run(dataset)
+    if file is None:
+        return None
+    run = trec_run.read(file, dataset)
+    trec_run.best(run, dataset, depth)
+    count = trec_run.contradictions(run)
+    remark = f"in {SHIPPED_RUN} the ranks contradict the scores of {count} of {len(run)} queries: the scores decide"
+    return remark if count else None
 
 
 def _from_bm25(dataset: Dataset, depth: int) -> dict[str, list[str]]:
@@ -119,5 +99,5 @@ def _from_bm25(dataset: Dataset, depth: int) -> dict[str, list[str]]:
         # All scores, sorted stably: the library's own top-k returns equal scores in no fixed order.
         scores = index.get_scores(terms) if terms else np.zeros(len(ids))
         best = [ids[i] for i in np.argsort(-scores, kind="stable")[: depth + 1] if scores[i] > 0]
-        lists[query_id] = [i for i in best if i != query_id][:depth]
+        lists[query_id] = [i for i in best if dataset.may_be_candidate(query_id, i)][:depth]
     return lists

@@ -27,5 +27,5 @@ def rank(dataset: Dataset, depth: int, embed: Embed) -> dict[str, list[str]]:
     for query_id, query in zip(dataset.queries, queries, strict=True):
         products = np.round(documents @ query, DECIMALS)
         best = [ids[position] for position in np.argsort(-products, kind="stable")[: depth + 1]]
-        lists[query_id] = [i for i in best if i != query_id][:depth]
+        lists[query_id] = [i for i in best if dataset.may_be_candidate(query_id, i)][:depth]
     return lists

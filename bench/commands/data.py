@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from bench.candidates.candidates import check_shipped_run
+from bench.candidates.frozen import DEPTH
 from bench.data import catalogue, datasets
 from bench.data.fetch import fetch
 from bench.data.findings import Finding
@@ -73,11 +75,16 @@ def check_command(name: str, split: str) -> None:
         click.echo(f"  labels: {entry.labels}{'' if entry.human_labels else ' (NOT human)'}")
     for finding in findings.doubts:
         click.echo(f"  doubt: {finding.first}")
+    for finding in findings.remarks:
+        click.echo(f"  note: {finding.first}")
     for finding in findings.fatal:
         click.echo(f"  ERROR: {_counted(finding)}")
     if findings.fatal:
         raise DataError(f"{folder} cannot be used: {', '.join(_kind(finding) for finding in findings.fatal)}")
-    if not findings.doubts:
+    about_run = check_shipped_run(dataset, DEPTH)
+    if about_run:
+        click.echo(f"  note: {about_run}")
+    if not findings.doubts and not findings.remarks and not about_run:
         click.echo("  no problems found")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.data import beir, catalogue, parquet
-from bench.data.files import Files, is_dataset, locate
+from bench.data.files import Files, corpus_hint, is_dataset, locate
 from bench.data.findings import Finding, Findings, Kind
 from bench.data.rows import Judgement, Text
 from bench.errors import DataError
@@ -47,7 +47,20 @@ class Dataset:
     @property
     def relevance_level(self) -> int:
         """The lowest grade that counts as relevant in binary measures: 2 on a scale up to 3, otherwise 1."""
-        return 2 if max(grade for judged in self.qrels.values() for grade in judged.values()) >= GRADED_FROM else 1
+        return 2 if self.highest_grade >= GRADED_FROM else 1
+
+    @property
+    def highest_grade(self) -> int:
+        """The highest grade of the split."""
+        return max(grade for judged in self.qrels.values() for grade in judged.values())
+
+    def may_be_candidate(self, query_id: str, document_id: str) -> bool:
+        """Tell whether a document may be a candidate of a query.
+
+        A document with the query's own id may not, as in BEIR's evaluation: ArguAna's corpus contains its queries. But
+        if the document is judged relevant, the equal ids are a coincidence of two numberings.
+        """
+        return document_id != query_id or self.qrels[query_id].get(document_id, 0) > 0
 
     def note(self) -> DatasetNote:
         """The description of this dataset in a record."""
@@ -80,7 +93,10 @@ def find(name: str, data_root: Path | None) -> Path:
     hint = "" if data_root else ", and RERANK_DATA is not set"
     entry = catalogue.find(name)
     get = f"; download it with `rerank-bench data fetch {name}`" if entry and entry.sources else ""
-    raise DataError(f"no dataset {name!r}: there is no corpus.jsonl and no Parquet corpus in {searched}{hint}{get}")
+    found = "".join(corpus_hint(folder) for folder in folders)
+    raise DataError(
+        f"no dataset {name!r}: there is no corpus.jsonl and no Parquet corpus in {searched}{hint}{found}{get}"
+    )
 
 
 def find_all(data_root: Path | None) -> list[Path]:
@@ -106,7 +122,7 @@ def load(folder: Path, split: str = "test") -> Dataset:
     if not findings.fatal:
         return dataset
     first = findings.fatal[0]
-    further = sum(finding.count for finding in findings.fatal) - 1
+    further = findings.damage - 1
     more = f" ({further} more: `rerank-bench data check {folder}`)" if further else ""
     raise DataError(f"{first.first}{more}")
 
@@ -142,11 +158,12 @@ def examine(folder: Path, split: str = "test") -> tuple[Dataset, Findings]:
 
 def _texts(files: list[Path], findings: Findings) -> dict[str, str]:
     texts: dict[str, str] = {}
+    damage = findings.damage
     for row in _text_rows(files, findings):
         if row.id in texts:
             findings.add(Kind.DUPLICATE_ID, f"{row.location}: duplicate id {row.id!r}")
         texts.setdefault(row.id, row.text)
-    if not texts:
+    if not texts and damage == findings.damage:
         findings.add(Kind.EMPTY_FILE, f"{files[0]} is empty")
     return texts
 
@@ -156,22 +173,28 @@ def _text_rows(files: list[Path], findings: Findings) -> Iterator[Text]:
         yield from (parquet if file.suffix == ".parquet" else beir).texts(file, findings)
 
 
-def _judgement_rows(files: list[Path], findings: Findings) -> Iterator[Judgement]:
+def _judgement_rows(files: list[Path], queries: dict[str, str], findings: Findings) -> Iterator[Judgement]:
     for file in files:
-        yield from (parquet if file.suffix == ".parquet" else beir).judgements(file, findings)
+        if file.suffix == ".parquet":
+            yield from parquet.judgements(file, findings)
+        else:
+            yield from beir.judgements(file, findings, queries)
 
 
 def _qrels(files: list[Path], queries: dict[str, str], findings: Findings) -> Qrels:
     qrels: Qrels = {}
-    for row in _judgement_rows(files, findings):
-        if row.query_id not in qrels and not queries.get(row.query_id):
+    damage, repeated = findings.damage, 0
+    for row in _judgement_rows(files, queries, findings):
+        if row.query_id not in qrels and queries and not queries.get(row.query_id):
             sentence = f"{row.location}: the query {row.query_id!r} has no text in {_part(files[0])}"
             findings.add(Kind.QUERY_WITHOUT_TEXT, sentence)
         judged = qrels.setdefault(row.query_id, {})
+        repeated += row.document_id in judged and row.grade == judged[row.document_id]
         if judged.setdefault(row.document_id, row.grade) != row.grade:
             judged_twice = f"{row.document_id!r} has two different judgements for the query {row.query_id!r}"
             findings.add(Kind.JUDGED_DIFFERENTLY, f"{row.location}: {judged_twice}")
-    if not qrels:
+    _count(findings, Kind.JUDGED_AGAIN, repeated, "they count once")
+    if not qrels and damage == findings.damage:
         findings.add(Kind.EMPTY_FILE, f"{files[0]} contains no judgements")
     return qrels
 
@@ -182,6 +205,29 @@ def _part(qrels_file: Path) -> str:
 
 def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], findings: Findings) -> None:
     """Add findings about the judgements and the texts, and the catalogue's doubts about the labels."""
+    if documents:
+        _doubt_judgements(files, qrels, documents, findings)
+    _count(findings, Kind.EMPTY_DOCUMENT, sum(not text for text in documents.values()), "no reranker can judge them")
+    _remark_twins(documents, findings)
+    own = sum(judged.get(query_id, 0) > 0 for query_id, judged in qrels.items())
+    _count(
+        findings, Kind.OWN_ID, own, "they stay among the candidates, as other documents with their query's id do not"
+    )
+    entry = catalogue.find(name)
+    if entry and entry.doubt:
+        findings.add(Kind.LABELS, entry.doubt)
+
+
+def _remark_twins(documents: dict[str, str], findings: Findings) -> None:
+    first: dict[str, str] = {}
+    twins = [(i, first[text]) for i, text in documents.items() if text and first.setdefault(text, i) != i]
+    if twins:
+        one, other = twins[0]
+        consequence = f"a reranker cannot tell them apart, such as {one!r} and {other!r}"
+        _count(findings, Kind.IDENTICAL_DOCUMENT, len(twins), consequence)
+
+
+def _doubt_judgements(files: Files, qrels: Qrels, documents: dict[str, str], findings: Findings) -> None:
     grades = [(i, grade) for judged in qrels.values() for i, grade in judged.items()]
     relevant = [i for i, grade in grades if grade > 0]
     outside = sum(i not in documents for i, _ in grades)
@@ -200,15 +246,6 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
     _count(findings, Kind.NEGATIVE_GRADE, sum(grade < 0 for _, grade in grades), "counted as not relevant")
     barren = sum(max(judged.values()) <= 0 for judged in qrels.values())
     _count(findings, Kind.NOTHING_RELEVANT, barren, "scored 0 whatever the ranking")
-    _count(
-        findings,
-        Kind.EMPTY_DOCUMENT,
-        sum(not text for text in documents.values()),
-        "no reranker can judge an empty text",
-    )
-    entry = catalogue.find(name)
-    if entry and entry.doubt:
-        findings.add(Kind.LABELS, entry.doubt)
 
 
 def _count(findings: Findings, kind: Kind, count: int, consequence: str) -> None:

@@ -1,8 +1,8 @@
 """Findings: what is wrong with a dataset, counted by kind, with the location of the first.
 
 A finding is fatal if measures could not be correct (an unreadable line, a duplicate id, a judged query without text):
-loading then fails with its message. Otherwise it makes the labels doubtful and is noted in every result.
-`rerank-bench data check` prints all findings.
+loading then fails with its message. A doubt is noted in every result, because it makes the labels or the texts
+doubtful. A remark changes no figure's meaning. `rerank-bench data check` prints all three.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ class Kind(Enum):
     """The kinds of finding; the value is the text that follows a count."""
 
     UNREADABLE = "lines that cannot be read"
+    NOT_TEXT = "files that are not UTF-8 text"
+    GRADE = "grades that cannot be used"
     EMPTY_FILE = "empty files"
     DUPLICATE_ID = "duplicate ids"
     QUERY_WITHOUT_TEXT = "judged queries without text"
@@ -24,6 +26,9 @@ class Kind(Enum):
     NEGATIVE_GRADE = "judgements with a negative grade"
     NOTHING_RELEVANT = "judged queries without a relevant document"
     LABELS = "doubts about the labels"
+    IDENTICAL_DOCUMENT = "documents with the text of an earlier one"
+    JUDGED_AGAIN = "judgements that repeat an earlier one"
+    OWN_ID = "relevant documents with the id of their query"
 
     def counted(self, count: int) -> str:
         """Return a count of this kind, such as "1 empty file" or "2 empty files"."""
@@ -48,12 +53,19 @@ ONE = {
     Kind.NEGATIVE_GRADE: "judgement with a negative grade",
     Kind.NOTHING_RELEVANT: "judged query without a relevant document",
     Kind.LABELS: "doubt about the labels",
+    Kind.NOT_TEXT: "file that is not UTF-8 text",
+    Kind.GRADE: "grade that cannot be used",
+    Kind.IDENTICAL_DOCUMENT: "document with the text of an earlier one",
+    Kind.JUDGED_AGAIN: "judgement that repeats an earlier one",
+    Kind.OWN_ID: "relevant document with the id of its query",
 }
 """The text that follows a count of 1."""
 
 FATAL = frozenset(
     {
         Kind.UNREADABLE,
+        Kind.NOT_TEXT,
+        Kind.GRADE,
         Kind.EMPTY_FILE,
         Kind.DUPLICATE_ID,
         Kind.QUERY_WITHOUT_TEXT,
@@ -61,6 +73,7 @@ FATAL = frozenset(
         Kind.OTHER_SET,
     }
 )
+REMARKS = frozenset({Kind.IDENTICAL_DOCUMENT, Kind.JUDGED_AGAIN, Kind.OWN_ID})
 
 
 @dataclass
@@ -88,6 +101,11 @@ class Findings:
         return finding.count if finding else 0
 
     @property
+    def damage(self) -> int:
+        """The number of occurrences that make the dataset unusable."""
+        return sum(finding.count for finding in self.fatal)
+
+    @property
     def fatal(self) -> list[Finding]:
         """The findings that make the dataset unusable."""
         return [finding for finding in self._by_kind.values() if finding.kind.fatal]
@@ -95,4 +113,9 @@ class Findings:
     @property
     def doubts(self) -> list[Finding]:
         """The findings that make figures on the dataset doubtful."""
-        return [finding for finding in self._by_kind.values() if not finding.kind.fatal]
+        return [finding for finding in self._by_kind.values() if not finding.kind.fatal and finding.kind not in REMARKS]
+
+    @property
+    def remarks(self) -> list[Finding]:
+        """The findings that leave the dataset and its figures as good as they are."""
+        return [finding for finding in self._by_kind.values() if finding.kind in REMARKS]

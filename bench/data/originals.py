@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from bench.data import beir
 from bench.data.catalogue import Form, KnownDataset
 from bench.data.files import is_dataset
+from bench.data.lines import numbered_lines
 from bench.errors import DataError
 from bench.wording import counted
 
@@ -137,7 +137,7 @@ def _pg_titles(entry: KnownDataset, downloads: Path, folder: Path) -> None:
 
 
 def _passages(file: Path) -> Iterator[_Passage]:
-    for location, line in beir.numbered_lines(file):
+    for location, line in numbered_lines(file):
         try:
             yield msgspec.json.decode(line, type=_Passage)
         except msgspec.MsgspecError as error:

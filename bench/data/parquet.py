@@ -1,11 +1,10 @@
 """Reads the Hugging Face form of BEIR: Parquet with `_id`, `title`, `text`, and `query-id`, `corpus-id`, `score`.
 
 Yields the same rows as `bench.data.beir`, so that a dataset gives the same lists and measures in either form. `id` is
-used if there is no `_id`. Scores are whole numbers, even if stored as floats. A file that is not Parquet or lacks a
+used if there is no `_id`. Scores are whole numbers, whatever their stored type. A file that is not Parquet or lacks a
 column is a DataError; an unreadable row is a finding with its number.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pyarrow
 import pyarrow.parquet
 
 from bench.data.findings import Findings, Kind
-from bench.data.rows import Judgement, Text, joined
+from bench.data.rows import Judgement, Text, joined, to_grade
 from bench.errors import DataError
 
 QRELS_COLUMNS = ("query-id", "corpus-id", "score")
@@ -38,10 +37,11 @@ def judgements(file: Path, findings: Findings) -> Iterator[Judgement]:
         query_id, document_id, grade = (row[name] for name in QRELS_COLUMNS)
         if query_id is None or document_id is None:
             findings.add(Kind.UNREADABLE, f"{location}: an id is missing")
-        elif not isinstance(grade, int | float) or not math.isfinite(grade) or grade != int(grade):
-            findings.add(Kind.UNREADABLE, f"{location}: the grade {grade!r} is not a whole number")
-        else:
-            yield Judgement(location, str(query_id), str(document_id), int(grade))
+            continue
+        try:
+            yield Judgement(location, str(query_id), str(document_id), to_grade(grade))
+        except ValueError as error:
+            findings.add(Kind.GRADE, f"{location}: {error}")
 
 
 def _columns(file: Path) -> list[str]:

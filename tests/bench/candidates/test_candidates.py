@@ -1,5 +1,6 @@
 """Candidates: from a run file or BM25, frozen under a hash, without the query's own text."""
 
+import gzip
 import re
 import shutil
 from collections.abc import Callable
@@ -64,9 +65,43 @@ def test_own_id_is_dropped_before_the_cut(beir: WriteBeir) -> None:
     assert candidates.freeze(datasets.load(folder), 2).lists == {"q1": ["d1", "d2"]}
 
 
+@pytest.mark.parametrize("run", ["q1 Q0 q1 1 3 x\nq1 Q0 d1 2 2 x\n", None], ids=["run", "bm25"])
+def test_a_relevant_document_with_its_querys_id_stays(beir: WriteBeir, run: str | None) -> None:
+    """Queries and documents that are both numbered from 1 share ids by chance: what is judged relevant is no copy."""
+    corpus = '{"_id": "q1", "text": "red apple"}\n{"_id": "d1", "text": "apple"}\n{"_id": "q2", "text": "red"}\n'
+    queries = '{"_id": "q1", "text": "red apple"}\n{"_id": "q2", "text": "red"}\n'
+    folder = beir(corpus=corpus, queries=queries, qrels="q1\tq1\t1\nq2\tq1\t1\nq2\tq2\t0\n")
+    if run:
+        _write_run(folder, run)
+    dataset = datasets.load(folder)
+    lists = candidates.freeze(dataset, 2).lists
+    assert lists["q1"][0] == "q1"
+    assert "q2" not in lists["q2"]
+    assert measures.per_query(dataset.qrels, lists, 1)["R@5"]["q1"] == 1.0
+
+
+def test_ranks_may_be_whole_floats_and_scores_infinite(beir: WriteBeir) -> None:
+    """As trec_eval reads them: infinity ranks first, equal scores by rank."""
+    folder = beir()
+    _write_run(folder, "q1 Q0 d2 2.0 -inf x\nq1 Q0 d1 1.0 -inf x\nq2 Q0 d1 1 3 x\nq2 Q0 d2 2 inf x\n")
+    assert candidates.freeze(datasets.load(folder), 10).lists == {"q1": ["d1", "d2"], "q2": ["d2", "d1"]}
+
+
+def test_a_compressed_run_is_named(beir: WriteBeir) -> None:
+    """A run as TREC publishes it, still compressed, is one sentence with what to do."""
+    folder = beir()
+    run = folder / "input.bm25.gz"
+    run.write_bytes(gzip.compress(b"q1 Q0 d1 1 1.0 x\n"))
+    with pytest.raises(DataError, match=r"input\.bm25\.gz is compressed with gzip: decompress it with `gunzip`"):
+        candidates.freeze(datasets.load(folder), 10, run)
+
+
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
+        ("q1 Q0 d1 1 nan x\nq1 Q0 d2 2 1.0 x\n", r"BM25\.trec line 1: rank 1 and score nan must be numbers"),
+        ("q1 Q0 d1 1 1.0 x\nq1 Q0 d2 2 -NaN x\n", r"BM25\.trec line 2: .*NaN cannot be ranked"),
+        ("q1 Q0 d1 nan 1.0 x\n", r"BM25\.trec line 1: rank nan"),
         ("q1 Q0 d1 1 1.0\n", r"BM25\.trec line 1: 5 columns"),
         ("q1 Q0 d1 1 1.0 x\nq1 Q0 d2 second 1.0 x\n", r"BM25\.trec line 2: rank and score must be numbers"),
         ("q1 Q0 d1 1 1.0 x\nq1 Q0 d1 2 0.9 x\n", r"BM25\.trec line 2: the document 'd1' appears twice"),
