@@ -56,3 +56,8 @@ def server_environment() -> dict[str, str]:
     environment = {name: value for name, value in os.environ.items() if name != DATA_VARIABLE}
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment.get("PATH", os.defpath)])
     return environment
+
+
+def import_environment() -> dict[str, str]:
+    """Return the environment for a Python process that imports the bench from wherever this one did."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)}

@@ -3,9 +3,11 @@
 nDCG has linear gain and the ideal ranking over all judgements; recall divides by all relevant documents; a judged query
 without an answer scores 0; an unjudged document is not relevant. Equal scores keep candidate order: ties are broken
 here, because the library would break them by id. A measure's key is its name as ir_measures prints it, such as
-`nDCG@10` or, for graded judgements, `R(rel=2)@10`.
+`nDCG@10` or, for graded judgements, `R(rel=2)@10`. Every further measure is computed by itself, because the library
+mixes some of them up: with `nDCG(gains={1:5})@10` beside it, `nDCG@10` would be computed with these gains.
 """
 
+import math
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +16,7 @@ import ir_measures
 import numpy as np
 from ir_measures import RR, R, nDCG
 
+from bench.accuracy.measure_names import counting_from, named
 from bench.bootstrap import estimate, mean
 from bench.errors import BenchError
 from bench.records import Estimate
@@ -50,20 +53,41 @@ def per_query(
         further: names of additional measures, such as `AP` or `R@100`.
 
     Raises:
-        BenchError: a name is not that of a measure, or the program that computes a measure fails.
+        BenchError: a name is not that of a measure, or a further measure cannot be computed.
     """
-    measures = list(dict.fromkeys([*STANDARD, *(_named(name) for name in further)]))
-    measures = [_counting_from(relevance_level, measure) for measure in measures]
-    values: PerQuery = {str(measure): dict.fromkeys(qrels, 0.0) for measure in measures}
-    run = {query_id: _falling_scores(ranking) for query_id, ranking in rankings.items() if query_id in qrels}
+    standard = [counting_from(relevance_level, measure) for measure in STANDARD]
+    own = dict.fromkeys(named(name, relevance_level) for name in further)
+    # A query without candidates scores 0, and some of the library's programs divide by the number of its documents.
+    run = {
+        query_id: _falling_scores(ranking) for query_id, ranking in rankings.items() if ranking and query_id in qrels
+    }
     # Below 0 is not relevant for trec_eval too, which in its present build crashes where all of a query's grades are.
     judged = {query_id: {i: max(grade, 0) for i, grade in grades.items()} for query_id, grades in qrels.items()}
+    values = _computed(standard, judged, run)
+    for measure in own:
+        if str(measure) not in values:
+            values |= _computed_further(measure, judged, run)
+    return values
+
+
+def _computed(measures: Sequence[Any], qrels: dict[str, dict[str, int]], run: dict[str, dict[str, float]]) -> PerQuery:
+    values: PerQuery = {str(measure): dict.fromkeys(qrels, 0.0) for measure in measures}
+    for metric in ir_measures.iter_calc(measures, qrels, run):
+        values[str(metric.measure)][metric.query_id] = float(metric.value)
+    return values
+
+
+def _computed_further(measure: Any, qrels: dict[str, dict[str, int]], run: dict[str, dict[str, float]]) -> PerQuery:
+    """Return one measure's values; BenchError if the library or a program that it runs fails or returns nonsense."""
     try:
-        for metric in ir_measures.iter_calc(measures, judged, run):
-            values[str(metric.measure)][metric.query_id] = float(metric.value)
+        values = _computed([measure], qrels, run)
     except (subprocess.SubprocessError, OSError) as error:  # some measures run a program, such as ERR a Perl script
-        names = ", ".join(further)
-        raise BenchError(f"one of the further measures ({names}) runs a program that failed here: {error}") from error
+        raise BenchError(f"one of the further measures ({measure}) runs a program that failed here: {error}") from error
+    except (ArithmeticError, AssertionError, LookupError, TypeError, ValueError) as error:
+        raise BenchError(f"the library that computes {measure} failed: {type(error).__name__}: {error}") from error
+    by_query = values[str(measure)]
+    if by_query.keys() != qrels.keys() or not all(math.isfinite(value) for value in by_query.values()):
+        raise BenchError(f"the library that computes {measure} returned no finite number for each of the queries")
     return values
 
 
@@ -78,26 +102,7 @@ def means(values: PerQuery, seed: int = 0) -> dict[str, Estimate]:
 def check(names: Sequence[str]) -> None:
     """Raise BenchError if one of `names` is not a measure or cannot be computed here."""
     for name in names:
-        _named(name)
-
-
-def _named(name: str) -> Any:
-    try:
-        measure = ir_measures.parse_measure(name)
-    except (NameError, ValueError) as error:
-        raise BenchError(f"unknown measure {name!r}: use a name such as AP, P@5 or R@100") from error
-    try:
-        computable = ir_measures.DefaultPipeline.supports(measure)
-    except AssertionError:  # raised by the library if a parameter is missing
-        computable = False
-    if not computable:
-        raise BenchError(f"the measure {name!r} needs a parameter or a library that is missing; an example is P@5")
-    return measure
-
-
-def _counting_from(relevance_level: int, measure: Any) -> Any:
-    """Return the measure with its relevance level, unless it has none or the level is the default of 1."""
-    return measure(rel=relevance_level) if relevance_level != 1 and "rel" in measure.SUPPORTED_PARAMS else measure
+        named(name)
 
 
 def _falling_scores(ranking: Sequence[str]) -> dict[str, float]:

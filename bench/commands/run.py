@@ -5,10 +5,11 @@ from pathlib import Path
 
 import click
 
-from bench.accuracy import measures, paired
+from bench.accuracy import paired
 from bench.accuracy.measures import PRIMARY
 from bench.accuracy.stage import AccuracySettings, accuracy_folder, measure_accuracy
 from bench.accuracy.tables import accuracy_heading, accuracy_table, paired_line
+from bench.accuracy.trial import check_measures, check_measures_on
 from bench.candidates.frozen import DEPTH, Choice, load_or_freeze
 from bench.commands.flags import DATA, MODEL, RESULTS, RUN_FILE, SEED, SPLIT, TIMEOUT, URL, parse_contestants
 from bench.contestants.contestant import FORM, Contestant
@@ -54,7 +55,8 @@ from bench.wording import counted
     "further",
     multiple=True,
     metavar="NAME",
-    help="Additional measure in ir_measures notation, such as AP or R@100; may be repeated.",
+    help="Additional measure in ir_measures notation, such as AP or R@100; tried before the first request; may be "
+    "repeated.",
 )
 def run_command(
     specs: tuple[str, ...],
@@ -77,7 +79,7 @@ def run_command(
     the same command again to request only what is missing. A failed query scores 0, is reported, sets the exit code to
     1, and is retried by the next run. API keys are read from the environment, such as COHERE_API_KEY.
     """
-    measures.check(further)
+    check_measures(further)
     environment = Settings.from_environment()
     contestants = parse_contestants(specs, url, model, environment)
     folders = datasets.find_each(names, environment.data_root)
@@ -108,6 +110,7 @@ def _measure(
     """Measure all contestants on one dataset; one that cannot be measured is added to `problems`."""
     folder = accuracy_folder(results, dataset)
     candidates = load_or_freeze(dataset, choice, folder)
+    check_measures_on(dataset, candidates.lists, settings.measures)
     records = []
     for contestant in contestants:
         try:

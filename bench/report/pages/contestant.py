@@ -7,7 +7,7 @@ from typing import Any
 from bench.accuracy.measures import PRIMARY
 from bench.arena.records import PairTally, Standing
 from bench.published.published import PublishedRecord
-from bench.records import AccuracyRecord, Provenance
+from bench.records import AccuracyRecord, Estimate, Provenance
 from bench.report.charts import Chart, Dot, Series, dots, ecdf, histogram
 from bench.report.collect import Collected, LatencyProfile
 from bench.report.pages.latency import point_cells, point_columns
@@ -162,10 +162,10 @@ def pair_file(one: str, other: str) -> str:
 def _accuracy_table(records: Mapping[str, AccuracyRecord]) -> Table | None:
     if not records:
         return None
-    names = list(dict.fromkeys(_plain(name) for record in records.values() for name in record.measures))
+    names = list(dict.fromkeys(name for record in records.values() for name in _by_plain_name(record)))
     rows = []
     for dataset, record in records.items():
-        by_plain = {_plain(name): of for name, of in record.measures.items()}
+        by_plain = _by_plain_name(record)
         cells = [
             words(dataset),
             figure(record.queries, whole),
@@ -188,9 +188,13 @@ def _accuracy_table(records: Mapping[str, AccuracyRecord]) -> Table | None:
     return Table("accuracy", "Accuracy by dataset, with 95 % intervals over queries", columns, rows)
 
 
-def _plain(name: str) -> str:
-    """Drop the relevance level, so that `R(rel=2)@10` and `R@10` share a column: the methods page shows the level."""
-    return name.replace("(rel=2)", "")
+def _by_plain_name(record: AccuracyRecord) -> dict[str, Estimate]:
+    """Drop the relevance level, so that `R(rel=2)@10` and `R@10` share a column: the methods page shows the level.
+
+    A record that has both keeps both names.
+    """
+    plain = {name: name.replace("(rel=2)", "") for name in record.measures}
+    return {name if plain[name] in record.measures else plain[name]: of for name, of in record.measures.items()}
 
 
 def _latency_table(profiles: list[LatencyProfile]) -> Table:
