@@ -18,6 +18,7 @@ from bench.candidates import trec_run
 from bench.candidates.dense import rank
 from bench.candidates.embeddings import EmbeddingsModel, embed
 from bench.data.datasets import Dataset
+from bench.data.files import what_lies_at
 from bench.records import CandidatesNote
 from bench.wording import counted
 
@@ -78,7 +79,8 @@ def check_shipped_run(dataset: Dataset, depth: int) -> str | None:
     """Return a remark about the dataset's own run file, if there is one to make; DataError if the file is damaged."""
     file = shipped_run(dataset)
     if file is None:
-        return None
+        expected = dataset.folder / SHIPPED_RUN
+        return what_lies_at([expected], expected).removeprefix("; ") or None
     run = trec_run.read(file, dataset)
     trec_run.best(run, dataset, depth)
     count = trec_run.contradictions(run)

@@ -193,7 +193,7 @@ def _qrels(files: list[Path], queries: dict[str, str], findings: Findings) -> Qr
         if judged.setdefault(row.document_id, row.grade) != row.grade:
             judged_twice = f"{row.document_id!r} has two different judgements for the query {row.query_id!r}"
             findings.add(Kind.JUDGED_DIFFERENTLY, f"{row.location}: {judged_twice}")
-    _count(findings, Kind.JUDGED_AGAIN, repeated, "they count once")
+    _count(findings, Kind.JUDGED_AGAIN, repeated, "counted once")
     if not qrels and damage == findings.damage:
         findings.add(Kind.EMPTY_FILE, f"{files[0]} contains no judgements")
     return qrels
@@ -210,9 +210,7 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
     _count(findings, Kind.EMPTY_DOCUMENT, sum(not text for text in documents.values()), "no reranker can judge them")
     _remark_twins(documents, findings)
     own = sum(judged.get(query_id, 0) > 0 for query_id, judged in qrels.items())
-    _count(
-        findings, Kind.OWN_ID, own, "they stay among the candidates, as other documents with their query's id do not"
-    )
+    _count(findings, Kind.OWN_ID, own, "kept among the candidates, unlike others with their query's id")
     entry = catalogue.find(name)
     if entry and entry.doubt:
         findings.add(Kind.LABELS, entry.doubt)
@@ -223,7 +221,7 @@ def _remark_twins(documents: dict[str, str], findings: Findings) -> None:
     twins = [(i, first[text]) for i, text in documents.items() if text and first.setdefault(text, i) != i]
     if twins:
         one, other = twins[0]
-        consequence = f"a reranker cannot tell them apart, such as {one!r} and {other!r}"
+        consequence = f"no reranker can tell {one!r} from {other!r}"
         _count(findings, Kind.IDENTICAL_DOCUMENT, len(twins), consequence)
 
 

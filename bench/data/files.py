@@ -46,7 +46,7 @@ def locate(folder: Path, split: str) -> Files:
     if not qrels:
         splits = ", ".join(_splits(folder)) or "none"
         expected = folder / "qrels" / f"{split}.tsv"
-        hint = _hint(_qrels_elsewhere(folder, split), expected)
+        hint = what_lies_at(_qrels_elsewhere(folder, split), expected)
         choose = " (choose one with --split)" if splits != "none" else ""
         raise DataError(f"{expected} does not exist; available splits: {splits}{choose}{hint}")
     parts = {kind: _texts(folder, kind, split) for kind in ("corpus", "queries")}
@@ -86,10 +86,10 @@ def _qrels_elsewhere(folder: Path, split: str) -> list[Path]:
 
 
 def _texts_hint(folder: Path, kind: str) -> str:
-    return "".join(_hint([path], path) for path in (folder / f"{kind}.jsonl", folder / f"{kind}.parquet"))
+    return "".join(what_lies_at([path], path) for path in (folder / f"{kind}.jsonl", folder / f"{kind}.parquet"))
 
 
-def _hint(paths: Iterable[Path], expected: Path) -> str:
+def what_lies_at(paths: Iterable[Path], expected: Path) -> str:
     """Return what lies at one of the paths, or compressed beside it, as the end of a message; empty if nothing does."""
     for path in paths:
         elsewhere = "" if path == expected else f"the judgements are expected in {expected}, tab-separated"

@@ -5,6 +5,7 @@ import codecs
 import gzip
 import lzma
 import math
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -173,7 +174,7 @@ def test_a_file_in_another_form_is_one_finding(
     result = _check(folder)
     assert result.exit_code == 1
     assert result.stdout.count("ERROR") == 1
-    assert f"1 files that are not UTF-8 text, first: {folder / part} {words}" in result.stdout
+    assert f", first: {folder / part} {words}" in result.stdout
     with pytest.raises(DataError, match=words):
         datasets.load(folder)
 
@@ -234,11 +235,11 @@ def test_remarks_are_told_and_change_no_result(beir: WriteBeir) -> None:
     result = _check(folder)
     assert result.exit_code == 0, result.stderr
     for remark in (
-        "1 documents with the text of an earlier one: a reranker cannot tell them apart, such as 'q1' and 'd1'",
-        "1 judgements that repeat an earlier one: they count once",
-        "1 relevant documents with the id of their query: they stay among the candidates",
+        r"1 documents? with the text of an earlier one: no reranker can tell 'q1' from 'd1'",
+        r"1 judgements? that repeats? an earlier one: counted once",
+        r"1 relevant documents? with the id of (their|its) query: kept among the candidates",
     ):
-        assert f"  note: {remark}" in result.stdout
+        assert re.search(rf"  note: {remark}", result.stdout)
     assert "no problems found" not in result.stdout
     assert datasets.load(folder).note().doubts == []
 
@@ -251,6 +252,8 @@ def test_the_check_reads_the_datasets_own_run_too(beir: WriteBeir) -> None:
     run.write_text("q1 Q0 d1 1 0.5 x\nq1 Q0 d2 2 0.9 x\nq2 Q0 d2 1 0.9 x\nq2 Q0 d1 2 0.9 x\n", encoding="utf-8")
     told = "the ranks contradict the scores of 1 of 2 queries: the scores decide"
     assert f"  note: in runs/BM25.trec {told}" in _check(folder).stdout
+    compressed = run.rename(run.with_name("BM25.trec.gz"))
+    assert f"  note: there is {compressed}: decompress it" in _check(folder).stdout
     run.write_text("q1 Q0 d1 1 nan x\n", encoding="utf-8")
     result = _check(folder)
     assert result.exit_code == 1
