@@ -20,7 +20,6 @@ from bench.candidates.embeddings import EmbeddingsModel, embed
 from bench.data.datasets import Dataset
 from bench.data.files import what_lies_at
 from bench.records import CandidatesNote
-from bench.wording import counted
 
 SHIPPED_RUN = Path("runs") / "BM25.trec"
 K1, B = 0.9, 0.4

@@ -207,7 +207,12 @@ def _doubt(name: str, files: Files, qrels: Qrels, documents: dict[str, str], fin
     """Add findings about the judgements and the texts, and the catalogue's doubts about the labels."""
     if documents:
         _doubt_judgements(files, qrels, documents, findings)
-    _count(findings, Kind.EMPTY_DOCUMENT, sum(not text for text in documents.values()), "no reranker can judge them")
+    _count(
+        findings,
+        Kind.EMPTY_DOCUMENT,
+        sum(not text for text in documents.values()),
+        "no reranker can judge an empty text",
+    )
     _remark_twins(documents, findings)
     own = sum(judged.get(query_id, 0) > 0 for query_id, judged in qrels.items())
     _count(findings, Kind.OWN_ID, own, "kept among the candidates, unlike others with their query's id")
