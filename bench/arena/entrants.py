@@ -3,11 +3,12 @@
 Reads `accuracy/<dataset>/<contestant>.jsonl` and the dataset's texts and judgements. A dataset is identified by its
 folder's name, so that two splits of one dataset (`toy` and `toy-dev`) are kept apart. All contestants of a dataset must
 have ranked the same candidates of the same dataset, and its texts must be unchanged; otherwise the error names the
-files.
+files. What cannot be used is raised, or left out if the caller collects what is left out.
 """
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import msgspec
 from bench.accuracy import rankings
 from bench.data.datasets import Dataset
 from bench.errors import DataError
+from bench.left_out import LeftOut
 from bench.records import DatasetNote
 
 RankedLists = dict[str, tuple[str, ...] | None]
@@ -45,7 +47,11 @@ class Entrants:
 
 
 def read_entrants(
-    results: Path, load: LoadDataset, datasets: Collection[str] = (), contestants: Collection[str] = ()
+    results: Path,
+    load: LoadDataset,
+    datasets: Collection[str] = (),
+    contestants: Collection[str] = (),
+    left_out: LeftOut | None = None,
 ) -> dict[str, Entrants]:
     """Return the entrants by dataset folder, for datasets with at least two contestants.
 
@@ -54,24 +60,46 @@ def read_entrants(
         load: loads the dataset that a note describes.
         datasets: the datasets to use; all if empty.
         contestants: the contestants to use; all if empty.
+        left_out: gets each run and dataset that cannot be used.
+
+    Raises:
+        DataError: a name is unknown, or nothing can be used; without `left_out` also if a run or dataset cannot be.
     """
     root = results / "accuracy"
     folders = sorted(folder for folder in root.glob("*") if folder.is_dir())
     _check_names("dataset", datasets, {folder.name for folder in folders}, root)
-    runs = [
-        read_run(file)
-        for folder in folders
-        if not datasets or folder.name in datasets
-        for file in sorted(folder.glob("*.jsonl"))
-    ]
-    _check_names("contestant", contestants, {run.contestant for run in runs}, root)
+    runs = _runs([folder for folder in folders if not datasets or folder.name in datasets], left_out)
+    found = {run.contestant for run in runs}
+    if left_out and not found.issuperset(contestants):
+        left_out.raise_first()  # it may be the run of the contestant that was asked for
+    _check_names("contestant", contestants, found, root)
+    entrants = _by_dataset([run for run in runs if not contestants or run.contestant in contestants], load, left_out)
+    if not entrants:
+        if left_out:
+            left_out.raise_first()
+        raise DataError(f"{root} contains no dataset ranked by two contestants; run `rerank-bench run` first")
+    return entrants
+
+
+def _runs(folders: Iterable[Path], left_out: LeftOut | None) -> list[ContestantRun]:
+    runs: list[ContestantRun] = []
+    for folder in folders:
+        for file in sorted(folder.glob("*.jsonl")):
+            with left_out or nullcontext():
+                runs.append(read_run(file))
+    return runs
+
+
+def _by_dataset(runs: Iterable[ContestantRun], load: LoadDataset, left_out: LeftOut | None) -> dict[str, Entrants]:
+    """Return the entrants of every dataset that at least two contestants ranked."""
     by_dataset: dict[str, dict[str, ContestantRun]] = {}
     for run in runs:
-        if not contestants or run.contestant in contestants:
-            by_dataset.setdefault(run.file.parent.name, {})[run.contestant] = run
-    entrants = {name: _entrants(ranked, load) for name, ranked in by_dataset.items() if len(ranked) > 1}
-    if not entrants:
-        raise DataError(f"{root} contains no dataset ranked by two contestants; run `rerank-bench run` first")
+        by_dataset.setdefault(run.file.parent.name, {})[run.contestant] = run
+    entrants: dict[str, Entrants] = {}
+    for name, ranked in by_dataset.items():
+        if len(ranked) > 1:
+            with left_out or nullcontext():
+                entrants[name] = _entrants(ranked, load)
     return entrants
 
 

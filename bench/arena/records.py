@@ -2,7 +2,7 @@
 
 Ballots are the raw results, one JSON line each in the append-only `arena/<judge>.jsonl`; the ArenaRecord in
 `arena/<judge>.json` can be computed from them again. A match is between two contestants, `a` before `b` by name, on one
-query. Ratings and win rates have an interval over queries.
+query. Ratings and win rates have an interval over queries. `record_reader.py` reads older formats.
 """
 
 from typing import Any, Literal
@@ -78,8 +78,8 @@ class Standing(msgspec.Struct, frozen=True):
     wins: int
     losses: int
     ties: int
-    win_rate: Estimate
-    """Wins divided by all matches, a tie is not a win: the public leaderboard's definition."""
+    win_rate_tie_half: Estimate | None = None
+    """Wins plus half the ties, divided by all matches; None in a record of format 1, whose ties counted as losses."""
 
 
 class PairTally(msgspec.Struct, frozen=True):
@@ -93,18 +93,28 @@ class PairTally(msgspec.Struct, frozen=True):
 
 
 class Standings(msgspec.Struct, frozen=True):
-    """The standings, best rating first, on one dataset or on all."""
+    """The standings, best rating first, on one dataset or on all; `tables` are what may be shown as one scale each."""
 
     matches: int
     queries: int
     standings: list[Standing]
+    """Empty if there are several groups: then `apart` has the ratings."""
     pairs: list[PairTally]
     groups: list[list[str]]
-    """Groups of contestants that met, directly or through others. Ratings can be compared only within a group."""
+    """The contestants of each group (`groups.py`). Ratings can be compared only within a group."""
     prior_pairs: int
     """Pairs of which each side was given half a win, because otherwise a rating would be infinite."""
     resamples_with_prior: int
     """Bootstrap resamples that needed the same for any pair."""
+    apart: list["Standings"] = []
+    """If there are several groups: the standings of each, in the order of `groups`."""
+    datasets: list[str] = []
+    """The datasets of the matches."""
+
+    @property
+    def tables(self) -> list["Standings"]:
+        """The standings, one per group."""
+        return self.apart or [self]
 
 
 class PositionBias(msgspec.Struct, frozen=True):
@@ -155,4 +165,6 @@ class ArenaRecord(msgspec.Struct, frozen=True, tag_field="record", tag="arena"):
     cost: Cost
     errors: dict[str, int]
     """The reasons why answers were unreadable, with counts."""
-    format: int = 1
+    left_out: list[str] = []
+    """Files and datasets that could not be used, one sentence each."""
+    format: int = 2

@@ -50,7 +50,7 @@ class _Drawn:
 
 
 def standings(outcomes: Sequence[Outcome], seed: int, resamples: int = RESAMPLES) -> Standings:
-    """Compute the standings from one or more outcomes; their order affects only sequential Elo."""
+    """Compute the standings of one group (`groups.py`) from its outcomes; their order affects only sequential Elo."""
     counts = _win_counts(outcomes)
     wins, ties = counts.wins.sum(axis=0), counts.ties.sum(axis=0)
     points = wins + ties / 2.0
@@ -69,7 +69,7 @@ def standings(outcomes: Sequence[Outcome], seed: int, resamples: int = RESAMPLES
             wins=int(wins[i].sum()),
             losses=int(wins[:, i].sum()),
             ties=int(ties[i].sum()),
-            win_rate=win_rate[i],
+            win_rate_tie_half=win_rate[i],
         )
         for i, name in enumerate(counts.names)
     ]
@@ -81,6 +81,23 @@ def standings(outcomes: Sequence[Outcome], seed: int, resamples: int = RESAMPLES
         groups=_groups(counts.names, points),
         prior_pairs=int(ratings.unbounded(points).sum()) // 2,
         resamples_with_prior=drawn.with_prior,
+        datasets=sorted({key[0] for key, _ in outcomes}),
+    )
+
+
+def standings_apart(outcomes: Sequence[Outcome], tables: Sequence[Standings]) -> Standings:
+    """Combine the standings of several groups: each keeps its own ratings, and only counts are taken of all."""
+    counts = _win_counts(outcomes)
+    return Standings(
+        matches=len(outcomes),
+        queries=len(counts.wins),
+        standings=[],
+        pairs=_pairs(counts.names, counts.wins.sum(axis=0), counts.ties.sum(axis=0)),
+        groups=[sorted(at.contestant for at in table.standings) for table in tables],
+        prior_pairs=sum(table.prior_pairs for table in tables),
+        resamples_with_prior=sum(table.resamples_with_prior for table in tables),
+        apart=list(tables),
+        datasets=sorted({key[0] for key, _ in outcomes}),
     )
 
 
@@ -119,9 +136,9 @@ def _draw(counts: _WinCounts, whole: NDArray[np.bool_], seed: int, resamples: in
 
 
 def _win_rates(wins: Array, ties: Array) -> Array:
-    """Return wins divided by matches; NaN for a contestant without a match."""
+    """Return wins plus half the ties, divided by matches; NaN for a contestant without a match."""
     matches = (wins + wins.swapaxes(-1, -2) + ties).sum(axis=-1)
-    won = wins.sum(axis=-1)
+    won = (wins + ties / 2.0).sum(axis=-1)
     return np.asarray(np.divide(won, matches, out=np.full_like(won, np.nan), where=matches > 0), dtype=np.float64)
 
 

@@ -1,13 +1,18 @@
 """The arena's text tables: ratings with intervals, wins and losses, the pairwise matrix, and notes on reliability.
 
-Formats a record and computes nothing. Published figures have a column of their own, with their label.
+Formats a record and computes nothing. Groups of contestants that never met on the same queries have a table each.
+Published figures have a column of their own, with their label, if a contestant of the table has one.
 """
+
+from collections.abc import Iterator
 
 from bench.arena.records import ArenaRecord, PairTally, Standings
 from bench.published.published import PublishedRecord
-from bench.published.table import published_figure
+from bench.published.table import published_figure, unmatched_sentence
 from bench.tables import ABSENT, cell, text_table
 from bench.wording import counted
+
+TIE_HALF_HEAD = "win rate, tie = 1/2 [95 %]"
 
 
 def arena_table(record: ArenaRecord, published: PublishedRecord | None = None) -> str:
@@ -15,11 +20,11 @@ def arena_table(record: ArenaRecord, published: PublishedRecord | None = None) -
     blocks = [
         _judge_lines(record),
         _dataset_lines(record),
-        _standings_lines("overall", record.overall, published),
-        _matrix_lines(record.overall),
+        *_blocks("overall", record.overall, published, with_matrix=True),
     ]
     if len(record.by_dataset) > 1:
-        blocks += [_standings_lines(name, standings, None) for name, standings in record.by_dataset.items()]
+        for name, of_dataset in record.by_dataset.items():
+            blocks += _blocks(name, of_dataset, None, with_matrix=False)
     return "\n".join(line for block in [*blocks, _belief_lines(record)] for line in block)
 
 
@@ -40,6 +45,7 @@ def _judge_lines(record: ArenaRecord) -> list[str]:
         f"({pairings.by_rule} of them by rule: a failed query loses; two failed queries or identical lists tie)",
         *([f"  left out: {', '.join(left_out)}"] if left_out else []),
         *(f"  {counted(count, 'time')}: {why}" for why, count in _most(record.errors)),
+        *(f"  left out: {why}" for why in record.left_out),
     ]
 
 
@@ -53,8 +59,29 @@ def _dataset_lines(record: ArenaRecord) -> list[str]:
     return lines
 
 
+def _blocks(
+    title: str, whole: Standings, published: PublishedRecord | None, *, with_matrix: bool
+) -> Iterator[list[str]]:
+    """Format one table, or one per group after a sentence that says why there are several."""
+    if whole.apart:
+        yield [f"{title}: {apart_sentence(len(whole.apart))}"]
+    for number, table in enumerate(whole.tables, start=1):
+        name = f"group {number}, rated on {', '.join(table.datasets)}" if whole.apart else title
+        yield _standings_lines(name, table, published)
+        if with_matrix:
+            yield _matrix_lines(table)
+
+
+def apart_sentence(groups: int) -> str:
+    """Return why there are several tables."""
+    return (
+        f"these contestants did not all meet on the same queries, so they are rated in {groups} groups; "
+        "a rating can be compared only with those of its own group"
+    )
+
+
 def _standings_lines(title: str, standings: Standings, published: PublishedRecord | None) -> list[str]:
-    head = ["", "contestant", "rating [95 %]", "wins", "losses", "ties", "win rate [95 %]", "sequential Elo"]
+    head = ["", "contestant", "rating [95 %]", "wins", "losses", "ties", TIE_HALF_HEAD, "sequential Elo"]
     rows = [
         [
             str(rank),
@@ -63,19 +90,14 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
             str(of.wins),
             str(of.losses),
             str(of.ties),
-            cell(of.win_rate, 3),
+            cell(of.win_rate_tie_half, 3),
             f"{of.sequential_elo:.0f}",
         ]
         for rank, of in enumerate(standings.standings, start=1)
     ]
     notes = _notes(standings)
     if published:
-        head.append("published Elo")
-        for row in rows:
-            figure = published_figure(published, row[1], "elo")
-            row.append(ABSENT if figure is None else f"{figure:.0f}")
-        labels = sorted({f"{each.label} ({each.source}, {each.date})" for each in published.sources if _has_elo(each)})
-        notes += [f"  published Elo: {label}" for label in labels]
+        notes += _add_published_elo(published, head, rows)
     return [
         f"{title}: {counted(standings.matches, 'match')} over {counted(standings.queries, 'query')}; Bradley-Terry "
         f"on the Elo scale, mean "
@@ -85,8 +107,17 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
     ]
 
 
-def _has_elo(source: object) -> bool:
-    return any("elo" in entry.overall for entry in getattr(source, "contestants", []))
+def _add_published_elo(published: PublishedRecord, head: list[str], rows: list[list[str]]) -> list[str]:
+    """Add the column if one of the contestants has a published Elo; return the notes on it."""
+    sources = [source for source in published.sources if any("elo" in entry.overall for entry in source.contestants)]
+    figures = [published_figure(published, row[1], "elo") for row in rows]
+    if all(figure is None for figure in figures):
+        why = unmatched_sentence(published, [row[1] for row in rows])
+        return [f"  published Elo: none, because {why}"] if why else []
+    head.append("published Elo")
+    for row, figure in zip(rows, figures, strict=True):
+        row.append(ABSENT if figure is None else f"{figure:.0f}")
+    return [f"  published Elo: {source.label} ({source.source}, {source.date})" for source in sources]
 
 
 def _notes(standings: Standings) -> list[str]:
@@ -96,9 +127,6 @@ def _notes(standings: Standings) -> list[str]:
             f"  note: {counted(standings.prior_pairs, 'pair')} without a finite rating difference (one side won every "
             "match), so each side was given half a win"
         )
-    if len(standings.groups) > 1:
-        groups = "; ".join(", ".join(group) for group in standings.groups)
-        notes.append(f"  note: these groups never met, so ratings can be compared only within a group: {groups}")
     return notes
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from bench.arena.agreement import agreement, combined, position_bias
 from bench.arena.entrants import Entrants
+from bench.arena.groups import Names, QueryKey, contestants_by_query, rating_groups
 from bench.arena.judges.judge import Judge
 from bench.arena.ledger import BallotLedger
 from bench.arena.matches import Match, MatchKey, draw
-from bench.arena.records import ArenaRecord, Ballot, Cost, Pairings, Side
-from bench.arena.standings import Outcome, standings
+from bench.arena.records import ArenaRecord, Ballot, Cost, Pairings, Side, Standings
+from bench.arena.standings import Outcome, standings, standings_apart
 from bench.bootstrap import RESAMPLES
 from bench.errors import DataError
 from bench.records import Provenance
@@ -94,6 +95,7 @@ def record(
     tallied: Tally,
     others: Mapping[str, Sequence[Ballot]],
     seed: int,
+    left_out: Sequence[str] = (),
 ) -> ArenaRecord:
     """Make the record of the tallied verdicts.
 
@@ -106,6 +108,7 @@ def record(
         tallied: the verdicts on the matches.
         others: ballots of other judges by name, for the agreement.
         seed: random seed of the sample and the bootstrap.
+        left_out: files and datasets that could not be used, one sentence each.
     """
     if not tallied.outcomes:
         raise DataError(f"no verdict on any of {counted(len(matches), 'match')} yet, so there is nothing to rate")
@@ -113,6 +116,7 @@ def record(
     outcomes = sorted(tallied.outcomes, key=lambda outcome: draw(seed, outcome.key))
     datasets = sorted({outcome.key[0] for outcome in outcomes})
     rankings = {match.key: match.rankings for match in matches}
+    given = contestants_by_query(entrants)
     return ArenaRecord(
         provenance=provenance,
         judge=judge.note,
@@ -121,9 +125,10 @@ def record(
         datasets={name: of_dataset.dataset.note() for name, of_dataset in entrants.items()},
         candidates={name: of_dataset.candidates_sha256 for name, of_dataset in entrants.items()},
         pairings=_pairings(matches, possible, tallied),
-        overall=standings(outcomes, seed),
+        overall=_standings(outcomes, given, seed),
         by_dataset={
-            name: standings([outcome for outcome in outcomes if outcome.key[0] == name], seed) for name in datasets
+            name: _standings([outcome for outcome in outcomes if outcome.key[0] == name], given, seed)
+            for name in datasets
         },
         position_bias=None if judge.note.kind == "qrels" else position_bias(tallied.ballots, seed),
         agreement=[
@@ -131,7 +136,14 @@ def record(
         ],
         cost=tallied.cost,
         errors=dict(sorted(tallied.errors.items())),
+        left_out=list(left_out),
     )
+
+
+def _standings(outcomes: Sequence[Outcome], given: Mapping[QueryKey, Names], seed: int) -> Standings:
+    """Rate the contestants on one scale if they met on the same queries, otherwise each group on its own."""
+    tables = [standings(group.outcomes, seed) for group in rating_groups(outcomes, given)]
+    return tables[0] if len(tables) == 1 else standings_apart(outcomes, tables)
 
 
 def _pairings(matches: Sequence[Match], possible: int, tallied: Tally) -> Pairings:

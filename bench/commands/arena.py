@@ -27,7 +27,9 @@ from bench.contestants.contestant import file_name
 from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError
+from bench.left_out import LeftOut
 from bench.published import published
+from bench.published.published import PublishedRecord
 from bench.records import DatasetNote
 from bench.settings import Settings
 from bench.storage import write_json
@@ -148,10 +150,14 @@ def arena_command(
     Every pair of contestants that ranked a dataset meets on every query. The `qrels` judge compares nDCG@10 and needs
     no network. The `llm` judge shows both lists to a chat model, in both orders; its API key is read from JUDGE_API_KEY
     (OPENAI_API_KEY is sent to api.openai.com only). The `human` judge opens a page that shows two lists without names.
-    Every verdict is saved at once: run the same command again to resume, and nothing is judged twice.
+    Every verdict is saved at once: run the same command again to resume, and nothing is judged twice. Contestants that
+    never met on the same queries are rated in groups, each with a table of its own. A damaged file is named and left
+    out, and the exit code is then 1.
     """
     settings = Settings.from_environment()
-    entrants = read_entrants(results, _loader(data, settings.data_root), only_datasets, only_contestants)
+    left_out = LeftOut()
+    load = _loader(data, settings.data_root)
+    entrants = read_entrants(results, load, only_datasets, only_contestants, left_out)
     flags = JudgeFlags(
         kind, judge_url, judge_model, _fields(judge_fields), Prices(usd_per_m_in, usd_per_m_out), budget_usd,
         budget_calls, concurrency, timeout_s, top, characters, voter, port,
@@ -166,14 +172,18 @@ def arena_command(
     with BallotLedger(file) as ledger:
         stopped = _play(judge, drawn, ledger)
         tallied = tournament.tally(judge, drawn, ledger)
-    others = _others(file)
+    others = _others(file, left_out)
     if tallied.outcomes or not stopped:
-        record = tournament.record(gathered, judge, entrants, drawn, len(possible), tallied, others, seed)
+        record = tournament.record(
+            gathered, judge, entrants, drawn, len(possible), tallied, others, seed, left_out.sentences
+        )
         write_json(record, file.with_suffix(".json"))
-        click.echo(arena_table(record, published.load(results)))
+        click.echo(arena_table(record, _published(results, left_out)))
         click.echo(f"record: {file.with_suffix('.json')}", err=True)
     if stopped:
         raise stopped
+    if left_out.first:
+        raise BenchError("the arena was computed without the files that are named above as left out")
 
 
 def _loader(data: tuple[str, ...], root: Path | None) -> Callable[[DatasetNote], Dataset]:
@@ -238,9 +248,21 @@ def _play(judge: Judge, matches: list[Match], ledger: BallotLedger) -> BenchErro
     return None
 
 
-def _others(file: Path) -> dict[str, list[Ballot]]:
-    """Return the other judges' ballots by file name."""
-    return {other.stem: read_ballots(other) for other in sorted(file.parent.glob("*.jsonl")) if other != file}
+def _others(file: Path, left_out: LeftOut) -> dict[str, list[Ballot]]:
+    """Return the other judges' ballots by file name; unreadable files are left out."""
+    others = {}
+    for other in sorted(file.parent.glob("*.jsonl")):
+        if other != file:
+            with left_out:
+                others[other.stem] = read_ballots(other)
+    return others
+
+
+def _published(results: Path, left_out: LeftOut) -> PublishedRecord | None:
+    """Return the imported figures; None if there are none, or if they are left out because they are unreadable."""
+    with left_out:
+        return published.load(results)
+    return None
 
 
 def _check_same_judge(file: Path, judge: Judge) -> None:

@@ -125,10 +125,13 @@ def read(path: Path) -> Profile:
         note = msgspec.json.decode((table.schema.metadata or {})[NOTE], type=ProfileNote)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
-    except (OSError, pa.ArrowException, msgspec.MsgspecError, KeyError) as error:
+    except (OSError, pa.ArrowException, msgspec.MsgspecError, UnicodeError, KeyError) as error:
         raise DataError(f"{path} does not contain a latency profile: {error}") from error
     if note.format != FORMAT:
         raise DataError(f"{path} has format {note.format}, but this version reads format {FORMAT}: measure it again")
+    lacking = [field.name for field in SCHEMA if field not in list(table.schema)]
+    if lacking:
+        raise DataError(f"{path} does not contain a latency profile: it lacks the columns {', '.join(lacking)}")
     return Profile(note, table)
 
 

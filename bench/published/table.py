@@ -3,6 +3,8 @@
 A figure that was not published is a dash; nothing is converted, ranked or averaged.
 """
 
+from collections.abc import Iterable
+
 from bench.published.published import Figures, PublishedRecord, PublishedSource
 from bench.tables import ABSENT, text_table
 
@@ -13,14 +15,30 @@ def published_table(record: PublishedRecord) -> str:
 
 
 def published_figure(record: PublishedRecord | None, contestant: str, figure: str) -> float | None:
-    """Return an overall figure of the contestant with this name, or whose name ends with the published one."""
-    ours = contestant.lower()
+    """Return an overall figure that was published of the contestant."""
     for source in record.sources if record else []:
         for entry in source.contestants:
-            theirs = entry.contestant.lower()
-            if figure in entry.overall and (ours == theirs or ours.endswith(f"-{theirs}")):
+            if figure in entry.overall and is_of(entry.contestant, contestant):
                 return entry.overall[figure]
     return None
+
+
+def is_of(published: str, contestant: str) -> bool:
+    """Tell whether a published name is the contestant's: equal to it, or its end after a dash; case is ignored."""
+    ours, theirs = contestant.lower(), published.lower()
+    return ours == theirs or ours.endswith(f"-{theirs}")
+
+
+def unmatched_sentence(record: PublishedRecord | None, contestants: Iterable[str]) -> str | None:
+    """Return why no imported figure stands beside a contestant; None if one does, or if there are none."""
+    sources = record.sources if record else []
+    published = sorted({entry.contestant for source in sources for entry in source.contestants})
+    if not published or any(is_of(name, contestant) for name in published for contestant in contestants):
+        return None
+    return (
+        f"the imported figures are of {', '.join(published)}, and no contestant has such a name or one that ends with "
+        "it after a dash"
+    )
 
 
 def _block(source: PublishedSource) -> list[str]:

@@ -4,13 +4,14 @@ All are computed from records alone, with the bench's own seeded bootstrap, so t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 
 import numpy as np
 
 from bench.accuracy.measures import PRIMARY
 from bench.accuracy.paired import Paired, compare_values
+from bench.arena.records import ArenaRecord, Standings
 from bench.bootstrap import CHUNK, RESAMPLES
 from bench.latency.records import LatencySummary, Point
 from bench.records import AccuracyRecord, Estimate
@@ -51,6 +52,17 @@ def paired(a: AccuracyRecord, b: AccuracyRecord, name: str = PRIMARY) -> Paired 
         return None
     ours, theirs = ({query_id: of[query_id] for query_id in both} for of in (ours, theirs))
     return compare_values((a.contestant.name, b.contestant.name), name, ours, theirs, SEED)
+
+
+def rating_tables(arena: ArenaRecord) -> Iterator[tuple[str, str, Standings]]:
+    """Yield every table of an arena with its key and its name: overall and by dataset, one per rating group."""
+    for key, of in [("all", arena.overall), *arena.by_dataset.items()]:
+        for number, table in enumerate(of.tables, start=1):
+            if not of.apart:
+                yield key, key, table
+            else:
+                name = f"group {number}: {', '.join(table.datasets)}" if key == "all" else f"group {number} of {key}"
+                yield f"{key}/group-{number}", name, table
 
 
 def reference_point(collected: Collected) -> Point | None:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from bench.records import Estimate
 
 Print = Callable[[float], str]
+WIN_HEAD = "win % (tie = \N{VULGAR FRACTION ONE HALF})"
+WIN_MEANING = "Wins plus half the ties, divided by all matches."
+NO_WIN_RATE = "the record is of an older version, which counted ties otherwise: run rerank-bench arena again"
 ABSENT = "\N{EN DASH}"
 SPACE = "\N{NARROW NO-BREAK SPACE}"
 MINUS = "\N{MINUS SIGN}"
@@ -133,6 +136,8 @@ class Table:
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Row]
+    lead: str = ""
+    """A sentence below the caption."""
     notes: dict[str, str] = field(init=False)
     """Reason to letter, in the order of appearance."""
 

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.accuracy.measures import PRIMARY
-from bench.arena.records import PairTally, Standing
+from bench.arena.records import PairTally
 from bench.published.published import PublishedRecord
+from bench.published.table import is_of
 from bench.records import AccuracyRecord, Estimate, Provenance
+from bench.report import derive
 from bench.report.charts import Chart, Dot, Series, dots, ecdf, histogram
 from bench.report.collect import Collected, LatencyProfile
 from bench.report.pages.latency import point_cells, point_columns
-from bench.report.pages.leaderboard import in_order, standing_of
+from bench.report.pages.leaderboard import Placing, in_order, placings
 from bench.report.table import (
+    NO_WIN_RATE,
+    WIN_HEAD,
+    WIN_MEANING,
     Column,
     Row,
     Table,
@@ -45,17 +50,15 @@ class ContestantPage:
     """The contents of the page."""
 
     name: str
-    rank: int
-    of: int
+    lead: str
+    """The contestant's place in every table of the leaderboard."""
     facts: list[tuple[str, str]]
-    standing: Standing | None
     tables: list[Table]
     charts: list[Chart]
 
 
 def contestant_page(collected: Collected, name: str, colours: Mapping[str, int]) -> ContestantPage:
     """Return the page of one contestant."""
-    order = in_order(collected)
     tables = [
         _arena_table(collected, name),
         _meetings(collected, name),
@@ -65,10 +68,8 @@ def contestant_page(collected: Collected, name: str, colours: Mapping[str, int])
     ]
     return ContestantPage(
         name=name,
-        rank=order.index(name) + 1,
-        of=len(order),
+        lead=_lead(collected, name),
         facts=_facts(collected, name),
-        standing=standing_of(collected, name),
         tables=[table for table in tables if table is not None],
         charts=[
             *_elo_chart(collected, name, colours[name]),
@@ -76,6 +77,23 @@ def contestant_page(collected: Collected, name: str, colours: Mapping[str, int])
             *_ecdfs(collected.profiles_of(name)),
         ],
     )
+
+
+def _lead(collected: Collected, name: str) -> str:
+    placed, order = placings(collected, name), in_order(collected)
+    if collected.arena is None or not collected.arena.overall.apart:
+        place = f"Rank {order.index(name) + 1} of {len(order)}"
+        return f"{place}: {_score(placed[0])}." if placed else f"{place}."
+    groups = [
+        f"rank {at.rank} of {at.of} in the group that was rated on {', '.join(at.group.datasets)}: {_score(at)}"
+        for at in placed
+    ]
+    return f"{'; '.join(groups)[:1].upper()}{'; '.join(groups)[1:]}." if groups else "Not rated in the arena."
+
+
+def _score(at: Placing) -> str:
+    of = at.standing
+    return f"rating {of.rating.value:.0f}, {of.wins} won, {of.losses} lost, {of.ties} tied"
 
 
 def _facts(collected: Collected, name: str) -> list[tuple[str, str]]:
@@ -102,19 +120,19 @@ def _arena_table(collected: Collected, name: str) -> Table | None:
     """Return the contestant's standing under every judge, overall and by dataset."""
     rows = []
     for judge, arena in collected.arenas.items():
-        for dataset, standings in [("all", arena.overall), *arena.by_dataset.items()]:
-            for rank, at in enumerate(standings.standings, start=1):
+        for key, text, table in derive.rating_tables(arena):
+            for rank, at in enumerate(table.standings, start=1):
                 if at.contestant == name:
                     cells = [
                         words(judge),
-                        words(dataset),
+                        words(text),
                         figure(rank, whole),
                         estimated(at.rating, elo),
                         figure(at.sequential_elo, elo),
-                        estimated(at.win_rate, share),
+                        estimated(at.win_rate_tie_half, share, NO_WIN_RATE),
                         *(figure(count, whole) for count in (at.wins, at.losses, at.ties)),
                     ]
-                    rows.append(Row(f"{judge}/{dataset}", cells))
+                    rows.append(Row(f"{judge}/{key}", cells))
     if not rows:
         return None
     columns = [
@@ -123,7 +141,7 @@ def _arena_table(collected: Collected, name: str) -> Table | None:
         Column("rank", "#", "Rank by rating among the contestants rated there."),
         Column("elo", "Elo", "Bradley-Terry rating on the Elo scale, mean 1500, with its 95 % interval."),
         Column("sequential", "sequential Elo", "K = 32; depends on the order of the matches."),
-        Column("win_rate", "win %", "Wins divided by all matches; a tie is not a win."),
+        Column("win_rate", WIN_HEAD, WIN_MEANING),
         Column("wins", "W"),
         Column("losses", "L"),
         Column("ties", "T"),
@@ -139,13 +157,14 @@ def _meetings(collected: Collected, name: str) -> Table | None:
     for pair in collected.arena.overall.pairs:
         if name in (pair.a, pair.b):
             other, wins, losses = _seen_by(pair, name)
-            rate = wins / (wins + losses + pair.ties)
+            rate = (wins + pair.ties / 2) / (wins + losses + pair.ties)
             cells = [words(other, href=f"../compare/{pair_file(name, other)}")]
             cells += [figure(count, whole) for count in (wins, losses, pair.ties)]
             rows.append(Row(other, [*cells, figure(rate, share)]))
     columns = [
         Column("other", "against", is_text=True),
-        *(Column(key, head) for key, head in (("wins", "W"), ("losses", "L"), ("ties", "T"), ("win_rate", "win %"))),
+        *(Column(key, head) for key, head in (("wins", "W"), ("losses", "L"), ("ties", "T"))),
+        Column("win_rate", WIN_HEAD, WIN_MEANING),
     ]
     return Table("meetings", f"Against every other contestant, judge {collected.arena.judge.name}", columns, rows)
 
@@ -215,8 +234,7 @@ def _published_table(record: PublishedRecord | None, name: str) -> Table | None:
     rows = []
     for source in record.sources if record else []:
         for entry in source.contestants:
-            theirs = entry.contestant.lower()
-            if name.lower() == theirs or name.lower().endswith(f"-{theirs}"):
+            if is_of(entry.contestant, name):
                 for dataset, figures in [("overall", entry.overall), *entry.by_dataset.items()]:
                     for key, value in figures.items():
                         cells = [words(source.label), words(source.source), words(source.date), words(dataset)]
@@ -240,11 +258,10 @@ def _published(value: float) -> Any:
 def _elo_chart(collected: Collected, name: str, colour: int) -> list[Chart]:
     if collected.arena is None:
         return []
-    of = [("all", collected.arena.overall), *collected.arena.by_dataset.items()]
     rows = [
-        Dot(dataset, at.rating, colour)
-        for dataset, standings in of
-        for at in standings.standings
+        Dot(text, at.rating, colour)
+        for _, text, table in derive.rating_tables(collected.arena)
+        for at in table.standings
         if at.contestant == name
     ]
     return [dots("elo", "Elo by dataset, with 95 % intervals", rows, "Elo", reference=1500)] if rows else []

@@ -119,9 +119,9 @@ def _arena(collected: Collected, a: str, b: str) -> Table | None:
         return None
     rows = []
     for judge, arena in collected.arenas.items():
-        for dataset, standings in [("all", arena.overall), *arena.by_dataset.items()]:
-            cells = [words(judge), words(dataset), *_met(standings, a, b)]
-            rows.append(Row(f"{judge}/{dataset}", cells))
+        for key, of in [("all", arena.overall), *arena.by_dataset.items()]:
+            cells = [words(judge), words(key), *_matches(of, a, b), *_ratings(of, a, b)]
+            rows.append(Row(f"{judge}/{key}", cells))
     columns = [
         Column("judge", "judge", is_text=True),
         Column("dataset", "dataset", is_text=True),
@@ -134,15 +134,27 @@ def _arena(collected: Collected, a: str, b: str) -> Table | None:
     return Table("arena", "Matches in the arena", columns, rows)
 
 
-def _met(standings: Standings, a: str, b: str) -> list[Cell]:
-    rating = {at.contestant: at.rating for at in standings.standings}
-    ratings = [estimated(rating.get(name), elo, f"{name} did not take part") for name in (a, b)]
+def _matches(standings: Standings, a: str, b: str) -> list[Cell]:
+    """Return the wins of a, the wins of b and the ties."""
     for pair in standings.pairs:
         if (pair.a, pair.b) == (a, b):
-            return [*(figure(count, whole) for count in (pair.wins_a, pair.wins_b, pair.ties)), *ratings]
+            return [figure(count, whole) for count in (pair.wins_a, pair.wins_b, pair.ties)]
         if (pair.a, pair.b) == (b, a):
-            return [*(figure(count, whole) for count in (pair.wins_b, pair.wins_a, pair.ties)), *ratings]
-    return [missing("they did not play each other")] * 3 + ratings
+            return [figure(count, whole) for count in (pair.wins_b, pair.wins_a, pair.ties)]
+    return [missing("they did not play each other")] * 3
+
+
+def _ratings(standings: Standings, a: str, b: str) -> list[Cell]:
+    """Return both ratings from a table that has both; without one they stand on different scales."""
+    tables = [{at.contestant: at.rating for at in table.standings} for table in standings.tables]
+    shared = next((table for table in tables if a in table and b in table), None)
+    if shared:
+        return [estimated(shared[name], elo) for name in (a, b)]
+    absent = [name for name in (a, b) if not any(name in table for table in tables)]
+    if len(tables) == 1:
+        return [estimated(tables[0].get(name), elo, f"{name} did not take part") for name in (a, b)]
+    why = f"{' and '.join(absent)} did not take part" if absent else "they never met on the same queries"
+    return [missing(f"{why}, so their ratings cannot be compared")] * 2
 
 
 def _latencies(collected: Collected, a: str, b: str) -> tuple[Comparison | None, list[str]]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_texts_must_be_those_that_were_ranked(toy: Path) -> None:
     ],
     ids=["unknown dataset", "unknown contestant", "one alone"],
 )
-def test_what_is_not_there_is_told_with_what_is(toy: Path, only: dict[str, list[str]], sentence: str) -> None:
+def test_what_is_not_there_is_told_with_what_is(toy: Path, only: dict[str, Any], sentence: str) -> None:
     """One sentence each."""
     with pytest.raises(DataError, match=sentence):
         read_entrants(toy / "results", lambda note: datasets.load(toy / note.name), **only)

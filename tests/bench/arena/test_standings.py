@@ -5,7 +5,9 @@ import random
 
 import pytest
 
+from bench.arena.records import Standing
 from bench.arena.standings import Outcome, standings
+from bench.records import Estimate
 from tools.bench.interval_coverage import NAMES, covered, simulated
 
 RESAMPLES = 200
@@ -15,15 +17,30 @@ def outcome(query: int, a: str, b: str, verdict: str, dataset: str = "toy") -> O
     return Outcome((dataset, f"q{query}", a, b), verdict)
 
 
+def _rate(of: Standing) -> Estimate:
+    assert of.win_rate_tie_half is not None
+    return of.win_rate_tie_half
+
+
+def _value(of: Standing) -> float:
+    return _rate(of).value
+
+
 def test_wins_losses_ties_and_win_rate_are_counted() -> None:
-    """Worked by hand: x beats y twice, loses once, ties once; a tie is no win."""
+    """Worked by hand: x beats y twice, loses once, ties once; a tie is half a win to each."""
     found = standings([outcome(n, "x", "y", verdict) for n, verdict in enumerate(["a", "a", "b", "tie"])], 0, RESAMPLES)
     x, y = found.standings
-    assert (x.contestant, x.wins, x.losses, x.ties, x.win_rate.value) == ("x", 2, 1, 1, 0.5)
-    assert (y.contestant, y.wins, y.losses, y.ties, y.win_rate.value) == ("y", 1, 2, 1, 0.25)
+    assert (x.contestant, x.wins, x.losses, x.ties, _value(x)) == ("x", 2, 1, 1, 0.625)
+    assert (y.contestant, y.wins, y.losses, y.ties, _value(y)) == ("y", 1, 2, 1, 0.375)
     (pair,) = found.pairs
     assert (pair.a, pair.b, pair.wins_a, pair.wins_b, pair.ties) == ("x", "y", 2, 1, 1)
     assert (found.matches, found.queries) == (4, 4)
+
+
+def test_nothing_but_ties_is_a_win_rate_of_a_half() -> None:
+    """Two equal contestants: neither 0 nor 1, in every resample."""
+    found = standings([outcome(n, "x", "y", "tie") for n in range(5)], 0, RESAMPLES)
+    assert [(_rate(of).low, _rate(of).value, _rate(of).high) for of in found.standings] == [(0.5, 0.5, 0.5)] * 2
 
 
 def test_only_sequential_elo_depends_on_the_order_of_matches() -> None:
@@ -34,7 +51,7 @@ def test_only_sequential_elo_depends_on_the_order_of_matches() -> None:
         {each.contestant: each for each in standings(order, 0, RESAMPLES).standings} for order in (outcomes, shuffled)
     )
     for name in NAMES:
-        assert (one[name].rating, one[name].win_rate) == (other[name].rating, other[name].win_rate)
+        assert (one[name].rating, one[name].win_rate_tie_half) == (other[name].rating, other[name].win_rate_tie_half)
         assert one[name].sequential_elo != other[name].sequential_elo
 
 
@@ -58,7 +75,7 @@ def test_intervals_are_over_queries_and_not_over_matches() -> None:
         verdict = "a" if rng.random() < 0.6 else "b"
         once.append(outcome(query, "x", "y", verdict))
         copies += [outcome(query, "x", "y", verdict)] * 5
-    width = {len(all_): standings(all_, 0, 1000).standings[0].win_rate for all_ in (once, copies)}
+    width = {len(all_): _rate(standings(all_, 0, 1000).standings[0]) for all_ in (once, copies)}
     narrow, wide = width[len(copies)], width[len(once)]
     assert narrow.high - narrow.low == pytest.approx(wide.high - wide.low, rel=0.02)
 
@@ -67,7 +84,7 @@ def test_datasets_are_resampled_within_themselves() -> None:
     """A dataset of one query is in every resample once: x always has its win there."""
     outcomes = [outcome(0, "x", "y", "a", "one")] + [outcome(n, "x", "y", "b", "two") for n in range(9)]
     x = next(each for each in standings(outcomes, 0, RESAMPLES).standings if each.contestant == "x")
-    assert (x.win_rate.low, x.win_rate.value, x.win_rate.high) == (0.1, 0.1, 0.1)
+    assert (_rate(x).low, _rate(x).value, _rate(x).high) == (0.1, 0.1, 0.1)
 
 
 def test_infinite_differences_are_told() -> None:

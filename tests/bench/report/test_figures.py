@@ -87,7 +87,7 @@ def test_wins_and_ratings_are_those_of_the_rankings(site: Path, results: Path) -
         ties = sum(of[2] for pair, of in summed.items() if name in pair)
         row = board[name]
         assert [row[key].value for key in ("wins", "losses", "ties")] == [wins, losses, ties]
-        equal(row["win_rate"], round(wins / (wins + losses + ties), 6))
+        equal(row["win_rate"], round((wins + ties / 2) / (wins + losses + ties), 6))
         assert row["elo"].value == pytest.approx(1500 + fitted[place] - fitted.mean(), abs=0.5)
         arena = tables(site / "contestants" / f"{name}.html")["arena"]
         assert arena["qrels/all"]["elo"] == replace(row["elo"], group="")
@@ -148,12 +148,24 @@ def test_two_are_compared_query_by_query(site: Path, results: Path) -> None:
         equal(row["ratio"], (row["b"].value or 0) / (row["a"].value or 1))
 
 
+def test_the_head_of_every_win_rate_says_what_a_tie_is(site: Path) -> None:
+    """Wherever it is shown: a reader need not look for the definition; a published rate says that it is as published."""
+    heads = {
+        (page.name, head)
+        for page in site.rglob("*.html")
+        for head in re.findall(r"<th [^>]*win_rate[^>]*>(.*?)</th>", page.read_text())
+    }
+    own = {name for name, head in heads if head == "win % (tie = \N{VULGAR FRACTION ONE HALF})"}
+    assert {"index.html", "good.html", "poor.html", "bm25.html"} <= own
+    assert {head for _, head in heads} == {"win % (tie = \N{VULGAR FRACTION ONE HALF})", "win %, as published"}
+
+
 def test_others_figures_stand_apart(site: Path) -> None:
     """In columns that say so, with their values as published; nothing of ours is among them."""
     board = tables(site / "index.html")["leaderboard"]["good"]
     published = {key: cell for key, cell in board.items() if key.startswith("published-")}
     assert {cell.group for cell in published.values()} == {"published by others, other definition"}
-    assert [cell.value for cell in published.values()] == [1499, 0.25, None]
+    assert {key: cell.value for key, cell in published.items()} == {"published-elo": 1499, "published-win_rate": 0.25}
     assert "published by others, other definition" not in {board[key].group for key in board if key not in published}
     own = tables(site / "contestants" / "good.html")["published"]
     listed = {(row["dataset"].text, row["figure"].text, row["value"].value) for row in own.values()}

@@ -247,11 +247,18 @@ def _empty(folder: Path) -> None:
 
 
 def _damage(folder: Path) -> None:
+    """All that is left of the results is one file, and that is damaged; another damaged file costs no page."""
+    _empty(folder)
+    (folder / "arena").mkdir()
     (folder / "arena" / "qrels.json").write_text("{}")
 
 
 def _unfinish(folder: Path) -> None:
-    (folder / "accuracy" / "toy" / "good.json").unlink()
+    """One run that has not ended, and nothing else."""
+    for part in ("arena", "latency", "accuracy/sample"):
+        shutil.rmtree(folder / part)
+    for record in (folder / "accuracy" / "toy").glob("*.json"):
+        record.unlink()
 
 
 @pytest.mark.parametrize(
