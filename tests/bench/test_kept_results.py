@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 from msgspec.structs import replace
 
-from bench import records
 from bench.accuracy import rankings
 from bench.accuracy.record import compute_record
 from bench.accuracy.selection import select
+from bench.arena import record_reader
 from bench.arena.ledger import read_ballots
-from bench.arena.records import ArenaRecord
+from bench.arena.records import Standings
 from bench.candidates.frozen import Choice, load_or_freeze
 from bench.cli import main
 from bench.data import datasets
@@ -109,11 +109,32 @@ def test_the_arena_gives_the_same_ratings(results: Path) -> None:
     done = rerank_bench("arena", "--results", results, "--data", SAMPLE)
     assert done.exit_code == 0, done.stderr
     assert read_ballots(ballots) == before
-    now, kept = (
-        records.read_as(folder / "arena" / "qrels.json", ArenaRecord) for folder in (results, KEPT / "results")
-    )
-    assert (now.overall, now.by_dataset, now.pairings) == (kept.overall, kept.by_dataset, kept.pairings)
+    now, kept = (record_reader.read(folder / "arena" / "qrels.json") for folder in (results, KEPT / "results"))
+    assert now.format > kept.format
+    assert (_without_win_rates(now.overall), now.pairings) == (kept.overall, kept.pairings)
+    assert {name: _without_win_rates(of) for name, of in now.by_dataset.items()} == kept.by_dataset
+    for at in now.overall.standings:
+        assert at.win_rate_tie_half
+        matches = at.wins + at.losses + at.ties
+        assert at.win_rate_tie_half.value == pytest.approx((at.wins + at.ties / 2) / matches, abs=1e-6)
     assert "published Elo" in done.stdout
+
+
+def _without_win_rates(of: Standings) -> Standings:
+    """The standings as a record of format 1 has them, whose win rates meant something else."""
+    return replace(of, standings=[replace(at, win_rate_tie_half=None) for at in of.standings])
+
+
+def test_an_arena_record_of_format_2_is_read() -> None:
+    """Two rating groups, of which one contestant is in both."""
+    record = record_reader.read(KEPT / "arena-format-2" / "qrels.json")
+    assert (record.format, record.left_out) == (2, [])
+    assert [table.datasets for table in record.overall.tables] == [["toy"], ["hard"]]
+    rated = [{at.contestant: at.rating.value for at in table.standings} for table in record.overall.tables]
+    assert rated == [{"ours-a": 1529.225607, "bm25": 1470.774393}, {"bm25": 1529.225607, "ours-b": 1470.774393}]
+    (first, *_) = record.overall.tables[0].standings
+    assert first.win_rate_tie_half
+    assert first.win_rate_tie_half.value == 0.583333
 
 
 def test_published_figures_and_load_samples_are_read() -> None:
