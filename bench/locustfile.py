@@ -2,7 +2,8 @@
 
 Sends real queries and passages in mixed sizes and checks every answer. locust shows its own statistics, which are based
 on rounded times; exact ones are computed from raw samples, which workers send to the master with their reports. Every
-user waits for its answer before it sends again: a closed loop, whatever the pause is called.
+user waits for its answer before it sends again: a closed loop, whatever the pause is called. It does not wait when a
+server that refuses a request asks for it: a refusal is a failure, and the wait that was asked for is logged.
 """
 
 import functools
@@ -16,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import httpx
 import msgspec
 from locust import FastHttpUser, LoadTestShape, events, tag, wait_time
 from locust.env import Environment
@@ -30,7 +30,9 @@ from bench.contestants.dialect import Dialect
 from bench.errors import BenchError
 from bench.load import plans
 from bench.load.answers import problem
-from bench.load.options import DEFAULT_RUN_TIME_S, DEFAULT_TAGS, RECORDED, add_options, check_tags
+from bench.load.host import base_url, check, info, ssl_context
+from bench.load.options import DEFAULT_RUN_TIME_S, DEFAULT_TAGS, RECORDED, add_options, check_tags, starts_at_once
+from bench.load.refusals import RefusalLog
 from bench.load.sample_log import SampleLog
 from bench.load.samples import LoadHeader, Reported, of_request
 from bench.load.workload import RequestSampler, RequestTexts, Workload, read, sizes
@@ -43,6 +45,10 @@ log = logging.getLogger(__name__)
 
 REPORTED = "rerank_samples"
 """Key of the samples in a worker's report."""
+NO_HOST = "http://no-host.invalid"
+"""The host of users that must not send: without one, locust logs a traceback for each."""
+REFUSALS = RefusalLog(log.warning)
+"""What this process logs of the waits that a server asks for."""
 LAST_REPORT_S = 5
 """Seconds to wait for a worker's last report."""
 
@@ -63,6 +69,8 @@ class RerankUser(FastHttpUser):
     """A user of a reranker with one task per dialect; `--tags` selects some, by default `rerank`."""
 
     concurrency = 1
+    insecure = False  # locust's default sends the key to whoever answers
+    ssl_context_factory = staticmethod(ssl_context)
     tasks = [dialect_task(dialect) for dialect in DIALECTS.values()]  # noqa: RUF012  # locust declares it so
     workload: Workload | None = None
     """The workload of the running test; None if the test cannot run in this process."""
@@ -71,10 +79,15 @@ class RerankUser(FastHttpUser):
     pause: Callable[[Any], float]
     sampler: RequestSampler
 
+    def __init__(self, environment: Environment) -> None:
+        if self.workload is None:
+            self.host = NO_HOST
+        super().__init__(environment)
+
     def on_start(self) -> None:
         """Create this user's own sampler."""
         if self.workload is None:
-            raise StopTest("this process cannot run the test; see its log for the reason")
+            return  # the first task stops the test: locust logs a traceback for an exception here
         self.sampler = self.workload.sampler(_worker(self.environment), next(self.users))
         self.pause = getattr(wait_time, self.workload.pause.plan)(*self.workload.pause.numbers)
 
@@ -84,7 +97,8 @@ class RerankUser(FastHttpUser):
 
     def rerank(self, dialect: Dialect) -> None:
         """Send one request; locust counts it as failed if the answer is invalid."""
-        assert self.workload is not None  # noqa: S101  # on_start has checked it
+        if self.workload is None:
+            raise StopTest("this process cannot run the test; see its log for the reason")
         workload, request = self.workload, self.sampler.draw()
         body = dialect.request_body(request.query, request.documents, workload.model, workload.top_n)
         with self.client.post(
@@ -104,6 +118,7 @@ class RerankUser(FastHttpUser):
             sentence = problem(dialect, workload, request, response.status_code, response.content or b"", error)
             if sentence is not None:
                 response.failure(sentence)
+                REFUSALS.note(response.status_code, response.headers or {})
 
 
 class PlannedShape(LoadTestShape):
@@ -128,10 +143,13 @@ def prepare(environment: Environment, **_: Any) -> None:
     """Check the flags before anything is sent, and register the event listeners."""
     options: Any = environment.parsed_options
     options.tags = options.tags or list(DEFAULT_TAGS)
+    environment.events.test_start.add_listener(_renew_workload)
+    environment.events.quitting.add_listener(_check_answered)
     try:
         check_tags(options.tags)
         RerankUser.workload = _workload(options)
         environment.events.test_start.add_listener(_renew_workload)  # first, because the header describes it
+        _check_host(environment, RerankUser.workload)
         _keep_samples(environment, Path(options.samples) if options.samples else None)
     except BenchError as error:
         sys.exit(str(error))
@@ -139,13 +157,35 @@ def prepare(environment: Environment, **_: Any) -> None:
         environment.shape_class = PlannedShape(environment)
 
 
+def _check_host(environment: Environment, workload: Workload) -> None:
+    """Check --host if the test starts at once: a web page asks for it, and a worker gets it from its master."""
+    options: Any = environment.parsed_options
+    if isinstance(environment.runner, WorkerRunner) or not (environment.host or starts_at_once(options)):
+        return
+    environment.host = base_url(environment.host, options.tags)
+    if starts_at_once(options) and not isinstance(environment.runner, MasterRunner):  # a master need not reach it
+        check(environment.host, workload.key)
+
+
 def _renew_workload(environment: Environment, **_: Any) -> None:
     """Read the flags again: a worker gets them from its master, a master from its web page, and now they are final."""
+    options: Any = environment.parsed_options
     try:
-        RerankUser.workload, RerankUser.users = _workload(environment.parsed_options), itertools.count()
+        environment.host = base_url(environment.host, options.tags)
+        RerankUser.workload, RerankUser.users = _workload(options), itertools.count()
     except BenchError as error:
-        log.error(error)  # and no user starts
+        log.error(error)  # and no user sends anything
         RerankUser.workload = None
+
+
+def _check_answered(environment: Environment, **_: Any) -> None:
+    """Fail a test that had no answer at all: nothing was measured."""
+    runner, options = environment.runner, environment.parsed_options
+    if runner is None or isinstance(runner, WorkerRunner) or not starts_at_once(options):
+        return
+    if not runner.stats.total.num_requests and environment.process_exit_code is None:
+        log.error("nothing was measured: no request was answered during the test")
+        environment.process_exit_code = 1
 
 
 def _workload(options: Any) -> Workload:
@@ -181,7 +221,7 @@ def _keep_samples(environment: Environment, path: Path | None) -> None:
 
         hooks.report_to_master.add_listener(report)
         return
-    sample_log, header = SampleLog(path), _headers(environment)
+    sample_log, header = SampleLog(path, functools.partial(_fail, environment)), _headers(environment)
     hooks.request.add_listener(lambda **request: sample_log.add(of_request(request, _worker(environment))))
     hooks.worker_report.add_listener(
         lambda data, **_: sample_log.add(msgspec.msgpack.decode(data[REPORTED], type=list[Reported]))
@@ -190,6 +230,12 @@ def _keep_samples(environment: Environment, path: Path | None) -> None:
     if isinstance(environment.runner, MasterRunner):
         hooks.test_stop.add_listener(_await_last_reports)
     _show(environment, sample_log)
+
+
+def _fail(environment: Environment, sentence: str) -> None:
+    """Go on with the test, which is worth its figures, but not as if nothing had happened."""
+    log.error(sentence)
+    environment.process_exit_code = 1
 
 
 def _await_last_reports(environment: Environment, **_: Any) -> None:
@@ -218,28 +264,19 @@ def _headers(environment: Environment) -> Callable[[], LoadHeader]:
     options: Any = environment.parsed_options
 
     def header(provenance: Provenance) -> LoadHeader:
-        url = str(environment.host or options.host)
+        url, workload = environment.host or "", RerankUser.workload
         settings = {name: value for name, value in vars(options).items() if name in RECORDED}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        texts = RerankUser.workload.texts if RerankUser.workload else None
+        server = info(url, workload.key) if workload and url else None
+        texts = workload.texts if workload else None
         return LoadHeader(
-            replace(provenance, url=url, server=_info(url), settings=settings, created_utc=now),
+            replace(provenance, url=url, server=server, settings=settings, created_utc=now),
             queries=len(texts.queries) if texts else None,
             passages=len(texts.passages) if texts else None,
         )
 
     gathered = header(gather("", None, {})).provenance
     return lambda: header(gathered)
-
-
-@functools.cache
-def _info(url: str) -> dict[str, Any] | None:
-    """Return the server's answer to GET /info; None if it has no such route."""
-    try:
-        answer = httpx.get(f"{url.rstrip('/')}/info", timeout=5, trust_env=False).json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
-        return None
-    return answer if isinstance(answer, dict) else None
 
 
 def _show(environment: Environment, sample_log: SampleLog) -> None:

@@ -19,6 +19,8 @@ import msgspec
 from bench.errors import BenchError, DataError
 
 Line = TypeVar("Line")
+BLOCK = 4096
+"""Bytes of a file system's block."""
 
 
 @contextlib.contextmanager
@@ -46,12 +48,17 @@ def write_json(value: Any, path: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise BenchError if `path` cannot be written: before an hour of measuring, not after it."""
+    """Raise BenchError if `path` cannot be written: before an hour of measuring, not after it.
+
+    A block is written, because a file can be created on a full disk.
+    """
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()
-        partial.unlink()
+        try:
+            partial.write_bytes(bytes(BLOCK))
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         raise _not_written(path, error) from error
 

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from bench.client.replies import reason
 from bench.client.retry import may_help, wait_s
+from bench.client.waits import WaitAnnouncer
 from bench.errors import DataError, ServerError
 from bench.wording import counted
 
@@ -120,6 +121,7 @@ def _fill(
 
 def _ask(http: httpx.Client, model: EmbeddingsModel, batch: list[str]) -> list[Vectors]:
     body = msgspec.json.encode({"model": model.model, "input": batch, "encoding_format": "float"})
+    waits = WaitAnnouncer(model.address)
     attempt = 1
     while True:
         try:
@@ -127,16 +129,17 @@ def _ask(http: httpx.Client, model: EmbeddingsModel, batch: list[str]) -> list[V
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             if attempt > RETRIES or not may_help(error, attempt):
                 raise ServerError(f"no embeddings from {model.address}: {error or type(error).__name__}") from error
-            headers: httpx.Headers | dict[str, str] = {}
+            headers, why = httpx.Headers(), str(error) or type(error).__name__
         else:
             if reply.status_code == httpx.codes.OK:
                 return _read(reply.content, len(batch), model)
+            headers, why = reply.headers, f"status {reply.status_code}: {reason(reply.content)}"
             if attempt > RETRIES or not may_help(reply.status_code, attempt):
-                why = f"status {reply.status_code}: {reason(reply.content)}"
                 raise ServerError(f"no embeddings from {model.address}: {why}")
-            headers = reply.headers
-        time.sleep(wait_s(headers, attempt))
+        seconds = wait_s(headers, attempt)
         attempt += 1
+        waits.before_attempt(seconds, why, headers, attempt, RETRIES + 1)
+        time.sleep(seconds)
 
 
 def _read(body: bytes, count: int, model: EmbeddingsModel) -> list[Vectors]:

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 from msgspec.structs import replace
 
-from bench.client.replies import count, refusal, stage_times_ms
+from bench.client.replies import count, refusal, server_info, stage_times_ms, unreachable
 from bench.client.retry import BUSY, RateLimiter, may_help, wait_s
+from bench.client.waits import WaitAnnouncer
 from bench.contestants.contestant import Contestant
 from bench.errors import AnswerError, ServerError
 from bench.records import Sample
@@ -57,7 +58,11 @@ class Client:
         self._rate_limiter = RateLimiter(contestant.per_minute)
         self._started = perf_counter()
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._http = httpx.AsyncClient(timeout=timeout_s, limits=limits, trust_env=False)
+        self._waits = WaitAnnouncer(f"{contestant.name} at {contestant.url}")
+        # The environment's proxies are ignored, but not its SSL_CERT_FILE, which names a private authority.
+        self._http = httpx.AsyncClient(
+            timeout=timeout_s, limits=limits, trust_env=False, verify=httpx.create_ssl_context()
+        )
 
     async def __aenter__(self) -> "Client":
         """Return the client itself."""
@@ -85,23 +90,26 @@ class Client:
         body = self.contestant.dialect.request_body(query, documents, self.contestant.model)
         attempt = 1
         while True:
-            await self._rate_limiter.turn(self.now_s())
+            await self._take_turn()
             sent_s = self.now_s()
             sample = Sample(query_id, len(documents), planned_s, sent_s, done_s=sent_s, attempts=attempt)
             reply = await self._post(body)
             sample = replace(sample, done_s=self.now_s())
             if attempt > retries or not may_help(reply.status if isinstance(reply, _HttpReply) else reply, attempt):
                 return self._answer(reply, sample)
-            await asyncio.sleep(wait_s(reply.headers if isinstance(reply, _HttpReply) else {}, attempt))
+            headers = reply.headers if isinstance(reply, _HttpReply) else httpx.Headers()
+            seconds = wait_s(headers, attempt)
             attempt += 1
+            outcome = f"status {reply.status}" if isinstance(reply, _HttpReply) else _why(reply)
+            self._waits.before_attempt(seconds, outcome, headers, attempt, retries + 1)
+            await asyncio.sleep(seconds)
 
     async def info(self) -> dict[str, Any] | None:
         """Return the server's answer to GET /info; None if it has no such route."""
         try:
-            answer = (await self._http.get(f"{self.url}/info", headers=self._headers)).json()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+            return server_info(await self._http.get(f"{self.url}/info", headers=self._headers))
+        except (httpx.HTTPError, httpx.InvalidURL):
             return None
-        return answer if isinstance(answer, dict) else None
 
     async def text(self, route: str) -> str:
         """Return the text at a route such as /metrics; raises httpx.HTTPError."""
@@ -116,9 +124,16 @@ class Client:
         if sample.error is None:
             return
         if sample.status is None:
-            raise ServerError(f"no server answers at {self.url} ({sample.error}); start one with `rerank serve`")
+            raise ServerError(unreachable(self.url, sample.error))
         route = self.contestant.route
         raise ServerError(f"no usable reranker at {self.url}: POST {route} failed with {sample.error}")
+
+    async def _take_turn(self) -> None:
+        """Wait until the rate limit allows the next request."""
+        seconds = self._rate_limiter.turn(self.now_s())
+        if seconds:
+            self._waits.before_turn(seconds, self.contestant.per_minute)
+            await asyncio.sleep(seconds)
 
     async def _post(self, body: bytes) -> "_HttpReply | httpx.HTTPError | httpx.InvalidURL":
         url = self.url + self.contestant.route

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
+
 REASON_LENGTH = 200
 
 
@@ -34,6 +36,24 @@ def count(headers: Mapping[str, str], header: str | None) -> int | None:
     """Return the whole number in `header`; None if there is none."""
     text = headers.get(header, "") if header else ""
     return int(text) if text.isdecimal() else None
+
+
+def server_info(response: httpx.Response) -> dict[str, Any] | None:
+    """Return the server's own information; None if this is no such answer: an error's body says nothing of it."""
+    if response.status_code != httpx.codes.OK:
+        return None
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def unreachable(url: str, why: str) -> str:
+    """Return the sentence for a server that cannot be reached."""
+    if "CERTIFICATE_VERIFY_FAILED" in why:
+        return f"the certificate at {url} is not trusted ({why}); set SSL_CERT_FILE to the one of its authority"
+    return f"no server answers at {url} ({why}); start one with `rerank serve`"
 
 
 def refusal(status: int, body: bytes, key: str | None) -> str:

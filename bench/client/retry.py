@@ -5,7 +5,6 @@ few times, since such errors usually last. Client errors (4xx) and timeouts are 
 again, the latter would increase an overload.
 """
 
-import asyncio
 import contextlib
 import random
 from collections.abc import Mapping
@@ -26,12 +25,11 @@ class RateLimiter:
         self._gap_s = 60.0 / per_minute if per_minute else 0.0
         self._next_s = 0.0
 
-    async def turn(self, now_s: float) -> None:
-        """Wait for the next free slot and take it."""
+    def turn(self, now_s: float) -> float:
+        """Take the next free slot; return the seconds until then."""
         at_s = max(now_s, self._next_s)
         self._next_s = at_s + self._gap_s
-        if at_s > now_s:
-            await asyncio.sleep(at_s - now_s)
+        return at_s - now_s
 
 
 def may_help(outcome: int | Exception, attempt: int) -> bool:
@@ -48,20 +46,28 @@ def wait_s(headers: Mapping[str, str], attempt: int) -> float:
 
 
 def asked_s(headers: Mapping[str, str], attempt: int) -> float:
-    """Return the seconds requested in `retry-after-ms` or Retry-After (a number or an HTTP date), at most a minute.
+    """Return the seconds that the server requests, at most a minute; 0.5, 1, 2 and so on if it requests none."""
+    requested_s = retry_after_s(headers)
+    return min(0.5 * 2.0 ** (attempt - 1) if requested_s is None else requested_s, LONGEST_WAIT_S)
 
-    Without such a header they are 0.5, 1, 2 and so on.
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds requested in `retry-after-ms` or Retry-After (a number or an HTTP date).
+
+    A time in the past is 0. None if there is no such header, or if it is neither a number from 0 nor a date.
     """
-    wait_s = 0.5 * 2.0 ** (attempt - 1)
-    milliseconds, retry_after = headers.get("retry-after-ms", ""), headers.get("Retry-After", "").strip()
-    if milliseconds.isdecimal():
-        wait_s = int(milliseconds) / 1000
-    elif retry_after.replace(".", "", 1).isdecimal():
-        wait_s = float(retry_after)
-    elif retry_after:
-        with contextlib.suppress(ValueError, TypeError):  # not a date, or one without a zone
-            wait_s = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
-    return min(max(wait_s, 0.0), LONGEST_WAIT_S)
+    milliseconds, retry_after = headers.get("retry-after-ms", "").strip(), headers.get("Retry-After", "").strip()
+    if _is_number(milliseconds):
+        return float(milliseconds) / 1000
+    if _is_number(retry_after):
+        return float(retry_after)
+    with contextlib.suppress(ValueError, TypeError):  # not a date, or one without a zone
+        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
+    return None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.replace(".", "", 1).isdecimal()
 
 
 def spread_s(asked_s: float, attempt: int) -> float:

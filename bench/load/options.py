@@ -72,3 +72,8 @@ def check_tags(tags: Sequence[str]) -> None:
     for name in tags:
         if name not in DIALECTS:
             raise BenchError(f"--tags: unknown dialect {name!r}; the dialects are {', '.join(DIALECTS)}")
+
+
+def starts_at_once(options: Any) -> bool:
+    """Tell whether the test starts without a web page, on which the user could still give or change flags."""
+    return bool(options.headless or options.autostart)

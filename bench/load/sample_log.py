@@ -1,11 +1,13 @@
 """The log of a running load test: every request of every worker, saved as it arrives.
 
 It runs in locust's master or, without workers, in the only process. A killed test leaves every sample received so far,
-no file is overwritten, and the statistics count each request once.
+no file is overwritten, and the statistics count each request once. If the disk is full, the test goes on: the file ends
+with the last whole line, the statistics are those of all requests, and the report says what is missing.
 """
 
 import itertools
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -15,17 +17,60 @@ from bench.load.samples import LoadHeader, LoadSample, Reported, table
 from bench.storage import JsonLog, check_writable
 from bench.wording import counted
 
+log = logging.getLogger(__name__)
+
+
+class SamplesFile:
+    """The file of one test. The first failure to write it is reported, and ends it."""
+
+    def __init__(self, path: Path, header: LoadHeader, on_failure: Callable[[str], object]) -> None:
+        self.failure: str | None = None
+        """Why the file does not have all requests, in one sentence."""
+        self._on_failure = on_failure
+        self._requests = 0
+        self._log: JsonLog[LoadHeader | LoadSample] | None = None
+        if_locked = f"another load test is writing to {path}: give --samples another file name"
+        try:
+            self._log = JsonLog[LoadHeader | LoadSample](path, if_locked).open()
+            self._log.append(header)
+        except BenchError as error:
+            self._end(error)
+
+    def append(self, sample: LoadSample) -> None:
+        """Write one request, unless the file has ended."""
+        if self._log is not None:
+            try:
+                self._log.append(sample)
+                self._requests += 1
+            except BenchError as error:
+                self._end(error)
+
+    def close(self) -> None:
+        """Close the file; closing it again does nothing."""
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _end(self, error: BenchError) -> None:
+        self.close()
+        self.failure = f"{error}; it has the first {self._requests} requests, and the statistics have all"
+        self._on_failure(self.failure)
+
 
 class SampleLog:
-    """The requests of the current or last test; with `path` None no file is written."""
+    """The requests of the current or last test; with `path` None no file is written.
 
-    def __init__(self, path: Path | None) -> None:
+    `on_failure` gets a sentence when the file cannot be written any more.
+    """
+
+    def __init__(self, path: Path | None, on_failure: Callable[[str], object] = log.error) -> None:
         self.samples: list[LoadSample] = []
         self._pairs: set[int] = set()
         """All pairs of the test; about 80 bytes for each."""
+        self._on_failure = on_failure
         self._path = path
         self._started_unix_s = 0.0
-        self._log: JsonLog[LoadHeader | LoadSample] | None = None
+        self._log: SamplesFile | None = None
         if path is not None:
             if path.exists():
                 raise BenchError(f"{path} already exists: give --samples another file name")
@@ -36,11 +81,7 @@ class SampleLog:
         self.close()
         self.samples, self._pairs, self._started_unix_s = [], set(), now_unix_s
         if self._path is not None:
-            path = _free(self._path)
-            self._log = JsonLog(
-                path, if_locked=f"another load test is writing to {path}: give --samples another file name"
-            )
-            self._log.open().append(header)
+            self._log = SamplesFile(_free(self._path), header, self._on_failure)
 
     def add(self, requests: Iterable[Reported]) -> None:
         """Add requests whose times are Unix seconds, and count which of their pairs were sent before."""
@@ -57,14 +98,13 @@ class SampleLog:
         """Close the file; closing it again does nothing."""
         if self._log is not None:
             self._log.close()
-            self._log = None
 
     def report(self, requests: int, per_s: float) -> str:
-        """Return the exact statistics and locust's own count."""
+        """Return the exact statistics, locust's own count, and what the file lacks."""
+        incomplete = f"\n{self._log.failure}" if self._log is not None and self._log.failure else ""
         lost = "" if requests == len(self.samples) else f"; {counted(len(self.samples), 'sample')} received"
-        return (
-            f"{table(self.samples)}\nlocust's own count: {counted(requests, 'request')}, {per_s:.2f} per second{lost}"
-        )
+        own = f"locust's own count: {counted(requests, 'request')}, {per_s:.2f} per second"
+        return f"{table(self.samples)}\n{own}{lost}{incomplete}"
 
     def _since_start(self, reported: LoadSample) -> LoadSample:
         sample, zero = reported.sample, self._started_unix_s

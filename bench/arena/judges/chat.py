@@ -16,6 +16,7 @@ import msgspec
 
 from bench.arena.judges.budget import Bill, Charge
 from bench.client.retry import may_help, wait_s
+from bench.client.waits import WaitAnnouncer
 from bench.errors import BenchError, ServerError
 from bench.settings import Settings
 from bench.wording import counted
@@ -77,6 +78,7 @@ class Chat:
         self.url = url.rstrip("/").removesuffix(ROUTE) + ROUTE
         self._key = key
         self._retries = retries
+        self._waits = WaitAnnouncer(f"the judge at {self.url}")
         headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
         self._http = httpx.AsyncClient(timeout=timeout_s, limits=limits, headers=headers, trust_env=False)
@@ -107,8 +109,11 @@ class Chat:
             if attempt > self._retries or (isinstance(outcome, httpx.HTTPError) and not may_help(outcome, attempt)):
                 times = counted(attempt, "attempt")
                 raise EndpointAway(f"the judge at {self.url} did not answer after {times}: {self._reason(outcome)}")
-            await asyncio.sleep(wait_s(outcome.headers if isinstance(outcome, httpx.Response) else {}, attempt))
+            response_headers = outcome.headers if isinstance(outcome, httpx.Response) else httpx.Headers()
+            seconds = wait_s(response_headers, attempt)
             attempt += 1
+            self._waits.before_attempt(seconds, self._reason(outcome), response_headers, attempt, self._retries + 1)
+            await asyncio.sleep(seconds)
 
     async def _post(self, content: bytes, charge: Charge) -> httpx.Response | httpx.HTTPError:
         try:

@@ -127,7 +127,9 @@ def test_groups_are_the_largest_sets_of_contestants_that_one_query_was_given_to(
     ]
     groups = rating_groups(outcomes, given)
     every = set(given.values())
-    assert {group.contestants for group in groups} == {each for each in every if not any(each < other for other in every)}
+    assert {group.contestants for group in groups} == {
+        each for each in every if not any(each < other for other in every)
+    }
     for group in groups:
         assert group.outcomes == [each for each in outcomes if given[each.key[:2]] <= group.contestants]
     assert [len(group.contestants) for group in groups] == sorted((len(g.contestants) for g in groups), reverse=True)

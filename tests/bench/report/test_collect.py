@@ -80,7 +80,7 @@ def _second(file: Path) -> None:
     shutil.copy(file, file.with_name("zz.json"))
 
 
-DAMAGE: dict[str, tuple[str, Callable[[Path], None], str]] = {
+DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "half a record": ("accuracy/toy/poor.json", _cut, "poor.json is not a bench record"),
     "an empty file": ("accuracy/toy/poor.json", lambda file: file.write_bytes(b""), "poor.json is not a bench record"),
     "another record": ("accuracy/toy/poor.json", lambda file: file.write_text("{}"), "poor.json is not a bench record"),

@@ -149,7 +149,7 @@ def test_two_are_compared_query_by_query(site: Path, results: Path) -> None:
 
 
 def test_the_head_of_every_win_rate_says_what_a_tie_is(site: Path) -> None:
-    """Wherever it is shown: a reader need not look for the definition; a published rate says that it is as published."""
+    """Wherever it is shown, so that nobody need look for the definition; a published rate is as published."""
     heads = {
         (page.name, head)
         for page in site.rglob("*.html")
