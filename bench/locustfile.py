@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import gevent  # type: ignore[import-untyped]  # it ships none
 import msgspec
 from locust import FastHttpUser, LoadTestShape, events, tag, wait_time
 from locust.env import Environment
@@ -45,8 +46,6 @@ log = logging.getLogger(__name__)
 
 REPORTED = "rerank_samples"
 """Key of the samples in a worker's report."""
-NO_HOST = "http://no-host.invalid"
-"""The host of users that must not send: without one, locust logs a traceback for each."""
 REFUSALS = RefusalLog(log.warning)
 """What this process logs of the waits that a server asks for."""
 LAST_REPORT_S = 5
@@ -81,13 +80,12 @@ class RerankUser(FastHttpUser):
 
     def __init__(self, environment: Environment) -> None:
         if self.workload is None:
-            self.host = NO_HOST
+            raise StopTest("this process cannot run the test; see its log for the reason")
         super().__init__(environment)
 
     def on_start(self) -> None:
         """Create this user's own sampler."""
-        if self.workload is None:
-            return  # the first task stops the test: locust logs a traceback for an exception here
+        assert self.workload is not None  # noqa: S101  # __init__ has checked it
         self.sampler = self.workload.sampler(_worker(self.environment), next(self.users))
         self.pause = getattr(wait_time, self.workload.pause.plan)(*self.workload.pause.numbers)
 
@@ -97,8 +95,7 @@ class RerankUser(FastHttpUser):
 
     def rerank(self, dialect: Dialect) -> None:
         """Send one request; locust counts it as failed if the answer is invalid."""
-        if self.workload is None:
-            raise StopTest("this process cannot run the test; see its log for the reason")
+        assert self.workload is not None  # noqa: S101  # __init__ has checked it
         workload, request = self.workload, self.sampler.draw()
         body = dialect.request_body(request.query, request.documents, workload.model, workload.top_n)
         with self.client.post(
@@ -143,6 +140,8 @@ def prepare(environment: Environment, **_: Any) -> None:
     """Check the flags before anything is sent, and register the event listeners."""
     options: Any = environment.parsed_options
     options.tags = options.tags or list(DEFAULT_TAGS)
+    hub = gevent.get_hub()
+    hub.NOT_ERROR = (*hub.NOT_ERROR, StopTest)  # locust logs it; gevent would print a traceback as well
     environment.events.test_start.add_listener(_renew_workload)
     environment.events.quitting.add_listener(_check_answered)
     try:
@@ -174,7 +173,7 @@ def _renew_workload(environment: Environment, **_: Any) -> None:
         environment.host = base_url(environment.host, options.tags)
         RerankUser.workload, RerankUser.users = _workload(options), itertools.count()
     except BenchError as error:
-        log.error(error)  # and no user sends anything
+        log.error(error)  # and no user starts
         RerankUser.workload = None
 
 

@@ -66,8 +66,7 @@ def test_a_web_page_without_a_host_sends_nothing_and_says_so(reranker: FakeReran
     try:
         with httpx.Client(trust_env=False, timeout=20) as client:
             _begin(client, page, {"user_count": "1", "spawn_rate": "1"})
-            time.sleep(1)
-            client.get(f"{page}/stop")
+            _until(lambda: client.get(f"{page}/stats/requests").json()["state"] == "stopped")
             _begin(client, page, {"user_count": "1", "spawn_rate": "1", "host": f"{reranker.url}/"})
             _until(lambda: bool(reranker.seen))
     finally:
