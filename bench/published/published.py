@@ -7,6 +7,7 @@ value, source, date and label, and the bench computes no measure or rating from 
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -126,7 +127,19 @@ def _checked(source: PublishedSource) -> PublishedSource:
         date.fromisoformat(source.date)
     except ValueError:
         raise DataError(f"the date of {source.source!r} must be YYYY-MM-DD, not {source.date!r}") from None
+    for entry in source.contestants:
+        for figures in (entry.overall, *entry.by_dataset.values()):
+            _check_figures(source, entry.contestant, figures)
     return source
+
+
+def _check_figures(source: PublishedSource, contestant: str, figures: Figures) -> None:
+    """Raise DataError for a figure that is not finite, and for a win rate in percent."""
+    for name, value in figures.items():
+        if not math.isfinite(value):
+            raise DataError(f"{source.source}: {name} of {contestant} is {value}, which is not a finite number")
+        if name == "win_rate" and not 0 <= value <= 1:
+            raise DataError(f"{source.source}: win_rate of {contestant} must be a share from 0 to 1, not {value:g}")
 
 
 def _flat(figures: dict[str, Any]) -> Figures:
@@ -136,7 +149,10 @@ def _flat(figures: dict[str, Any]) -> Figures:
         if isinstance(value, dict):
             flat |= _flat(value)
         elif isinstance(value, int | float) and not isinstance(value, bool):
-            flat[_named(name)] = float(value)
+            try:
+                flat[_named(name)] = float(value)
+            except OverflowError:  # an integer of hundreds of digits; `_check_figures` refuses it
+                flat[_named(name)] = math.inf
     return flat
 
 

@@ -10,7 +10,7 @@ from bench.arena.tables import arena_table
 from bench.cli import main
 from tests.support.arena.chat_server import ChatServer
 from tests.support.arena.command import arena, figures, llm, read, sentence
-from tests.support.arena.results import bad, good, write_run
+from tests.support.arena.results import bad, good, write_dataset, write_run
 
 
 def test_qrels_judges_and_rates(toy: Path) -> None:
@@ -209,3 +209,65 @@ def test_published_elo_stands_in_a_column_of_its_own(toy: Path) -> None:
     assert rows["best"][-1] == "-"
     assert "published Elo: published, other definition, network included" in result.stdout
     assert figures(read(toy, "qrels")) == before
+
+
+def test_a_published_column_without_a_figure_is_not_drawn(toy: Path) -> None:
+    """A sentence says whose figures were imported."""
+    assert CliRunner().invoke(main, ["import", "--results", str(toy / "results")]).exit_code == 0
+    told = arena(toy).stdout
+    assert "  published Elo: none, because the imported figures are of bge-reranker-v2-m3" in told
+    (head,) = {line for line in told.splitlines() if "rating [95 %]" in line}
+    assert "published" not in head
+    assert "win rate, tie = 1/2 [95 %]" in head
+
+
+def _damage(file: Path) -> None:
+    with file.open("ab") as lines:
+        lines.write(b'{"query_id"\n')
+
+
+def test_a_damaged_run_is_named_and_the_rest_is_rated(toy: Path) -> None:
+    """On stderr, in the table and in the record; exit code 1, and the figures are those without it."""
+    arena(toy, "--contestant", "best", "--contestant", "worst")
+    without = read(toy, "qrels")
+    _damage(toy / "results" / "accuracy" / "toy" / "half.jsonl")
+    result = arena(toy)
+    assert sentence(result) == "Error: the arena was computed without the files that are named above as left out"
+    assert "half.jsonl line " in result.stderr.splitlines()[0]
+    assert result.stderr.startswith("left out: ")
+    assert "  left out: " in result.stdout
+    record = read(toy, "qrels")
+    assert (record.overall, record.by_dataset) == (without.overall, without.by_dataset)
+    assert len(record.left_out) == 1
+
+
+def test_a_damaged_run_that_was_asked_for_is_the_error(toy: Path) -> None:
+    """Not that there is no such contestant."""
+    _damage(toy / "results" / "accuracy" / "toy" / "half.jsonl")
+    told = sentence(arena(toy, "--contestant", "half", "--contestant", "best"))
+    assert "half.jsonl line " in told
+    assert "is not a valid raw ranking" in told
+
+
+def test_damaged_ballots_of_another_judge_cost_only_the_agreement(toy: Path, chat: ChatServer) -> None:
+    """And damaged figures of others only their column."""
+    arena(toy)
+    _damage(toy / "results" / "arena" / "qrels.jsonl")
+    (toy / "results" / "published.json").write_text("{")
+    result = arena(toy, *llm(chat.url))
+    assert result.exit_code == 1
+    assert [line.partition(": ")[0] for line in result.stderr.splitlines()].count("left out") == 2
+    record = read(toy, "llm-judge-1")
+    assert (record.agreement, record.pairings.judged) == ([], 18)
+    assert "qrels.jsonl line " in record.left_out[0]
+
+
+def test_a_dataset_that_changed_costs_only_its_own_matches(toy: Path) -> None:
+    """The others are rated."""
+    hard = write_dataset(toy, name="hard")
+    for name in ("best", "worst"):
+        write_run(toy / "results", hard, name, {f"q{n}": good(n) for n in range(6)}, dataset_sha256="e" * 64)
+    result = arena(toy, "--data", str(hard))
+    assert result.exit_code == 1
+    assert "is not the one ranked in" in result.stderr
+    assert list(read(toy, "qrels").by_dataset) == ["toy"]

@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import DataError
 from bench.published import published
-from bench.published.table import published_figure, published_table
+from bench.published.table import published_figure, published_table, unmatched_sentence
 
 LEADERBOARD = [
     {
@@ -98,6 +98,41 @@ def test_what_cannot_be_read_is_told(tmp_path: Path, name: str, content: str, to
     file.write_text(content)
     with pytest.raises(DataError, match=told):
         published.read(file, None, None)
+
+
+@pytest.mark.parametrize(
+    ("figure", "value", "told"),
+    [
+        ("elo", "nan", "elo of x is nan, which is not a finite number"),
+        ("elo", "1e999", "elo of x is inf, which is not a finite number"),
+        ("win_rate", "30.6", "win_rate of x must be a share from 0 to 1, not 30.6"),
+        ("win_rate", "-0.1", "win_rate of x must be a share from 0 to 1, not -0.1"),
+    ],
+)
+def test_a_figure_that_no_page_could_show_is_refused(tmp_path: Path, figure: str, value: str, told: str) -> None:
+    """NaN is no JSON, so the results folder could not be read again; a share in percent would read 3060 %."""
+    file = tmp_path / "a.csv"
+    file.write_text(f"contestant,dataset,figure,value\nx,,{figure},{value}\n")
+    with pytest.raises(DataError, match=told):
+        published.read(file, "a paper", "2026-11-01")
+
+
+def test_an_integer_beyond_all_figures_is_refused(tmp_path: Path) -> None:
+    """In a sentence, like any other number that is none."""
+    file = tmp_path / "a.json"
+    file.write_text('[{"name": "x", "overall": {"elo": 1' + "0" * 400 + "}}]")
+    with pytest.raises(DataError, match=r"not a finite number|contains no published figures"):
+        published.read(file, "a paper", "2026-11-01")
+
+
+def test_whose_figures_were_imported_is_told_if_no_contestant_has_one(tmp_path: Path) -> None:
+    """Instead of a column of dashes; nothing is told where a name is matched, or where nothing was imported."""
+    record = published.merge(tmp_path, published.shipped())
+    sentence = unmatched_sentence(record, ["good", "bge-reranker-v2-m3-int8"])
+    assert sentence is not None
+    assert sentence.startswith("the imported figures are of bge-reranker-v2-m3, and no contestant has such a name")
+    assert unmatched_sentence(record, ["good", "tei-bge-reranker-v2-m3"]) is None
+    assert unmatched_sentence(None, ["good"]) is None
 
 
 def test_a_date_must_be_one(tmp_path: Path) -> None:
