@@ -110,6 +110,10 @@ def record(
         seed: random seed of the sample and the bootstrap.
         left_out: files and datasets that could not be used, one sentence each.
     """
+    if not matches:
+        raise DataError(
+            "no two contestants were given the same query, so there is nothing to rate: run them on one set"
+        )
     if not tallied.outcomes:
         raise DataError(f"no verdict on any of {counted(len(matches), 'match')} yet, so there is nothing to rate")
     # Sequential Elo weighs late matches most: a random order, so that no dataset or pair is late as a whole.

@@ -15,7 +15,7 @@ from bench.arena.records import ArenaRecord, Standings
 from bench.arena.standings import Outcome, standings
 from bench.cli import main
 from bench.errors import DataError
-from tests.support.arena.command import arena, read
+from tests.support.arena.command import arena, read, sentence
 from tests.support.arena.results import bad, good, write_dataset, write_run
 from tests.support.report_results import tables
 
@@ -102,6 +102,13 @@ def test_a_part_of_the_queries_is_a_set_of_its_own(two_sets: Path) -> None:
     record = both(two_sets)
     assert [names(table) for table in record.overall.tables] == [["all", "head"], ["all", "tail"]]
     assert [names(table) for table in record.by_dataset["toy"].tables] == [["all", "head"], ["all", "tail"]]
+
+
+def test_contestants_without_a_common_query_are_told_so(two_sets: Path) -> None:
+    """Not that verdicts are still to come."""
+    rank(two_sets, "toy", "head", (0, 1), range(3))
+    rank(two_sets, "toy", "tail", (3, 4), range(3, 6))
+    assert "no two contestants were given the same query" in sentence(arena(two_sets))
 
 
 def test_a_sample_of_matches_splits_nothing_that_it_connects(toy: Path) -> None:
