@@ -142,12 +142,11 @@ def prepare(environment: Environment, **_: Any) -> None:
     options.tags = options.tags or list(DEFAULT_TAGS)
     hub = gevent.get_hub()
     hub.NOT_ERROR = (*hub.NOT_ERROR, StopTest)  # locust logs it; gevent would print a traceback as well
-    environment.events.test_start.add_listener(_renew_workload)
+    environment.events.test_start.add_listener(_renew_workload)  # first, because the header describes it
     environment.events.quitting.add_listener(_check_answered)
     try:
         check_tags(options.tags)
         RerankUser.workload = _workload(options)
-        environment.events.test_start.add_listener(_renew_workload)  # first, because the header describes it
         _check_host(environment, RerankUser.workload)
         _keep_samples(environment, Path(options.samples) if options.samples else None)
     except BenchError as error:

@@ -53,7 +53,7 @@ class SamplesFile:
 
     def _end(self, error: BenchError) -> None:
         self.close()
-        self.failure = f"{error}; it has the first {self._requests} requests, and the statistics have all"
+        self.failure = f"{error}; it has the first {counted(self._requests, 'request')}, and the statistics have all"
         self._on_failure(self.failure)
 
 
