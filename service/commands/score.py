@@ -24,6 +24,7 @@ from models.wording import counted
 from service.commands import sidecar
 from service.commands.jsonl import Document, documents_of, earlier_results, in_utf8, put_in_order
 from service.commands.line_scorer import LineScorer
+from service.commands.output_lock import only_writer
 from service.commands.refusal import Refusal
 from service.commands.serve import open_model
 from service.commands.settings_flags import settings_flags
@@ -92,8 +93,9 @@ def score(
     chunks = ChunkOptions(max_chunks_per_doc=max_chunks_per_doc, overlap_tokens=overlap_tokens)
     try:
         _check_query(query)
-        earlier = _earlier_run(output, skip_done)
         with contextlib.ExitStack() as stack:
+            stack.enter_context(only_writer(output) if output != STDIO else contextlib.nullcontext())
+            earlier = _earlier_run(output, skip_done)
             lines = CountedLines(in_utf8(_input(source, stack), f"--documents {source}"))
             sink = _output(output, stack)
             scorer = stack.enter_context(LineScorer(open_model(load(flags)), chunks, raw_scores=raw_scores))
