@@ -16,6 +16,7 @@ from typing import get_args
 import msgspec
 
 from models.artefact import MANIFEST, ArtefactError, OptionError, Precision, read_head
+from models.folder_names import check_length, fitting, of_hub_id
 
 EMBEDDED = Path(__file__).parent / "embedded"
 """The artefact folder of the small model that ships with the project."""
@@ -168,11 +169,15 @@ def card_of(model: str) -> ModelCard | None:
 
 def folder_name(model: str) -> str:
     """Return the name of the folder, inside the models folder, in which a model (name, hub id or path) is prepared."""
+    check_length(model)
     card = card_of(model)
     if card is not None:
         return card.name
-    is_path = model.startswith(PATH_STARTS) or is_checkpoint(Path(model))
-    name = Path(model).expanduser().resolve().name if is_path else model.rstrip("/").replace("/", "--")
+    if model.startswith(PATH_STARTS) or is_checkpoint(Path(model)):
+        path = Path(model).expanduser().resolve()
+        name = fitting(path.name, str(path))
+    else:
+        name = of_hub_id(model.rstrip("/"))
     return name if card_of(name) is None else LOCAL_PREFIX + name
 
 
@@ -192,6 +197,7 @@ def find(model: str, models_dir: Path, precision: str = AUTO, prefer: Sequence[s
         NotPrepared: the model can be prepared but is not, or not in this precision.
         OptionError: the model is unknown, or the embedded model is wanted in another precision than its own.
     """
+    check_length(model)
     if model == "embedded":
         return _embedded(precision)
     if model.startswith(PATH_STARTS):
