@@ -1,13 +1,13 @@
 """Files that survive a crash: atomic writes, and append-only logs of JSON lines.
 
 A file written by `replacing` or `write_json` is complete or absent: it is written as `<name>.partial` and then renamed.
-A `JsonLog` only grows, by whole lines and by one process at a time: a kill leaves at most one incomplete line, which
+Two processes must not do so at once: a stage holds the file's lock (`bench.file_lock`) from reading to writing. A
+`JsonLog` only grows, by whole lines and by one process at a time: a kill leaves at most one incomplete line, which
 `read_lines` skips and the next writer removes. A file that cannot be written (no permission, a full disk) is a
 BenchError that names it.
 """
 
 import contextlib
-import fcntl
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, Generic, Self, TypeVar
 import msgspec
 
 from bench.errors import BenchError, DataError
+from bench.file_lock import FileLock
 
 Line = TypeVar("Line")
 BLOCK = 4096
@@ -69,7 +70,7 @@ class JsonLog(Generic[Line]):
     def __init__(self, path: Path, if_locked: str) -> None:
         """Do not open the file yet; `if_locked` is the error message if another process holds the lock."""
         self._path = path
-        self._if_locked = if_locked
+        self._lock = FileLock(path, if_locked)
         self._file: FileIO
 
     def open(self) -> Self:
@@ -78,16 +79,12 @@ class JsonLog(Generic[Line]):
         Raises:
             BenchError: the file cannot be written, or another process holds the lock.
         """
+        self._lock.acquire()
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("ab+", buffering=0)
         except OSError as error:
+            self._lock.release()
             raise _not_written(self._path, error) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise BenchError(self._if_locked) from error
         self._file.seek(0)
         self._file.truncate(self._file.read().rfind(b"\n") + 1)
         return self
@@ -95,6 +92,7 @@ class JsonLog(Generic[Line]):
     def close(self) -> None:
         """Close the file and release the lock."""
         self._file.close()
+        self._lock.release()
 
     def __enter__(self) -> Self:
         """Open the file."""

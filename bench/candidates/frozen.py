@@ -5,6 +5,7 @@ is refused if it requests another dataset, depth or source: figures of different
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from bench.candidates import candidates
 from bench.candidates.candidates import K1, B, Candidates, Dense
 from bench.data.datasets import Dataset
 from bench.errors import DataError
+from bench.file_lock import FileLock
 from bench.records import CandidatesNote, DatasetNote, Provenance
 from bench.storage import write_json
 
@@ -62,7 +64,14 @@ class Choice:
         return Choice(self.depth or DEPTH, run_file, self.dense)
 
 
-def load_or_freeze(dataset: Dataset, choice: Choice, folder: Path, *, exact: bool = False) -> Candidates:
+def load_or_freeze(
+    dataset: Dataset,
+    choice: Choice,
+    folder: Path,
+    *,
+    exact: bool = False,
+    say: Callable[[str], object] = print,
+) -> Candidates:
     """Return the candidates frozen in `folder`; if there are none, freeze those of `choice`.
 
     Args:
@@ -71,13 +80,16 @@ def load_or_freeze(dataset: Dataset, choice: Choice, folder: Path, *, exact: boo
             `DEPTH` and come from the dataset's own run or else from BM25.
         folder: the dataset's results folder.
         exact: whether open settings must equal the defaults too.
+        say: receives a sentence if another process is freezing them at this moment; its candidates are then used.
 
     Raises:
         DataError: the folder has candidates of another dataset, depth or source.
     """
     path = folder / FILE
     if not path.exists():
-        return _freeze(dataset, choice.complete(dataset), path)
+        with FileLock(path, f"another process is writing {path}: waiting for it", wait=say):
+            if not path.exists():
+                return _freeze(dataset, choice.complete(dataset), path)
     frozen = _read(path, dataset)
     _check_same(path, frozen.settings, _all_settings(choice.complete(dataset)) if exact else choice.settings())
     return _candidates(frozen)

@@ -2,7 +2,8 @@
 
 A dataset is complete or absent: it is made in a temporary folder and then moved. Every original is compared with the
 MD5 that its publisher states, and with the lock file's entry of an earlier fetch; if there is neither, its SHA-256 is
-recorded and the user is told that only the first fetch vouches for it. Downloads made before a failure are kept.
+recorded and the user is told that only the first fetch vouches for it. Downloads made before a failure are kept. A
+second process waits for the one that fetches the same dataset.
 """
 
 import shutil
@@ -15,6 +16,7 @@ from bench.data.catalogue import KnownDataset, Source
 from bench.data.download import Digests, download
 from bench.data.files import is_dataset
 from bench.errors import DataError
+from bench.file_lock import FileLock
 
 DOWNLOADS = ".downloads"
 
@@ -46,6 +48,19 @@ def fetch(
         return folder
     if not entry.sources:
         raise DataError(f"{entry.name} cannot be fetched: {entry.why_not}")
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{entry.name} cannot be stored in {to}: {error}") from error
+    with FileLock(folder, f"another process is fetching {folder}: waiting for it", wait=say):
+        if not is_dataset(folder):
+            _fetch(entry, to, mirror, attempts, wait_s, say)
+    return folder
+
+
+def _fetch(
+    entry: KnownDataset, to: Path, mirror: str | None, attempts: int, wait_s: float, say: Callable[[str], None]
+) -> None:
     downloads = to / DOWNLOADS / entry.name
     try:
         downloads.mkdir(parents=True, exist_ok=True)
@@ -54,13 +69,12 @@ def fetch(
             url = f"{mirror.rstrip('/')}/{entry.name}/{source.file}" if mirror else source.url
             digests[source] = download(url, downloads / source.file, attempts, wait_s)
             _check(to, source, downloads / source.file, digests[source])
-        _make(entry, downloads, folder)
+        _make(entry, downloads, to / entry.name)
         for source in entry.sources:
             say(f"{source.file}: {_pin(to, source, digests[source])}")
         shutil.rmtree(downloads)
     except OSError as error:
         raise DataError(f"{entry.name} cannot be stored in {to}: {error}") from error
-    return folder
 
 
 def _check(to: Path, source: Source, file: Path, actual: Digests) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from bench.errors import DataError
+from bench.file_lock import FileLock
 from bench.storage import write_json
 
 NAME = "fetched.lock.json"
@@ -37,6 +38,7 @@ def read(folder: Path) -> dict[str, Pin]:
 
 
 def pin(folder: Path, url: str, entry: Pin) -> None:
-    """Add one entry; the file is replaced atomically."""
-    pins = read(folder) | {url: entry}
-    write_json(pins, folder / NAME)
+    """Add one entry; the file is replaced atomically, and the entries of another process are kept."""
+    file = folder / NAME
+    with FileLock(file, f"another process is writing to {file}: waiting for it", wait=lambda _: None):
+        write_json(read(folder) | {url: entry}, file)

@@ -5,6 +5,7 @@ no file is overwritten, and the statistics count each request once. If the disk 
 with the last whole line, the statistics are those of all requests, and the report says what is missing.
 """
 
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Iterable
@@ -13,6 +14,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from bench.errors import BenchError
+from bench.file_lock import FileLock
 from bench.load.samples import LoadHeader, LoadSample, Reported, table
 from bench.storage import JsonLog, check_writable
 from bench.wording import counted
@@ -29,9 +31,8 @@ class SamplesFile:
         self._on_failure = on_failure
         self._requests = 0
         self._log: JsonLog[LoadHeader | LoadSample] | None = None
-        if_locked = f"another load test is writing to {path}: give --samples another file name"
         try:
-            self._log = JsonLog[LoadHeader | LoadSample](path, if_locked).open()
+            self._log = JsonLog[LoadHeader | LoadSample](path, if_locked=_if_locked(path)).open()
             self._log.append(header)
         except BenchError as error:
             self._end(error)
@@ -71,14 +72,11 @@ class SampleLog:
         self._path = path
         self._started_unix_s = 0.0
         self._log: SamplesFile | None = None
-        if path is not None:
-            if path.exists():
-                raise BenchError(f"{path} already exists: give --samples another file name")
-            check_writable(path)
+        self._session = None if path is None else _reserved(path)
 
     def start(self, header: LoadHeader, now_unix_s: float) -> None:
         """Begin a test; every further test of a web session gets a file of its own."""
-        self.close()
+        self._end_log()
         self.samples, self._pairs, self._started_unix_s = [], set(), now_unix_s
         if self._path is not None:
             self._log = SamplesFile(_free(self._path), header, self._on_failure)
@@ -95,7 +93,12 @@ class SampleLog:
                 self._log.append(sample)
 
     def close(self) -> None:
-        """Close the file; closing it again does nothing."""
+        """Close the file and let another load test have its name; closing it again does nothing."""
+        self._end_log()
+        if self._session is not None:
+            self._session.release()
+
+    def _end_log(self) -> None:
         if self._log is not None:
             self._log.close()
 
@@ -110,6 +113,22 @@ class SampleLog:
         sample, zero = reported.sample, self._started_unix_s
         times = {name: round(getattr(sample, name) - zero, 6) for name in ("planned_s", "sent_s", "done_s")}
         return replace(reported, sample=replace(sample, **times))
+
+
+def _reserved(path: Path) -> FileLock:
+    """Reserve a file name for this process before its first test; BenchError if it is in use or cannot be written."""
+    session = FileLock(path.with_name(f"{path.name}.session"), _if_locked(path)).acquire()
+    with contextlib.ExitStack() as undo:
+        undo.callback(session.release)
+        if path.exists():
+            raise BenchError(f"{path} already exists: give --samples another file name")
+        check_writable(path)
+        undo.pop_all()
+    return session
+
+
+def _if_locked(path: Path) -> str:
+    return f"another load test is writing to {path}: give --samples another file name"
 
 
 def _free(path: Path) -> Path:

@@ -17,6 +17,7 @@ import msgspec
 
 from bench import records
 from bench.errors import DataError
+from bench.file_lock import FileLock
 from bench.storage import write_json
 
 SHIPPED = Path(__file__).parent / "published.json"
@@ -99,10 +100,11 @@ def read(file: Path, source: str | None, taken: str | None) -> list[PublishedSou
 def merge(results: Path, sources: Sequence[PublishedSource]) -> PublishedRecord:
     """Write the sources into the results folder, replacing earlier figures of the same sources."""
     file = results / FILE
-    before = load(results)
-    by_source = {each.source: each for each in [*(before.sources if before else []), *sources]}
-    record = PublishedRecord([by_source[name] for name in sorted(by_source)])
-    write_json(record, file)
+    with FileLock(file, f"another import is writing to {file}: run the same command again when it has ended"):
+        before = load(results)
+        by_source = {each.source: each for each in [*(before.sources if before else []), *sources]}
+        record = PublishedRecord([by_source[name] for name in sorted(by_source)])
+        write_json(record, file)
     return record
 
 

@@ -13,6 +13,7 @@ from bench.load.samples import read
 from tests.support.fake_reranker import FakeReranker, Reply
 from tests.support.server import Server, free_port
 from tests.support.swarm import start, swarm
+from tests.support.two_at_once import until
 
 pytestmark = pytest.mark.slow
 ROUTES = ("rerank", "cohere", "tei", "infinity", "vllm-score", "nim")
@@ -132,6 +133,24 @@ def test_a_flag_that_cannot_be_is_one_sentence(tmp_path: Path, flags: tuple[str,
     assert found.code == 1
     assert sentence in found.log
     assert "Traceback" not in found.log
+
+
+def test_two_load_tests_do_not_share_a_file_of_samples(reranker: FakeReranker, tmp_path: Path) -> None:
+    """The second ends before its first request, with the process that has the file; the first one's samples stay."""
+    file = tmp_path / "samples.jsonl"
+    flags = ["--host", reranker.url, "--headless", "-u", "1", "-r", "1", "--documents", "2", "--samples", str(file)]
+    first = start(*flags)
+    try:
+        until(lambda: file.exists() and file.read_bytes().count(b"\n") > 3)
+        second = start(*flags, "-t", "2")
+        told = second.communicate(timeout=60)[0].decode()
+        assert f"another load test is writing to {file}: give --samples another file name (process {first.pid})" in told
+        assert second.returncode == 1
+    finally:
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=60)
+    assert [path.name for path in tmp_path.iterdir()] == ["samples.jsonl"]
+    assert {at.sample.error for at in read(file)[1]} == {None}
 
 
 def test_the_web_page_shows_the_exact_figures(reranker: FakeReranker) -> None:
