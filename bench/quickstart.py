@@ -12,6 +12,7 @@ import click
 from bench.accuracy.stage import AccuracySettings, accuracy_folder, measure_accuracy
 from bench.accuracy.tables import accuracy_table
 from bench.candidates.frozen import DEPTH, Choice, load_or_freeze
+from bench.commands.flags import say
 from bench.contestants.contestant import rerank_at
 from bench.data import datasets
 from bench.errors import BenchError
@@ -64,15 +65,15 @@ def _measure(data: str, command: str, limit: int | None, requests: int, start_ti
     """Print both tables and return the number of failed requests."""
     dataset = datasets.load(datasets.find(data, Settings.from_environment().data_root))
     folder = accuracy_folder(results, dataset)
-    candidates = load_or_freeze(dataset, Choice(DEPTH), folder)
+    candidates = load_or_freeze(dataset, Choice(DEPTH), folder, say=say)
     click.echo(f"starting `{command}`", err=True)
     with local_server(command, start_timeout_s) as url:
         contestant = rerank_at(url)
         documents = min(DEPTH, len(distinct_passages(dataset, lengths("any", dataset))))
         sweep = Sweep(documents=(documents,), requests=requests)
-        [latency] = measure_latency([contestant], [(dataset, candidates)], sweep, results, anew=True)
+        [latency] = measure_latency([contestant], [(dataset, candidates)], sweep, results, anew=True, say=say)
         click.echo(latency_table(latency))
-        accuracy = measure_accuracy(contestant, dataset, candidates, folder, AccuracySettings(limit=limit))
+        accuracy = measure_accuracy(contestant, dataset, candidates, folder, AccuracySettings(limit=limit), say)
         click.echo(accuracy_table([accuracy]))
     return sum(at.summary.errors for at in latency.points) + len(accuracy.failures)
 

@@ -56,6 +56,9 @@ def read_if_there(path: Path) -> Rankings | None:
 
 def open_log(path: Path) -> JsonLog[Line]:
     """Return the file as a log to append to; opening it raises BenchError if another run has it."""
-    return JsonLog(
-        path, if_locked=f"another run is writing to {path}: wait for it to end, or give the contestant another NAME"
-    )
+    return JsonLog(path, if_locked=if_locked(path))
+
+
+def if_locked(path: Path) -> str:
+    """Return the error message if another process is writing the rankings or their record."""
+    return f"another run is writing to {path}: wait for it to end, or give the contestant another NAME"

@@ -54,8 +54,21 @@ def check_same_run(
 
 def check_same_server(path: Path, rankings: Rankings | None, server: dict[str, Any] | None) -> None:
     """Raise ContestantError if the server reports another model than the one whose rankings are in `path`."""
-    before = rankings.headers[0].provenance.server if rankings else None
-    for key in SAME_MODEL:
-        old, new = (before or {}).get(key), (server or {}).get(key)
-        if old is not None and new is not None and old != new:
+    for key, old in _model_before(rankings).items():
+        new = (server or {}).get(key)
+        if new is not None and old != new:
             raise ContestantError(f"{path} contains rankings by {key} {old}, but the server now has {new}; {ELSEWHERE}")
+
+
+def model_sentence(rankings: Rankings, server: dict[str, Any] | None, url: str) -> str:
+    """Say whether the server is known to have the model of the rankings still, after `check_same_server`."""
+    if any((server or {}).get(key) == old for key, old in _model_before(rankings).items()):
+        return f"{url} still has the same model"
+    return f"whether {url} still has the same model is not known, because its /info does not answer or does not say"
+
+
+def _model_before(rankings: Rankings | None) -> dict[str, Any]:
+    """Return what the server first reported of its model, by field of /info."""
+    servers = [header.provenance.server or {} for header in rankings.headers] if rankings else []
+    reported = {key: [server[key] for server in servers if server.get(key) is not None] for key in SAME_MODEL}
+    return {key: values[0] for key, values in reported.items() if values}

@@ -1,13 +1,13 @@
 """The entrants: the contestants and their rankings, read from the results folder.
 
-Reads `accuracy/<dataset>/<contestant>.jsonl` and the dataset's texts and judgements. A dataset is identified by its
-folder's name, so that two splits of one dataset (`toy` and `toy-dev`) are kept apart. All contestants of a dataset must
-have ranked the same candidates of the same dataset, and its texts must be unchanged; otherwise the error names the
-files. What cannot be used is raised, or left out if the caller collects what is left out.
+Reads `accuracy/<dataset>/<contestant>.jsonl` and the dataset's texts and judgements. A dataset is identified by the
+name of its results, so that two splits of one dataset (`toy` and `toy-dev`) are kept apart. All contestants of a
+dataset must have ranked the same candidates of the same dataset, and its texts must be unchanged; otherwise the error
+names the files. What cannot be used is raised, or left out if the caller collects what is left out.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bench.accuracy import rankings
+from bench.accuracy.owners import shown_name
 from bench.data.datasets import Dataset
 from bench.errors import DataError
 from bench.left_out import LeftOut
@@ -53,7 +54,7 @@ def read_entrants(
     contestants: Collection[str] = (),
     left_out: LeftOut | None = None,
 ) -> dict[str, Entrants]:
-    """Return the entrants by dataset folder, for datasets with at least two contestants.
+    """Return the entrants by dataset, for datasets with at least two contestants.
 
     Args:
         results: the results folder.
@@ -66,14 +67,18 @@ def read_entrants(
         DataError: a name is unknown, or nothing can be used; without `left_out` also if a run or dataset cannot be.
     """
     root = results / "accuracy"
-    folders = sorted(folder for folder in root.glob("*") if folder.is_dir())
-    _check_names("dataset", datasets, {folder.name for folder in folders}, root)
-    runs = _runs([folder for folder in folders if not datasets or folder.name in datasets], left_out)
-    found = {run.contestant for run in runs}
+    folders = {shown_name(folder): folder for folder in sorted(root.glob("*")) if folder.is_dir()}
+    _check_names("dataset", datasets, set(folders), root)
+    runs = {name: _runs(folder, left_out) for name, folder in folders.items() if not datasets or name in datasets}
+    found = {run.contestant for of_dataset in runs.values() for run in of_dataset}
     if left_out and not found.issuperset(contestants):
         left_out.raise_first()  # it may be the run of the contestant that was asked for
     _check_names("contestant", contestants, found, root)
-    entrants = _by_dataset([run for run in runs if not contestants or run.contestant in contestants], load, left_out)
+    chosen = {
+        name: {run.contestant: run for run in of_dataset if not contestants or run.contestant in contestants}
+        for name, of_dataset in runs.items()
+    }
+    entrants = _by_dataset(chosen, load, left_out)
     if not entrants:
         if left_out:
             left_out.raise_first()
@@ -81,22 +86,20 @@ def read_entrants(
     return entrants
 
 
-def _runs(folders: Iterable[Path], left_out: LeftOut | None) -> list[ContestantRun]:
+def _runs(folder: Path, left_out: LeftOut | None) -> list[ContestantRun]:
     runs: list[ContestantRun] = []
-    for folder in folders:
-        for file in sorted(folder.glob("*.jsonl")):
-            with left_out or nullcontext():
-                runs.append(read_run(file))
+    for file in sorted(folder.glob("*.jsonl")):
+        with left_out or nullcontext():
+            runs.append(read_run(file))
     return runs
 
 
-def _by_dataset(runs: Iterable[ContestantRun], load: LoadDataset, left_out: LeftOut | None) -> dict[str, Entrants]:
+def _by_dataset(
+    runs: Mapping[str, dict[str, ContestantRun]], load: LoadDataset, left_out: LeftOut | None
+) -> dict[str, Entrants]:
     """Return the entrants of every dataset that at least two contestants ranked."""
-    by_dataset: dict[str, dict[str, ContestantRun]] = {}
-    for run in runs:
-        by_dataset.setdefault(run.file.parent.name, {})[run.contestant] = run
     entrants: dict[str, Entrants] = {}
-    for name, ranked in by_dataset.items():
+    for name, ranked in runs.items():
         if len(ranked) > 1:
             with left_out or nullcontext():
                 entrants[name] = _entrants(ranked, load)

@@ -23,11 +23,11 @@ from bench.arena.matches import Match, all_matches
 from bench.arena.records import Ballot, JudgeNote
 from bench.arena.tables import arena_table
 from bench.commands.flags import RESULTS
-from bench.contestants.contestant import file_name
 from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError
 from bench.left_out import LeftOut
+from bench.names import IsOwn, own_path
 from bench.published import published
 from bench.published.published import PublishedRecord
 from bench.records import DatasetNote
@@ -56,7 +56,7 @@ class JudgeFlags:
 
 
 class _JudgeOfRecord(msgspec.Struct):
-    """The one field that is read of an existing record before it is replaced."""
+    """The one field that is read of an existing record to tell whose it is."""
 
     judge: JudgeNote
 
@@ -167,19 +167,18 @@ def arena_command(
     drawn = possible[:matches]
     draw = {"matches": matches, "seed": seed, "datasets": list(entrants), "contestants": list(only_contestants)}
     gathered = provenance.gather(judge_url or "", None, draw | judge.note.settings)
-    file = results / "arena" / f"{file_name(judge.note.name)}.jsonl"
-    _check_same_judge(file.with_suffix(".json"), judge)
-    with BallotLedger(file) as ledger:
+    file = own_path(results / "arena", judge.note.name, ".jsonl", _of_judge(judge.note.name))
+    with BallotLedger(file) as ledger:  # locked until the record is written, which must not replace a later one
         stopped = _play(judge, drawn, ledger)
         tallied = tournament.tally(judge, drawn, ledger)
-    others = _others(file, left_out)
-    if tallied.outcomes or not stopped:
-        record = tournament.record(
-            gathered, judge, entrants, drawn, len(possible), tallied, others, seed, left_out.sentences
-        )
-        write_json(record, file.with_suffix(".json"))
-        click.echo(arena_table(record, _published(results, left_out)))
-        click.echo(f"record: {file.with_suffix('.json')}", err=True)
+        if tallied.outcomes or not stopped:
+            others = _others(file, left_out)
+            record = tournament.record(
+                gathered, judge, entrants, drawn, len(possible), tallied, others, seed, left_out.sentences
+            )
+            write_json(record, file.with_suffix(".json"))
+            click.echo(arena_table(record, _published(results, left_out)))
+            click.echo(f"record: {file.with_suffix('.json')}", err=True)
     if stopped:
         raise stopped
     if left_out.first:
@@ -249,12 +248,12 @@ def _play(judge: Judge, matches: list[Match], ledger: BallotLedger) -> BenchErro
 
 
 def _others(file: Path, left_out: LeftOut) -> dict[str, list[Ballot]]:
-    """Return the other judges' ballots by file name; unreadable files are left out."""
+    """Return the other judges' ballots by judge; unreadable files are left out."""
     others = {}
     for other in sorted(file.parent.glob("*.jsonl")):
         if other != file:
             with left_out:
-                others[other.stem] = read_ballots(other)
+                others[_judge_of(other) or other.stem] = read_ballots(other)
     return others
 
 
@@ -265,14 +264,19 @@ def _published(results: Path, left_out: LeftOut) -> PublishedRecord | None:
     return None
 
 
-def _check_same_judge(file: Path, judge: Judge) -> None:
-    """Raise BenchError if the file holds another judge's record; an unreadable record is computed again."""
+def _of_judge(name: str) -> IsOwn:
+    """Return a function that tells whether a file of ballots belongs to the judge."""
+
+    def is_own(ballots: Path) -> bool | None:
+        owner = _judge_of(ballots)
+        return None if owner is None else owner == name
+
+    return is_own
+
+
+def _judge_of(ballots: Path) -> str | None:
+    """Return the judge's name from the record beside its ballots; None if there is none or it is damaged."""
     try:
-        name = msgspec.json.decode(file.read_bytes(), type=_JudgeOfRecord).judge.name
-    except (OSError, msgspec.MsgspecError):
-        return
-    if name != judge.note.name:
-        raise BenchError(
-            f"{file} belongs to the judge {name}, which has the same file name as {judge.note.name}: use another "
-            "--results folder"
-        )
+        return msgspec.json.decode(ballots.with_suffix(".json").read_bytes(), type=_JudgeOfRecord).judge.name
+    except (OSError, UnicodeError, msgspec.MsgspecError):
+        return None

@@ -9,7 +9,7 @@ from bench.accuracy.stage import accuracy_folder
 from bench.candidates.candidates import Candidates, Dense
 from bench.candidates.embeddings import EmbeddingsModel
 from bench.candidates.frozen import DEPTH, Choice, load_or_freeze
-from bench.commands.flags import DATA, RESULTS, RUN_FILE, SPLIT
+from bench.commands.flags import DATA, RESULTS, RUN_FILE, SPLIT, say
 from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError
@@ -59,7 +59,7 @@ def candidates_command(
         try:
             dataset = datasets.load(folder, split)
             choice = Choice(depth, run_file, dense)
-            frozen = load_or_freeze(dataset, choice, accuracy_folder(results, dataset), exact=True)
+            frozen = load_or_freeze(dataset, choice, accuracy_folder(results, dataset), exact=True, say=say)
         except BenchError as error:
             problems.append(str(error))
         else:

@@ -11,7 +11,7 @@ from bench.errors import BenchError, DataError
 from bench.latency import samples
 from bench.latency.comparison import compare, failures
 from bench.latency.comparison_tables import comparison_markdown, comparison_table
-from bench.latency.files import FIGURES, FOLDER, SAMPLES
+from bench.latency.files import FIGURES, SAMPLES, profile_path
 from bench.latency.records import Comparison
 
 SHOWN: dict[str, Callable[[Comparison], str]] = {"table": comparison_table, "markdown": comparison_markdown}
@@ -56,12 +56,15 @@ def _find(profile: str, results: Path) -> Path:
     path = Path(profile)
     if path.suffix in (SAMPLES, FIGURES):
         return path.with_suffix(SAMPLES)
-    samples_path = results / FOLDER / f"{profile}{SAMPLES}"
-    if not samples_path.exists():
-        folder = samples_path.parent
-        profiles = ", ".join(sorted(other.stem for other in folder.glob(f"*{SAMPLES}"))) or "none"
-        raise DataError(f"there is no profile {profile!r} in {folder}; available profiles: {profiles}")
-    return samples_path
+    samples_path = profile_path(results, profile)
+    if samples_path.exists():
+        return samples_path
+    folder = samples_path.parent
+    files = {other.stem: other for other in sorted(folder.glob(f"*{SAMPLES}"))}
+    if profile in files:  # renamed since it was measured
+        return files[profile]
+    profiles = ", ".join(note.profile for other in files.values() if (note := samples.read_note(other))) or "none"
+    raise DataError(f"there is no profile {profile!r} in {folder}; available profiles: {profiles}")
 
 
 def _refuse(comparisons: list[Comparison], *, force: bool) -> None:

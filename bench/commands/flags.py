@@ -46,6 +46,11 @@ SEED = click.option(
 )
 
 
+def say(sentence: str) -> None:
+    """Tell the user something beside the command's output."""
+    click.echo(sentence, err=True)
+
+
 def parse_contestants(
     specs: Sequence[str], url: str | None, model: str | None, settings: Settings
 ) -> list[Contestant | Reference]:

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from bench.candidates import candidates
-from bench.commands.flags import DATA, MODEL, RESULTS, RUN_FILE, SPLIT, TIMEOUT, URL, parse_contestants
+from bench.commands.flags import DATA, MODEL, RESULTS, RUN_FILE, SPLIT, TIMEOUT, URL, parse_contestants, say
 from bench.commands.lists import listed
 from bench.contestants.contestant import FORM, Contestant
 from bench.contestants.reference import Reference
 from bench.data import datasets
 from bench.errors import BenchError, ContestantError
-from bench.latency.files import FOLDER, SAMPLES
+from bench.latency.files import profile_path
 from bench.latency.plan import ARRIVALS, Sweep
 from bench.latency.records import LatencyRecord
 from bench.latency.stage import measure_latency
@@ -129,7 +129,7 @@ def latency_command(
     sets = [(dataset, candidates.freeze(dataset, max(DEPTH, *documents), run_file)) for dataset in loaded]
     begin_utc = datetime.now(UTC).isoformat(timespec="seconds")
     measured = measure_latency(
-        contestants, sets, sweep, results, profile=profile, timeout_s=timeout_s, anew=anew
+        contestants, sets, sweep, results, profile=profile, timeout_s=timeout_s, anew=anew, say=say
     )  # fmt: skip
     _report(measured, results, begin_utc)
 
@@ -144,7 +144,7 @@ def _with_servers(contestants: Sequence[Contestant | Reference]) -> list[Contest
 def _report(measured: Sequence[LatencyRecord], results: Path, begin_utc: str) -> None:
     for record in measured:
         click.echo(latency_table(record))
-        click.echo(f"profile: {results / FOLDER / record.note.profile}{SAMPLES}", err=True)
+        click.echo(f"profile: {profile_path(results, record.note.profile)}", err=True)
         if record.note.provenance.created_utc < begin_utc:
             click.echo(
                 f"  started at {record.note.provenance.created_utc}; existing samples were kept (--anew measures all)",

@@ -11,7 +11,7 @@ from bench.accuracy.stage import AccuracySettings, accuracy_folder, measure_accu
 from bench.accuracy.tables import accuracy_heading, accuracy_table, paired_line
 from bench.accuracy.trial import check_measures, check_measures_on
 from bench.candidates.frozen import DEPTH, Choice, load_or_freeze
-from bench.commands.flags import DATA, MODEL, RESULTS, RUN_FILE, SEED, SPLIT, TIMEOUT, URL, parse_contestants
+from bench.commands.flags import DATA, MODEL, RESULTS, RUN_FILE, SEED, SPLIT, TIMEOUT, URL, parse_contestants, say
 from bench.contestants.contestant import FORM, Contestant
 from bench.contestants.reference import Reference
 from bench.data import datasets
@@ -76,7 +76,8 @@ def run_command(
     """Measure the accuracy of rerankers on datasets, compared with the candidates in their original order.
 
     The candidates of every judged query are reranked over HTTP, and every ranking is saved at once in --results: run
-    the same command again to request only what is missing. A failed query scores 0, is reported, sets the exit code to
+    the same command again to request only what is missing; a run that requests nothing says so, and whether the server
+    still has the same model. A failed query scores 0, is reported, sets the exit code to
     1, and is retried by the next run. API keys are read from the environment, such as COHERE_API_KEY.
     """
     check_measures(further)
@@ -109,12 +110,12 @@ def _measure(
 ) -> list[AccuracyRecord]:
     """Measure all contestants on one dataset; one that cannot be measured is added to `problems`."""
     folder = accuracy_folder(results, dataset)
-    candidates = load_or_freeze(dataset, choice, folder)
+    candidates = load_or_freeze(dataset, choice, folder, say=say)
     check_measures_on(dataset, candidates.lists, settings.measures)
     records = []
     for contestant in contestants:
         try:
-            records.append(measure_accuracy(contestant, dataset, candidates, folder, settings))
+            records.append(measure_accuracy(contestant, dataset, candidates, folder, settings, say))
         except BenchError as error:
             problems.append(f"{contestant.name} on {dataset.name}: {error}")
     return records

@@ -8,6 +8,7 @@ or score. A vendor's key is sent only to that vendor's own host; RERANKER_API_KE
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
@@ -17,6 +18,7 @@ from bench.contestants.catalogue import DIALECTS
 from bench.contestants.dialect import Dialect, Price
 from bench.contestants.reference import REFERENCES, Reference
 from bench.errors import ContestantError
+from bench.names import folded_name
 from bench.records import ContestantNote
 from bench.settings import Settings
 
@@ -26,9 +28,10 @@ SPEC = re.compile(
 )
 FORM = "[NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]"
 RESERVED = "candidates"
+UNWRITABLE = ("Cc", "Cs")
+"""Unicode categories: control characters, and what stands for bytes that are not UTF-8."""
 LOCAL_KEY_VARIABLE = "RERANKER_API_KEY"
 ENDPOINT = re.compile(r"/(rerank|reranking|ranking|score)$")
-FILE_NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -62,9 +65,21 @@ def rerank_at(url: str, model: str | None = None, route: str = rerank.DIALECT.ro
     return Contestant(rerank.DIALECT.name, rerank.DIALECT, url.rstrip("/"), route, model)
 
 
-def file_name(name: str) -> str:
-    """Return `name` as a file name: each run of characters other than `A-Za-z0-9._-` becomes one `-`."""
-    return FILE_NAME.sub("-", name).lstrip(".-") or "-"
+def default_name(dialect: str, model: str | None) -> str:
+    """Return the name of a contestant that was given none."""
+    return f"{dialect}-{model}" if model else dialect
+
+
+def is_same_contestant(recorded: ContestantNote, now: ContestantNote) -> bool:
+    """Tell whether results that name the contestant `recorded` belong to the contestant `now`.
+
+    Earlier versions folded names (`a/b` into `a-b`). A folded name counts only where dialect and model say what it was.
+    """
+    if recorded.name == now.name:
+        return True
+    is_default = now.name == default_name(now.dialect, now.model)
+    same_model = (recorded.dialect, recorded.model) == (now.dialect, now.model)
+    return is_default and same_model and recorded.name == folded_name(now.name)
 
 
 def parse_all(specs: Sequence[str], settings: Settings) -> list[Contestant | Reference]:
@@ -72,27 +87,29 @@ def parse_all(specs: Sequence[str], settings: Settings) -> list[Contestant | Ref
     contestants = [parse(spec, settings) for spec in specs]
     by_name: dict[str, str] = {}
     for spec, contestant in zip(specs, contestants, strict=True):
-        other = by_name.get(contestant.name.lower())  # some file systems ignore case
+        other = by_name.get(contestant.name.casefold())  # in a table they would look the same
         if other is not None:
             raise ContestantError(
                 f"{other!r} and {spec!r} would both be named {contestant.name}: name one of them, as in NAME={spec}"
             )
-        by_name[contestant.name.lower()] = spec
+        by_name[contestant.name.casefold()] = spec
     return contestants
 
 
 def parse(spec: str, settings: Settings) -> Contestant | Reference:
     """Parse a spec; ContestantError if it is invalid or the vendor's key is not set."""
-    match = SPEC.fullmatch(spec.strip())
+    spec = _checked(spec)
+    match = SPEC.fullmatch(spec)
     if match is None:
         raise ContestantError(f"{spec!r} is not a valid contestant; the form is {FORM}")
     name, dialect_name, model, url = match["name"], match["dialect"], match["model"], match["url"]
-    if name and file_name(name).lower() == RESERVED:
+    name = " ".join((name or "").split())
+    if name.casefold() == RESERVED:
         raise ContestantError(f"{spec!r}: the name {RESERVED} is reserved for the frozen candidates; use another")
     if dialect_name in REFERENCES:
         if model or url or match["options"]:
             raise ContestantError(f"{spec!r}: {dialect_name} has no server, so it takes no model, URL or option")
-        return Reference(file_name(name or dialect_name), dialect_name)
+        return Reference(name or dialect_name, dialect_name)
     if dialect_name not in DIALECTS:
         choices = ", ".join([*REFERENCES, *DIALECTS])
         raise ContestantError(f"{spec!r}: unknown dialect {dialect_name!r}; choose from {choices}")
@@ -101,7 +118,7 @@ def parse(spec: str, settings: Settings) -> Contestant | Reference:
     base, route = _address(spec, dialect, url)
     options = _options(spec, match["options"])
     return Contestant(
-        name=file_name(name or (f"{dialect_name}-{model}" if model else dialect_name)),
+        name=name or default_name(dialect_name, model),
         dialect=dialect,
         url=base,
         route=route,
@@ -110,6 +127,14 @@ def parse(spec: str, settings: Settings) -> Contestant | Reference:
         per_minute=options.get("per_minute"),
         concurrency=options.get("concurrency"),
     )
+
+
+def _checked(spec: str) -> str:
+    """Return the spec in one Unicode form; ContestantError if no table or file could hold it."""
+    spec = unicodedata.normalize("NFC", spec.strip())
+    if any(unicodedata.category(character) in UNWRITABLE for character in spec):
+        raise ContestantError(f"{spec!r} contains a control character or bytes that are not UTF-8; leave them out")
+    return spec
 
 
 def _address(spec: str, dialect: Dialect, given: str | None) -> tuple[str, str]:

@@ -121,7 +121,8 @@ def read(path: Path) -> Profile:
         whole = (
             path.read_bytes()
         )  # all at once: given the path, pyarrow would open it twice, and it may be replaced in between
-        table = pq.read_table(pa.BufferReader(whole))
+        # without threads: one that still starts when the command ends would abort the process
+        table = pq.read_table(pa.BufferReader(whole), use_threads=False)
         note = msgspec.json.decode((table.schema.metadata or {})[NOTE], type=ProfileNote)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist") from error
@@ -133,6 +134,15 @@ def read(path: Path) -> Profile:
     if lacking:
         raise DataError(f"{path} does not contain a latency profile: it lacks the columns {', '.join(lacking)}")
     return Profile(note, table)
+
+
+def read_note(path: Path) -> ProfileNote | None:
+    """Read the description of a profile without its samples; None if the file is not a profile of this format."""
+    try:
+        note = msgspec.json.decode((pq.read_schema(path).metadata or {})[NOTE], type=ProfileNote)
+    except (OSError, pa.ArrowException, msgspec.MsgspecError, UnicodeError, KeyError):
+        return None
+    return note if note.format == FORMAT else None
 
 
 def _columns(point: int, number: int, rows: Sequence[tuple[Sample, bool]], busy: float) -> Any:

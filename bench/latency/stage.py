@@ -1,23 +1,24 @@
 """The latency stage as the commands run it: measures a sweep and writes one profile per contestant.
 
 Requests every server's information before the first measured request. Rounds that are already in the results folder are
-not measured again: if none is missing, no server is needed and the figures are computed from the samples on disk.
+not measured again: if none is missing, no server is needed and the figures are computed from the samples on disk. One
+process at a time writes a profile: its files are locked from the first reading to the last writing.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
 from bench import provenance
 from bench.candidates.candidates import Candidates
 from bench.client.client import Client
-from bench.contestants.contestant import Contestant, file_name
+from bench.contestants.contestant import Contestant
 from bench.data.datasets import Dataset
 from bench.errors import BenchError, ServerError
 from bench.latency import samples
-from bench.latency.files import FOLDER, SAMPLES, check_same, finish
+from bench.latency.files import check_same, check_same_reranker, finish, lock, profile_path
 from bench.latency.loops import MOST_IN_FLIGHT
 from bench.latency.plan import PointJob, Sweep, jobs, repeated_pairs
 from bench.latency.records import LatencyRecord, ProfileNote
@@ -27,6 +28,8 @@ from bench.storage import check_writable
 from bench.wording import counted
 
 Sets = Sequence[tuple[Dataset, Candidates]]
+INFO_TIMEOUT_S = 10.0
+"""Seconds to wait for GET /info where nothing else is requested."""
 
 
 def measure_latency(
@@ -38,6 +41,7 @@ def measure_latency(
     profile: str | None = None,
     timeout_s: float = 120.0,
     anew: bool = False,
+    say: Callable[[str], object] = print,
 ) -> list[LatencyRecord]:
     """Measure what is missing in every contestant's profile, and return the figures of all profiles.
 
@@ -49,29 +53,63 @@ def measure_latency(
         profile: name of the profile instead of the contestant's name; a prefix if there are several contestants.
         timeout_s: request timeout in seconds.
         anew: discard existing samples.
+        say: receives a sentence about every profile if nothing was missing, so that nothing was requested.
+
+    Raises:
+        BenchError: another process is writing one of the profiles, a profile is of another measurement, the files
+            cannot be written, or no reranker answers.
     """
-    paths = [results / FOLDER / f"{_name(contestant, contestants, profile)}{SAMPLES}" for contestant in contestants]
+    paths = [_path(contestant, contestants, results, profile) for contestant in contestants]
     planned = [job for dataset, candidates in sets for job in jobs(sweep, dataset, candidates)]
-    for contestant, path in zip(contestants, paths, strict=True):
-        _check_limit(contestant, sweep)
-        check_writable(path)
-    if anew or not all(_is_complete(path, planned) for path in paths):
-        try:
-            asyncio.run(_measure(contestants, paths, sets, planned, sweep, timeout_s, anew=anew))
-        except ServerError:
-            _finish(path for path in paths if path.exists())
-            raise
-    return _finish(paths)
+    with ExitStack() as stack:
+        for contestant, path in zip(contestants, paths, strict=True):
+            _check_limit(contestant, sweep)
+            stack.enter_context(lock(path))
+            check_writable(path)
+        if anew or not all(_is_complete(path, planned) for path in paths):
+            try:
+                asyncio.run(_measure(contestants, paths, sets, planned, sweep, timeout_s, profile, anew=anew))
+            except ServerError:
+                _finish(path for path in paths if path.exists())
+                raise
+        else:
+            asyncio.run(_nothing_missing(contestants, paths, say))
+        return _finish(paths)
 
 
 def _finish(paths: Iterable[Path]) -> list[LatencyRecord]:
     return [finish(samples.read(path), path) for path in paths]
 
 
+def _path(contestant: Contestant, all_of_them: Sequence[Contestant], results: Path, profile: str | None) -> Path:
+    """Return the path of a contestant's samples."""
+    if profile is None:
+        return profile_path(results, contestant.name, contestant.note())
+    return profile_path(results, _name(contestant, all_of_them, profile))
+
+
 def _name(contestant: Contestant, all_of_them: Sequence[Contestant], profile: str | None) -> str:
     if profile is None:
         return contestant.name
-    return file_name(profile if len(all_of_them) == 1 else f"{profile}-{contestant.name}")
+    return profile if len(all_of_them) == 1 else f"{profile}-{contestant.name}"
+
+
+async def _nothing_missing(
+    contestants: Sequence[Contestant], paths: Sequence[Path], say: Callable[[str], object]
+) -> None:
+    """Check that the samples are of these contestants and, if the servers answer, of their present models."""
+    for contestant, path in zip(contestants, paths, strict=True):
+        async with Client(contestant, timeout_s=INFO_TIMEOUT_S, connections=1) as client:
+            server = await client.info()
+        note = samples.read(path).note
+        check_same_reranker(path, note, contestant.note(), server)
+        known = server is not None and note.provenance.server is not None
+        same = (
+            f"{client.url} still has the same model and settings"
+            if known
+            else (f"whether {client.url} still has the same model is not known, because its /info does not answer")
+        )
+        say(f"{path} already has every round, so nothing was requested; {same}")
 
 
 def _check_limit(contestant: Contestant, sweep: Sweep) -> None:
@@ -96,6 +134,7 @@ async def _measure(
     planned: Sequence[PointJob],
     sweep: Sweep,
     timeout_s: float,
+    profile: str | None,
     *,
     anew: bool,
 ) -> None:
@@ -108,7 +147,7 @@ async def _measure(
             client = await stack.enter_async_context(Client(contestant, timeout_s=timeout_s, connections=most))
             await client.check()
             note = ProfileNote(
-                profile=path.stem,
+                profile=_name(contestant, contestants, profile),
                 contestant=contestant.note(),
                 run=run,
                 provenance=provenance.gather(client.url, await client.info(), asdict(sweep) | {"timeout_s": timeout_s}),

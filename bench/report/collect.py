@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from bench import records
 from bench.accuracy.measures import PRIMARY
+from bench.accuracy.owners import shown_name
 from bench.arena import record_reader
 from bench.arena.records import ArenaRecord
 from bench.candidates import frozen
@@ -100,12 +101,13 @@ def _accuracy(folder: Path, left_out: LeftOut) -> dict[str, dict[str, AccuracyRe
     for raw in sorted(folder.glob("*/*.jsonl")):
         with left_out:
             _check_finished(raw)
+    names = {dataset: shown_name(dataset) for dataset in folder.glob("*")}
     for file in sorted(folder.glob("*/*.json")):
         if file.name != frozen.FILE:
             with left_out:
                 record: AccuracyRecord = records.read_as(file, AccuracyRecord)
                 _check_accuracy(file, record)
-                _add(by_dataset.setdefault(file.parent.name, {}), record.contestant.name, record, file)
+                _add(by_dataset.setdefault(names[file.parent], {}), record.contestant.name, record, file)
     return {dataset: of_dataset for dataset, of_dataset in by_dataset.items() if of_dataset}
 
 
@@ -116,16 +118,9 @@ def _check_finished(raw: Path) -> None:
 
 def _check_accuracy(file: Path, record: AccuracyRecord) -> None:
     """Raise DataError unless the record has what every page shows."""
-    _check_name(file, record.contestant.name)
     figures_of = (record.measures, record.first_stage, record.per_query, record.first_stage_per_query)
     if not all(of.get(PRIMARY) for of in figures_of):
         raise DataError(f"{file} is not a whole record: it lacks {PRIMARY}; run `rerank-bench run` again")
-
-
-def _check_name(file: Path, name: str) -> None:
-    """Raise DataError if the name cannot be that of a page, as no name that the bench gives."""
-    if Path(name).name != name or "\0" in name:
-        raise DataError(f"{file} is of a contestant named {name!r}, which cannot be the name of a page")
 
 
 def _add(to: dict[str, Record], name: str, record: Record, file: Path) -> None:
@@ -140,9 +135,6 @@ def _arenas(folder: Path, left_out: LeftOut) -> dict[str, ArenaRecord]:
     for file in sorted(folder.glob("*.json")):
         with left_out:
             record = record_reader.read(file)
-            for group in record.overall.groups:
-                for name in group:
-                    _check_name(file, name)
             _add(arenas, record.judge.name, record, file)
     return dict(sorted(arenas.items(), key=lambda entry: (entry[1].judge.kind != "qrels", entry[0])))
 
@@ -158,7 +150,6 @@ def _profile(file: Path) -> LatencyProfile:
     raw = samples.read(file.with_suffix(".parquet"))
     if record.note != raw.note:
         record = figures(raw)  # a running measurement: its samples are a round ahead of its figures
-    _check_name(file, record.note.contestant.name)
     for of in record.points:
         if of.plan not in raw.note.plans or of.summary.requests != len(raw.observations(raw.index(of.plan)).errors):
             raise DataError(f"{file} has figures of other samples than those beside it; measure it again with --anew")

@@ -7,6 +7,7 @@ the chart's prefix, because a page has several charts.
 
 import io
 import re
+import warnings
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +28,7 @@ COLOURS: Mapping[str, str] = MappingProxyType(
 )
 STYLE: Any = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "svg.hashsalt": "rerank-bench",
     "font.size": 11,
     "axes.edgecolor": MUTED,
@@ -71,7 +73,8 @@ def inline(figure: Figure, key: str, title: str) -> Markup:
         title: the accessible name of the chart.
     """
     drawn = io.BytesIO()
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the browser has the glyphs of every script
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         FigureCanvasSVG(figure).print_svg(drawn, metadata=nothing)  # type: ignore[no-untyped-call]  # it has no types
     root = ET.fromstring(drawn.getvalue())  # noqa: S314  # made a line above

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.accuracy.measures import PRIMARY
 from bench.arena.records import PairTally
+from bench.names import page_name
 from bench.published.published import PublishedRecord
 from bench.published.table import is_of
 from bench.records import AccuracyRecord, Estimate, Provenance
@@ -175,7 +176,7 @@ def _seen_by(pair: PairTally, name: str) -> tuple[str, int, int]:
 
 def pair_file(one: str, other: str) -> str:
     """Return the file name of two contestants' comparison, in either order."""
-    return "--".join(sorted((one, other))) + ".html"
+    return page_name(*sorted((one, other))) + ".html"
 
 
 def _accuracy_table(records: Mapping[str, AccuracyRecord]) -> Table | None:

@@ -7,6 +7,7 @@ from bench.accuracy.measures import PRIMARY
 from bench.arena.records import ArenaRecord, Standing, Standings
 from bench.arena.tables import apart_sentence
 from bench.latency.records import Point
+from bench.names import page_name
 from bench.published.table import published_figure, unmatched_sentence
 from bench.report import derive
 from bench.report.charts import Chart, Dot, dots
@@ -182,7 +183,7 @@ def _datasets(collected: Collected) -> str:
 def _row(collected: Collected, name: str, rank: int, point: Point | None, group: Standings | None) -> list[Cell]:
     return [
         Cell(str(rank), float(rank)),
-        words(name, href=f"contestants/{name}.html"),
+        words(name, href=f"contestants/{page_name(name)}.html"),
         *_arena_cells(collected, name, group),
         _mean_cell(collected, name),
         *_latency_cells(collected, name, point),
@@ -249,7 +250,7 @@ def _by_dataset(collected: Collected, names: list[str]) -> Table:
             else missing("not measured on this dataset")
             for dataset in collected.accuracy
         ]
-        rows.append(Row(name, [words(name, href=f"contestants/{name}.html"), *cells]))
+        rows.append(Row(name, [words(name, href=f"contestants/{page_name(name)}.html"), *cells]))
     heads = [Column(dataset, dataset, _doubt(collected, dataset)) for dataset in collected.accuracy]
     return Table("accuracy", f"{PRIMARY} by dataset", [Column("contestant", "contestant", is_text=True), *heads], rows)
 

@@ -6,8 +6,11 @@ import pytest
 from click.testing import CliRunner
 from msgspec.structs import replace
 
+from bench import records
+from bench.arena.records import ArenaRecord
 from bench.arena.tables import arena_table
 from bench.cli import main
+from bench.names import file_name
 from tests.support.arena.chat_server import ChatServer
 from tests.support.arena.command import arena, figures, llm, read, sentence
 from tests.support.arena.results import bad, good, write_dataset, write_run
@@ -121,13 +124,21 @@ def test_what_it_costs_is_told_before_and_after(toy: Path, chat: ChatServer) -> 
     assert f"cost: {record.cost.calls} calls" in result.stdout
 
 
-def test_two_judges_of_one_file_name_are_told(toy: Path, chat: ChatServer) -> None:
-    """`a/b` and `a-b` would share their ballots' file; a damaged record is no obstacle, it is made again."""
+def test_judges_whose_names_were_once_folded_into_one_have_files_of_their_own(toy: Path, chat: ChatServer) -> None:
+    """`a/b` and `a-b`: neither counts the other's ballots; a damaged record is no obstacle, it is made again."""
     told = ["--judge", "llm", "--judge-url", chat.url, "--judge-model"]
+    asked = []
+    for model in ("a/b", "a-b"):
+        assert arena(toy, *told, model).exit_code == 0
+        asked.append(len(chat.seen))
+    assert asked[1] == 2 * asked[0] > 0
+    assert (toy / "results" / "arena" / "llm-a-b.jsonl").is_file()
+    ours = toy / "results" / "arena" / f"{file_name('llm-a/b')}.json"
+    assert records.read_as(ours, ArenaRecord).judge.name == "llm-a/b"
+    ours.write_text("{")
     assert arena(toy, *told, "a/b").exit_code == 0
-    assert "belongs to the judge llm-a/b" in sentence(arena(toy, *told, "a-b"))
-    (toy / "results" / "arena" / "llm-a-b.json").write_text("{")
-    assert arena(toy, *told, "a/b").exit_code == 0
+    assert records.read_as(ours, ArenaRecord).judge.name == "llm-a/b"
+    assert len(chat.seen) == asked[1]
 
 
 def test_doubts_about_a_dataset_reach_the_table(toy: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.contestants.contestant import Contestant, file_name, parse, parse_all, rerank_at
+from bench.contestants.contestant import Contestant, parse, parse_all, rerank_at
 from bench.contestants.reference import Reference
 from bench.errors import ContestantError
 from bench.settings import Settings
@@ -23,18 +23,21 @@ def _parse(spec: str) -> Contestant:
         ("rerank:bge@http://[::1]:8000/", "rerank-bge", "rerank", "bge", "http://[::1]:8000/v1/rerank"),
         ("cohere", "cohere-rerank-v3.5", "cohere", "rerank-v3.5", "https://api.cohere.com/v2/rerank"),
         ("cohere:rerank-v4.0-pro", "cohere-rerank-v4.0-pro", "cohere", "rerank-v4.0-pro", None),
-        ("a b/c=tei@http://h", "a-b-c", "tei", None, "http://h/rerank"),
-        ("nim:nv-rerank:1@http://h:1", "nim-nv-rerank-1", "nim", "nv-rerank:1", "http://h:1/v1/ranking"),
+        ("a  b/c=tei@http://h", "a b/c", "tei", None, "http://h/rerank"),
+        ("nim:nv-rerank:1@http://h:1", "nim-nv-rerank:1", "nim", "nv-rerank:1", "http://h:1/v1/ranking"),
         ("voyage@http://h/voyage", "voyage-rerank-2.5", "voyage", "rerank-2.5", "http://h/voyage/v1/rerank"),
         ("jina:m@https://h/proxy/rerank", "jina-m", "jina", "m", "https://h/proxy/rerank"),
         ("vllm-score@http://h/v1/score", "vllm-score", "vllm-score", None, "http://h/v1/score"),
         ("vllm-score@http://h", "vllm-score", "vllm-score", None, "http://h/v1/score"),
         ("infinity@http://h/a,b", "infinity", "infinity", None, "http://h/a,b/rerank"),
-        ("..=tei@http://h", "-", "tei", None, "http://h/rerank"),
+        ("北京=tei@http://h", "北京", "tei", None, "http://h/rerank"),
+        ("cafe\u0301=tei@http://h", "café", "tei", None, "http://h/rerank"),
+        ("rerank:acme/模型@http://h", "rerank-acme/模型", "rerank", "acme/模型", None),
+        ("..=tei@http://h", "..", "tei", None, "http://h/rerank"),
     ],
 )
 def test_a_spec_is_read(spec: str, name: str, dialect: str, model: str | None, endpoint: str | None) -> None:
-    """Name, dialect, model and URL, each with its default; the name is fit for a file."""
+    """Name, dialect, model and URL, each with its default; the name is as it was typed, in one Unicode form."""
     settings = Settings(keys={"COHERE_API_KEY": "k"})
     contestant = parse(spec, settings)
     assert isinstance(contestant, Contestant)
@@ -74,6 +77,8 @@ def test_references_need_no_server() -> None:
         ("tei@http://h,per_minute=0", "per_minute must be a whole number of at least 1, not '0'"),
         ("tei@http://h,concurrency=many", "not 'many'"),
         ("Candidates=bm25", "the name candidates is reserved for the frozen candidates"),
+        ("a\nb=bm25", "contains a control character or bytes that are not UTF-8"),
+        ("\udce9=bm25", "contains a control character or bytes that are not UTF-8"),
         ("bm25:m", "bm25 has no server, so it takes no model"),
     ],
 )
@@ -113,11 +118,12 @@ def test_settings_take_every_api_key_of_the_environment() -> None:
 
 
 def test_two_contestants_with_one_name_are_an_error() -> None:
-    """Results would go to one file: names that differ in case or in what a file name cannot hold clash too."""
-    for specs in (["bm25", "bm25"], ["a/b=bm25", "a b=oracle"], ["X=bm25", "x=oracle"]):
+    """Nobody could tell them apart in a table: names that differ in case or in their Unicode form clash too."""
+    for specs in (["bm25", "bm25"], ["é=bm25", "e\u0301=oracle"], ["X=bm25", "x=oracle"], ["Ω=bm25", "ω=oracle"]):
         with pytest.raises(ContestantError, match="would both be named"):
             parse_all(specs, Settings())
     assert len(parse_all(["bm25", "oracle"], Settings())) == 2
+    assert len(parse_all(["a/b=bm25", "a b=oracle", "a-b=bm25"], Settings())) == 3
 
 
 def test_a_price_is_the_vendors_and_the_models() -> None:
@@ -129,11 +135,6 @@ def test_a_price_is_the_vendors_and_the_models() -> None:
     assert _parse("cohere@http://h").price is None
     assert _parse("cohere:rerank-english-v2.0").price is None
     assert rerank_at("http://h").price is None
-
-
-def test_file_names_keep_what_all_file_systems_take() -> None:
-    """Letters, digits, dot, underscore and dash stay; a name can neither be hidden nor lead elsewhere."""
-    assert [file_name(name) for name in ("a.b_c-D1", "é/ä", "../../etc", "")] == ["a.b_c-D1", "-", "etc", "-"]
 
 
 def test_the_oracle_and_bm25_score_as_they_say() -> None:

@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from bench.cli import main
 from bench.latency import records, samples
+from bench.latency.files import profile_path
 from tests.support.fake_reranker import FakeReranker, Reply
 
 
@@ -23,8 +24,10 @@ def test_latency_measures_and_records(reranker: FakeReranker, tmp_path: Path) ->
     assert result.stdout.count("closed loop, concurrency 2") == 2
     assert "P90 ms" in result.stdout
     assert "stages P50 / P90 ms: tokenise 1.20 / 1.20" in result.stdout
-    path = tmp_path / "latency" / "mine-1.parquet"
+    path = profile_path(tmp_path, "mine/1")
+    assert f"profile: {path}" in result.stderr
     profile = samples.read(path)
+    assert profile.note.profile == "mine/1"
     assert [plan.point.documents for plan in profile.note.plans] == [3, 65]
     assert (len(profile.observations(1).round), len(profile.warm_up(1).round)) == (8, 2)
     assert (profile.observations(1).documents == 65).all()

@@ -97,11 +97,6 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         _changed(lambda record: record["per_query"]["nDCG@10"].clear()),
         "poor.json is not a whole record",
     ),
-    "a name that leads elsewhere": (
-        "accuracy/toy/poor.json",
-        _changed(lambda record: record["contestant"].update(name="../../poor")),
-        "which cannot be the name of a page",
-    ),
     "an unfinished run": ("accuracy/toy/poor.json", Path.unlink, "poor.jsonl has no .json record"),
     "a second record": ("accuracy/toy/poor.json", _second, "zz.json is a second record of poor"),
     "an arena": ("arena/qrels.json", _cut, "qrels.json is not a bench record"),
