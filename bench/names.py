@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.errors import BenchError
+
 LONGEST = 120
 """Bytes of a file name without its ending; the strictest file systems in use allow about 140 in all."""
 LONGEST_EARLIER = 200
@@ -20,8 +22,22 @@ PLAIN = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,{LONGEST - 2}}}(?<![.])")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names of devices on Windows, where a results folder may be copied to."""
 FOLDED = re.compile(r"[^A-Za-z0-9._-]+")
+UNWRITABLE = ("Cc", "Cs")
+"""Unicode categories: control characters, and what stands for bytes that are not UTF-8."""
 IsOwn = Callable[[Path], bool | None]
 """Tells whether a file belongs to a name; None if the file does not say."""
+
+
+def typed_name(name: str) -> str:
+    """Return a name as typed in one Unicode form, without spaces at its ends.
+
+    Raises:
+        BenchError: no table or file could hold it.
+    """
+    name = unicodedata.normalize("NFC", name.strip())
+    if any(unicodedata.category(character) in UNWRITABLE for character in name):
+        raise BenchError(f"the name {name!r} contains a control character or bytes that are not UTF-8; leave them out")
+    return name
 
 
 def file_name(name: str) -> str:

@@ -27,7 +27,7 @@ from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError
 from bench.left_out import LeftOut
-from bench.names import IsOwn, own_path
+from bench.names import IsOwn, own_path, typed_name
 from bench.published import published
 from bench.published.published import PublishedRecord
 from bench.records import DatasetNote
@@ -208,7 +208,7 @@ def _judge(flags: JudgeFlags, entrants: dict[str, Entrants], settings: Settings)
     if flags.kind == "qrels":
         return QrelsJudge(entrants)
     if flags.kind == "human":
-        name = f"human-{flags.voter}" if flags.voter else "human"
+        name = f"human-{typed_name(flags.voter)}" if flags.voter else "human"
         return HumanJudge(entrants, name, flags.top, flags.characters, flags.port)
     if not flags.url or not flags.model:
         raise BenchError("the llm judge needs --judge-url and --judge-model")

@@ -13,6 +13,7 @@ from bench.latency.comparison import compare, failures
 from bench.latency.comparison_tables import comparison_markdown, comparison_table
 from bench.latency.files import FIGURES, SAMPLES, profile_path
 from bench.latency.records import Comparison
+from bench.names import typed_name
 
 SHOWN: dict[str, Callable[[Comparison], str]] = {"table": comparison_table, "markdown": comparison_markdown}
 
@@ -56,7 +57,7 @@ def _find(profile: str, results: Path) -> Path:
     path = Path(profile)
     if path.suffix in (SAMPLES, FIGURES):
         return path.with_suffix(SAMPLES)
-    samples_path = profile_path(results, profile)
+    samples_path = profile_path(results, typed_name(profile))
     if samples_path.exists():
         return samples_path
     folder = samples_path.parent

@@ -18,6 +18,7 @@ from bench.latency.plan import ARRIVALS, Sweep
 from bench.latency.records import LatencyRecord
 from bench.latency.stage import measure_latency
 from bench.latency.tables import latency_table
+from bench.names import typed_name
 from bench.settings import Settings
 
 DEPTH = 100
@@ -112,6 +113,7 @@ def latency_command(
     exit code is 1 if a point has no percentiles: no request succeeded, or the load generator could not keep to its
     plan.
     """
+    profile = None if profile is None else typed_name(profile)
     environment = Settings.from_environment()
     contestants = _with_servers(parse_contestants(specs, url, model, environment))
     sweep = Sweep(

@@ -8,7 +8,6 @@ or score. A vendor's key is sent only to that vendor's own host; RERANKER_API_KE
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urlsplit
@@ -18,7 +17,7 @@ from bench.contestants.catalogue import DIALECTS
 from bench.contestants.dialect import Dialect, Price
 from bench.contestants.reference import REFERENCES, Reference
 from bench.errors import ContestantError
-from bench.names import folded_name
+from bench.names import folded_name, typed_name
 from bench.records import ContestantNote
 from bench.settings import Settings
 
@@ -28,8 +27,6 @@ SPEC = re.compile(
 )
 FORM = "[NAME=]DIALECT[:MODEL][@URL][,per_minute=N][,concurrency=N]"
 RESERVED = "candidates"
-UNWRITABLE = ("Cc", "Cs")
-"""Unicode categories: control characters, and what stands for bytes that are not UTF-8."""
 LOCAL_KEY_VARIABLE = "RERANKER_API_KEY"
 ENDPOINT = re.compile(r"/(rerank|reranking|ranking|score)$")
 
@@ -98,7 +95,7 @@ def parse_all(specs: Sequence[str], settings: Settings) -> list[Contestant | Ref
 
 def parse(spec: str, settings: Settings) -> Contestant | Reference:
     """Parse a spec; ContestantError if it is invalid or the vendor's key is not set."""
-    spec = _checked(spec)
+    spec = typed_name(spec)
     match = SPEC.fullmatch(spec)
     if match is None:
         raise ContestantError(f"{spec!r} is not a valid contestant; the form is {FORM}")
@@ -127,14 +124,6 @@ def parse(spec: str, settings: Settings) -> Contestant | Reference:
         per_minute=options.get("per_minute"),
         concurrency=options.get("concurrency"),
     )
-
-
-def _checked(spec: str) -> str:
-    """Return the spec in one Unicode form; ContestantError if no table or file could hold it."""
-    spec = unicodedata.normalize("NFC", spec.strip())
-    if any(unicodedata.category(character) in UNWRITABLE for character in spec):
-        raise ContestantError(f"{spec!r} contains a control character or bytes that are not UTF-8; leave them out")
-    return spec
 
 
 def _address(spec: str, dialect: Dialect, given: str | None) -> tuple[str, str]:

@@ -24,9 +24,9 @@ def published_figure(record: PublishedRecord | None, contestant: str, figure: st
 
 
 def is_of(published: str, contestant: str) -> bool:
-    """Tell whether a published name is the contestant's: equal to it, or its end after a dash; case is ignored."""
+    """Tell whether a published name is the contestant's: equal to it, or its end after a dash or slash; case is ignored."""
     ours, theirs = contestant.lower(), published.lower()
-    return ours == theirs or ours.endswith(f"-{theirs}")
+    return ours == theirs or ours.endswith((f"-{theirs}", f"/{theirs}"))
 
 
 def unmatched_sentence(record: PublishedRecord | None, contestants: Iterable[str]) -> str | None:
@@ -37,7 +37,7 @@ def unmatched_sentence(record: PublishedRecord | None, contestants: Iterable[str
         return None
     return (
         f"the imported figures are of {', '.join(published)}, and no contestant has such a name or one that ends with "
-        "it after a dash"
+        "it after a dash or slash"
     )
 
 

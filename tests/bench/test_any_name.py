@@ -1,6 +1,7 @@
 """Contestants, datasets and judges with names in any script, from the command line to the report."""
 
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ def test_a_split_and_a_dataset_of_its_name_are_apart(beir: WriteBeir, tmp_path: 
         shutil.copytree(folder, tmp_path / "sets" / f"{folder.name}-dev", ignore=shutil.ignore_patterns("sets"))
     )
     results = tmp_path / "results"
-    flags = ["--contestant", "bm25", "--contestant", "oracle", "--results", results]
+    flags = ["--contestant", "bm25", "--contestant", "oracle", "--results", str(results)]
     rerank_bench("run", "--data", folder, "--split", "dev", *flags)
     rerank_bench("run", "--data", other, *flags)
     rerank_bench("run", "--data", folder, "--split", "dev", *flags)
@@ -118,7 +119,7 @@ def test_what_an_earlier_version_folded_is_found_and_not_taken_for_anothers(
 def test_a_folder_that_an_earlier_version_folded_is_found(tmp_path: Path) -> None:
     """`my set` was in `my-set`, whose candidates name the dataset."""
     folder = shutil.copytree(datasets.SAMPLE, tmp_path / "my set")
-    command = ["run", "--contestant", "bm25", "--data", folder, "--results", tmp_path / "r"]
+    command = ["run", "--contestant", "bm25", "--data", str(folder), "--results", str(tmp_path / "r")]
     rerank_bench(*command)
     accuracy = tmp_path / "r" / "accuracy"
     (accuracy / file_name("my set")).rename(accuracy / "my-set")
@@ -135,7 +136,7 @@ def test_profiles_in_any_script_are_measured_and_compared(reranker: FakeReranker
             "--data",
             "sample",
             "--results",
-            tmp_path,
+            str(tmp_path),
             "--documents",
             "2",
             "--requests",
@@ -145,6 +146,11 @@ def test_profiles_in_any_script_are_measured_and_compared(reranker: FakeReranker
         assert profile_path(tmp_path, name).is_file()
     assert len(list((tmp_path / "latency").glob("*.parquet"))) == 4
     assert "上海 compared with 北京" in rerank_bench("compare", CHINESE, "上海", "--results", tmp_path).stdout
+    decomposed = unicodedata.normalize("NFD", "é")
+    rerank_bench("latency", *flags, "--profile", decomposed)
+    assert profile_path(tmp_path, "é").is_file()
+    told = CliRunner().invoke(main, ["latency", *flags, "--profile", "a\nb"]).stderr
+    assert "Error: the name 'a\\nb' contains a control character" in told
     unknown = CliRunner().invoke(main, ["compare", CHINESE, "a-b", "--results", str(tmp_path)])
     assert unknown.exit_code == 1
     assert all(name in unknown.stderr for name in (CHINESE, "上海", "a/b", "a b"))

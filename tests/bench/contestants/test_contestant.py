@@ -4,7 +4,7 @@ import pytest
 
 from bench.contestants.contestant import Contestant, parse, parse_all, rerank_at
 from bench.contestants.reference import Reference
-from bench.errors import ContestantError
+from bench.errors import BenchError, ContestantError
 from bench.settings import Settings
 
 KEYS = Settings(keys={"COHERE_API_KEY": "co-secret", "RERANKER_API_KEY": "local-secret", "NVIDIA_API_KEY": "nv-secret"})
@@ -77,8 +77,6 @@ def test_references_need_no_server() -> None:
         ("tei@http://h,per_minute=0", "per_minute must be a whole number of at least 1, not '0'"),
         ("tei@http://h,concurrency=many", "not 'many'"),
         ("Candidates=bm25", "the name candidates is reserved for the frozen candidates"),
-        ("a\nb=bm25", "contains a control character or bytes that are not UTF-8"),
-        ("\udce9=bm25", "contains a control character or bytes that are not UTF-8"),
         ("bm25:m", "bm25 has no server, so it takes no model"),
     ],
 )
@@ -88,6 +86,14 @@ def test_what_cannot_be_is_one_sentence(spec: str, sentence: str) -> None:
         parse(spec, Settings())
     assert "pass" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("spec", ["a\nb=bm25", "\udce9=bm25", "rerank:m\x00@http://h"])
+def test_a_name_that_no_table_can_hold_is_refused(spec: str) -> None:
+    """Line breaks, and bytes that are not UTF-8: one sentence, in which they can be seen."""
+    with pytest.raises(BenchError, match="contains a control character or bytes that are not UTF-8") as caught:
+        parse(spec, Settings())
+    assert str(caught.value).isprintable()
 
 
 def test_a_vendors_key_goes_to_the_vendor_only() -> None:
