@@ -24,7 +24,7 @@ def published_figure(record: PublishedRecord | None, contestant: str, figure: st
 
 
 def is_of(published: str, contestant: str) -> bool:
-    """Tell whether a published name is the contestant's: equal to it, or its end after a dash or slash; case is ignored."""
+    """Tell whether a published name is the contestant's, or its end after a dash or slash; case is ignored."""
     ours, theirs = contestant.lower(), published.lower()
     return ours == theirs or ours.endswith((f"-{theirs}", f"/{theirs}"))
 

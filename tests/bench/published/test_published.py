@@ -155,10 +155,11 @@ def test_the_table_keeps_sources_apart(tmp_path: Path) -> None:
 
 
 def test_names_are_matched_whole(tmp_path: Path) -> None:
-    """The published name itself, or as the end after a dash; not a part of a longer name."""
+    """The published name itself, or as the end after a dash or slash; not a part of a longer name."""
     record = published.merge(tmp_path, published.shipped())
     assert published_figure(record, "BGE-reranker-v2-m3", "elo") == 1334
     assert published_figure(record, "tei-bge-reranker-v2-m3", "elo") == 1334
+    assert published_figure(record, "rerank-BAAI/bge-reranker-v2-m3", "elo") == 1334
     assert published_figure(record, "mybge-reranker-v2-m3", "elo") is None
     assert published_figure(record, "bge-reranker-v2-m3-int8", "elo") is None
     assert published_figure(None, "bge-reranker-v2-m3", "elo") is None
