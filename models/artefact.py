@@ -9,7 +9,7 @@ or a manifest of a newer format raises an `ArtefactError` whose message a user c
 import hashlib
 import os
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -20,6 +20,8 @@ from models.wording import counted
 MANIFEST = "manifest.json"
 LOCAL = "local"
 """The revision of weights that come from a folder of the user's."""
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""The first bytes of the pointer that Git leaves in place of a large file when git-lfs is not installed."""
 Precision = Literal["fp32", "fp16", "int8"]
 PrecisionChoice = Literal["auto", Precision]
 """The values of the precision setting: a precision, or `auto` for the most suitable one on the device."""
@@ -198,6 +200,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read the manifest of an artefact folder without checking the files that it lists; raise ArtefactError."""
     path = folder / MANIFEST
     try:
+        _refuse_lfs_pointer(path)
         raw = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
         return msgspec.convert(to_present(raw), Manifest)
     except FileNotFoundError:
@@ -245,6 +248,13 @@ def read_head(folder: Path) -> Head | None:
         return None
 
 
+def is_lfs_pointer(file: BinaryIO) -> bool:
+    """Return whether a file, opened at its start, is a Git LFS pointer; it stays at its start."""
+    begin = file.read(len(LFS_POINTER))
+    file.seek(0)
+    return begin == LFS_POINTER
+
+
 def _check_file(folder: Path, name: str, sealed: SealedFile) -> None:
     if PurePosixPath(name).name != name:
         raise ArtefactError(f"{folder / MANIFEST} lists {name!r}, but only files directly in the folder are allowed")
@@ -253,14 +263,27 @@ def _check_file(folder: Path, name: str, sealed: SealedFile) -> None:
         raise ArtefactError(
             f"{path} is missing, although the manifest lists it: the artefact is damaged; prepare the model again"
         )
-    actual = _sealed(path)
+    try:
+        actual = _sealed(path)
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be read: {error.strerror}") from None
     if actual != sealed:
+        _refuse_lfs_pointer(path)
         raise ArtefactError(
             f"{path} has changed since it was sealed: sha256 {actual.sha256[:12]}…, "
             f"{counted(actual.size_bytes, 'byte')}, "
             f"but the manifest says {sealed.sha256[:12]}…, {counted(sealed.size_bytes, 'byte')}; prepare the model "
             f"again"
         )
+
+
+def _refuse_lfs_pointer(path: Path) -> None:
+    with path.open("rb") as file:
+        if is_lfs_pointer(file):
+            raise ArtefactError(
+                f"{path} is only a Git LFS pointer, not the file itself: "
+                "install git-lfs and run git lfs pull where it was cloned"
+            )
 
 
 def _sealed(path: Path) -> SealedFile:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from models import tuning
 from models.artefact import Artefact, ArtefactError, OptionError
@@ -32,6 +33,9 @@ DISABLED_OPTIMIZERS = "optimization.disable_specified_optimizers"
 """ONNX Runtime's setting for graph optimisations that are left out, separated by semicolons."""
 STATUS_MESSAGE = "Status Message: "
 """What precedes the cause in an error of ONNX Runtime that a node of the graph raised."""
+INPUT_TYPES: dict[str, npt.DTypeLike] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+"""The types of the inputs that a graph may have, by ONNX Runtime's names."""
+OUTPUT_TYPES = ("tensor(float)", "tensor(float16)", "tensor(double)")
 FATAL_ONLY = 4
 """ONNX Runtime's log level: its errors are raised as exceptions and would otherwise be repeated on stderr."""
 
@@ -74,6 +78,7 @@ class Session:
         has_wide = self.inference_threads > 1 and self.max_batch_tokens == NO_BATCHING
         self._wide = _open(artefact, device, threads=self.inference_threads) if has_wide else self._session
         self._inputs = _check_graph(artefact, self._session)
+        self.takes_batches = not any(_fixed_batch(node) for node in self._session.get_inputs())
 
     def run(self, batch: Sequence[Pair]) -> Logits:
         """Score a batch of pairs; return logits, float32 [len(batch)], in the order of the batch.
@@ -91,7 +96,7 @@ class Session:
     def _run(self, session: ort.InferenceSession, batch: Sequence[Pair]) -> Logits:
         manifest = self._artefact.manifest
         arrays = pad(batch, manifest.pad_token_id, self.device.length_multiple, manifest.max_tokens)
-        feeds = {name: array for name, array in arrays.items() if name in self._inputs}
+        feeds = {name: arrays[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
         try:
             if self.device.output_memory is None:
                 (logits,) = session.run([OUTPUT], feeds)
@@ -181,7 +186,8 @@ def _open(artefact: Artefact, device: Device, gpu_memory_bytes: int = 0, *, thre
     try:
         session = ort.InferenceSession(str(artefact.graph), options, providers=list(providers.items()))
     except Exception as error:
-        raise ArtefactError(f"{artefact.graph} does not open in ONNX Runtime {ort.__version__}: {error}") from error
+        why = " ".join(str(error).split())[:500]
+        raise ArtefactError(f"{artefact.graph} does not open in ONNX Runtime {ort.__version__}: {why}") from error
     if session.get_providers()[0] != device.provider:
         raise OptionError(
             "device",
@@ -191,21 +197,44 @@ def _open(artefact: Artefact, device: Device, gpu_memory_bytes: int = 0, *, thre
     return session
 
 
-def _check_graph(artefact: Artefact, session: ort.InferenceSession) -> frozenset[str]:
-    """Check that a graph reads pairs and returns one logit per pair; return the names of its inputs."""
-    inputs = frozenset(node.name for node in session.get_inputs())
-    if "input_ids" not in inputs or not inputs <= set(INPUTS):
+def _check_graph(artefact: Artefact, session: ort.InferenceSession) -> dict[str, npt.DTypeLike]:
+    """Check that a graph reads pairs and returns one logit per pair; return the type of each of its inputs by name."""
+    inputs = {node.name: node for node in session.get_inputs()}
+    if "input_ids" not in inputs or not inputs.keys() <= set(INPUTS):
         raise ArtefactError(
             f"{artefact.graph} has the inputs {', '.join(sorted(inputs))}; "
             "a cross-encoder has input_ids, attention_mask and, if it is BERT-like, token_type_ids"
         )
-    outputs = {node.name: node.shape for node in session.get_outputs()}
+    for node in inputs.values():
+        _check_input(artefact, node)
+    outputs = {node.name: node for node in session.get_outputs()}
     if OUTPUT not in outputs:
         raise ArtefactError(f"{artefact.graph} has the outputs {', '.join(outputs)}; a cross-encoder has {OUTPUT}")
-    shape = outputs[OUTPUT]
+    shape, kind = outputs[OUTPUT].shape, outputs[OUTPUT].type
     if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != 1):
         raise ArtefactError(f"{artefact.graph} returns {OUTPUT} of shape {shape}; a reranker has one label: [batch, 1]")
-    return inputs
+    if kind not in OUTPUT_TYPES:
+        raise ArtefactError(f"{artefact.graph} returns {OUTPUT} of type {kind}; a reranker returns floats")
+    return {name: INPUT_TYPES[node.type] for name, node in inputs.items()}
+
+
+def _fixed_batch(node: ort.NodeArg) -> int:
+    """Return the number of pairs that an input takes, if it takes no other number, else 0."""
+    return node.shape[0] if node.shape and isinstance(node.shape[0], int) else 0
+
+
+def _check_input(artefact: Artefact, node: ort.NodeArg) -> None:
+    """Check that an input is [batch, sequence] of integers, with lengths of any size."""
+    if node.type not in INPUT_TYPES:
+        raise ArtefactError(
+            f"{artefact.graph} has the input {node.name} of type {node.type}; "
+            f"a cross-encoder reads {' or '.join(INPUT_TYPES)}"
+        )
+    if node.shape and (len(node.shape) != 2 or isinstance(node.shape[1], int) or _fixed_batch(node) > 1):
+        raise ArtefactError(
+            f"{artefact.graph} has the input {node.name} of the fixed shape {node.shape}, but pairs differ in length "
+            "and number: export the graph again with dynamic axes, [batch, sequence]"
+        )
 
 
 def pad(batch: Sequence[Pair], pad_token_id: int, multiple: int, max_tokens: int) -> dict[str, Any]:

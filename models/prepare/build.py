@@ -5,6 +5,7 @@ graphs use the mask and can be run in padded batches. A graph from the repositor
 its context window and whether it supports batches are determined by running it.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from models.prepare.graph import Graph
 from models.prepare.int8 import quantise
 from models.prepare.pairs import Sample, Text
 from models.prepare.progress import Progress
+from models.prepare.reading import open_file
 from models.prepare.reference import Reference, make, write
 from models.prepare.settle_tokenizer import SettledTokenizer
 from models.prepare.verify import batch_variance
@@ -34,6 +36,8 @@ EXPORT = "export"
 """Subfolder of the working folder for the fp32 graph from which int8 and fp16 are made."""
 LONGEST = 8192
 """Upper limit of the search for a context window, in tokens."""
+SAME = 1e-6
+"""The range of all logits, as a share of the largest, below which they differ by rounding only."""
 MOST_BATCH_VARIANCE = 0.005
 """The largest change of a logit by batching, as a share of the logits' standard deviation, with which a repository's
 own graph is run in batches."""
@@ -110,6 +114,7 @@ def build(
     if reference is None or not known:
         with progress.step("reference"):
             logits = reference_logits(model, [sample.pair for sample in pairs], progress)
+            _check_logits(logits, f"the model in {checkpoint.folder}")
             reference = make(REFERENCE, checkpoint.files, texts, pairs, logits, tokenizer.record)
     return Built(folder, msgspec.structs.replace(manifest, batchable=batchable), reference)
 
@@ -126,20 +131,42 @@ def _of_graph(
     folder = tokenizer.file.parent
     path = _fp32(folder, manifest.precision)
     _copy_graph(graph, path)
-    _refuse_other_precision(path)
     fp32 = msgspec.structs.replace(manifest, precision="fp32", batchable=True)
-    session = Session(Artefact(path.parent, fp32), CPU)
+    session = _open_copy(Artefact(path.parent, fp32), graph)
     window = manifest.max_tokens or _window(session, tokenizer.file)
     with progress.step("reference"):
         pairs = tokenizer.samples(window, texts)
         _check_tables(session, tokenizer.file, pairs)
         logits = np.concatenate([_logit(session, sample.pair) for sample in pairs])
-    variance = batch_variance(session, pairs, logits)
-    batchable = variance <= MOST_BATCH_VARIANCE * float(np.std(logits))
+    _check_logits(logits, str(graph))
+    batchable = session.takes_batches and _is_batchable(session, pairs, logits)
     _optimise_with(progress, folder, manifest.precision)
     by = "the repository's own ONNX graph, CPU, one pair at a time"
     reference = make(by, checkpoint.files, texts, pairs, logits, tokenizer.record)
     return Built(folder, msgspec.structs.replace(manifest, max_tokens=window, batchable=batchable), reference)
+
+
+def _open_copy(copy: Artefact, graph: Path) -> Session:
+    """Open the copy of a graph; an error names the graph itself, because the copy is gone when the user reads it."""
+    try:
+        return Session(copy, CPU)
+    except ArtefactError as error:
+        raise PrepareError(str(error).replace(str(copy.graph), str(graph))) from error
+
+
+def _is_batchable(session: Session, pairs: Sequence[Sample], logits: Logits) -> bool:
+    return batch_variance(session, pairs, logits) <= MOST_BATCH_VARIANCE * float(np.std(logits))
+
+
+def _check_logits(logits: Logits, what: str) -> None:
+    """Refuse a model whose scores rank nothing, because all gates would be passed by comparing them with themselves."""
+    if not np.isfinite(logits).all():
+        raise PrepareError(f"{what} gives {logits[~np.isfinite(logits)][0]} instead of a finite score")
+    if np.ptp(logits) <= SAME * np.abs(logits).max():
+        raise PrepareError(
+            f"{what} gives every pair the same score ({logits[0]:.6g}): its head was never trained, or its weights are "
+            "damaged"
+        )
 
 
 def _fp32(folder: Path, precision: str) -> Path:
@@ -165,18 +192,22 @@ def _optimise(folder: Path, precision: str, kept: frozenset[str]) -> None:
 
 
 def _copy_graph(graph: Path, path: Path) -> None:
-    """Copy a graph and its weights files; their names must not lead out of the folder."""
+    """Copy an fp32 graph and its weights files; their names must not lead out of the folder."""
+    found = Graph(graph)
+    _refuse_other_precision(found)
     shutil.copyfile(graph, path)
-    for name in Graph(path).weights_files():
-        if name != Path(name).name or not (graph.parent / name).is_file():
+    for name in found.weights_files():
+        if name != Path(name).name or not os.path.lexists(graph.parent / name):
             raise PrepareError(
                 f"the repository's ONNX graph has weights in {name!r}, but there is no such file beside it"
             )
-        shutil.copyfile(graph.parent / name, path.parent / name)
+        original = graph.parent / name
+        with open_file(original, str(original)) as weights, (path.parent / name).open("wb") as copy:
+            shutil.copyfileobj(weights, copy)
 
 
-def _refuse_other_precision(path: Path) -> None:
-    kinds = Graph(path).float_kinds()
+def _refuse_other_precision(graph: Graph) -> None:
+    kinds = graph.float_kinds()
     if kinds != {"FLOAT"}:
         raise PrepareError(
             f"the repository's ONNX graph is not in fp32 (its weights are {', '.join(sorted(kinds)) or 'no floats'}): "

@@ -4,7 +4,9 @@
 so that an unsuitable model is rejected before its weights are downloaded.
 """
 
+import contextlib
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +15,14 @@ from typing import Protocol
 import msgspec
 
 from models.artefact import FileStamp, Source
-from models.prepare.checkpoint_files import CONFIG, Needed, check_config, needed, shards
+from models.prepare.checkpoint_files import CONFIG, GRAPHS, MODULES, Needed, check_config, check_modules, needed, shards
 from models.prepare.errors import PrepareError
+from models.prepare.reading import open_file, readable
 
+FOLDERS = ("", "onnx")
+"""The folders of a repository that hold files which are read here."""
+FILES = (".json", ".safetensors", ".onnx")
+"""A folder whose name ends so stands where a file is needed; reading it gives the message."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -56,10 +63,10 @@ class Folder:
     def __init__(self, folder: Path, source: Source, *, snapshot: bool = False) -> None:
         self.folder = folder
         self.source = source
+        with readable(folder, str(folder)):
+            names = [name for part in FOLDERS for name in _file_names(folder, part)]
         self.names: Mapping[str, str | None] = {
-            path.relative_to(folder).as_posix(): _blob_sha256(path) if snapshot else None
-            for path in folder.rglob("*")
-            if path.is_file()
+            name: _blob_sha256(folder / name) if snapshot else None for name in names
         }
 
     def reserve(self, names: list[str]) -> None:
@@ -76,6 +83,8 @@ def gather(repository: Repository, *, from_onnx: bool) -> Checkpoint:
     picked = needed(repository.names, what, from_onnx=from_onnx)
     if not from_onnx:
         check_config(repository.bring(CONFIG), what, repository.names)
+    if MODULES in repository.names:
+        check_modules(repository.bring(MODULES), what)
     names = with_shards(repository, picked)
     repository.reserve(names)
     paths = {name: repository.bring(name) for name in names}
@@ -112,17 +121,38 @@ def sha256(path: Path) -> str:
 
 def _checked(path: Path, expected: str | None, what: str) -> str:
     """Hash a file; if its hash differs from the hub's, remove it so that the next run downloads it again."""
-    actual = sha256(path)
-    if expected is not None and actual != expected:
+    with readable(path, what), open_file(path, what) as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if expected is None or actual == expected:
+        return actual
+    damage = f"{what} is damaged (sha256 {actual[:12]}…, the hub says {expected[:12]}…) and"
+    try:
         path.resolve().unlink()
         path.unlink(missing_ok=True)
+    except OSError as error:
         raise PrepareError(
-            f"{what} is damaged (sha256 {actual[:12]}…, the hub says {expected[:12]}…) and has been removed: "
-            f"prepare the model again to download it again"
-        )
-    return actual
+            f"{damage} cannot be removed ({error.strerror}): delete {path.resolve()}, or set HF_HOME to another folder"
+        ) from error
+    raise PrepareError(f"{damage} has been removed: prepare the model again to download it again")
+
+
+def _file_names(folder: Path, part: str) -> list[str]:
+    """List the files directly in a part of a folder, also those that cannot be read."""
+    try:
+        entries = list(os.scandir(folder / part))
+    except (FileNotFoundError, NotADirectoryError):
+        if part:
+            return []
+        raise
+    return [f"{part}/{entry.name}".lstrip("/") for entry in entries if _may_be_read(entry)]
+
+
+def _may_be_read(entry: "os.DirEntry[str]") -> bool:
+    with contextlib.suppress(OSError):  # a link in a circle: reading it gives the message
+        return not entry.is_dir() or entry.name.endswith(FILES)
+    return True
 
 
 def _blob_sha256(path: Path) -> str | None:
-    name = path.resolve().name
+    name = Path(os.path.realpath(path)).name  # unlike resolve, it does not fail on links in a circle
     return name if SHA256.fullmatch(name) else None

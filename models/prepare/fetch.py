@@ -39,6 +39,7 @@ __all__ = ["Checkpoint", "fetch"]
 log = logging.getLogger(__name__)
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
+UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ELOOP}
 LATER = {408, 429}
 """Status codes, besides every 5xx, after which a later request may succeed."""
 
@@ -49,6 +50,14 @@ def fetch(model: str, *, revision: str | None = None, from_onnx: bool = False) -
     `revision` is a branch, tag or commit of the hub; the default is the catalogue's commit, or `main`. With `from_onnx`
     the repository's own ONNX graph is fetched instead of its weights.
     """
+    try:
+        return _fetch(model, revision, from_onnx)
+    except OSError as error:  # of the local disk: the network's errors have their own messages
+        where = Path(error.filename or model)
+        raise PrepareError(f"{where} cannot be read: {cause(where, error)}") from error
+
+
+def _fetch(model: str, revision: str | None, from_onnx: bool) -> Checkpoint:
     source, folder = origin_of(model, revision)
     if folder is not None:
         return gather(Folder(Path(model).expanduser(), source), from_onnx=from_onnx)
@@ -202,6 +211,11 @@ def _explained(source: Source, name: str) -> Iterator[None]:
         cause = error.__cause__ if isinstance(error, LocalEntryNotFoundError) else error
         if isinstance(cause, HfHubHTTPError):
             raise PrepareError(_answered(cause, source, name)) from error
+        if isinstance(error, OSError) and error.errno in UNWRITABLE:
+            raise PrepareError(
+                f"{what} cannot be written into the hub's cache ({error.filename or constants.HF_HUB_CACHE}: "
+                f"{error.strerror}): make {constants.HF_HUB_CACHE} writable, or set HF_HOME to a folder that is"
+            ) from error
         if isinstance(error, OSError) and error.errno in FULL:
             raise PrepareError(
                 f"the disk of {constants.HF_HUB_CACHE} filled up while {what} was being downloaded: free some space "

@@ -13,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from models.prepare.graph import Graph
+from models.prepare.norms import fuse_norms
 
 KEPT: tuple[frozenset[str], ...] = (
     frozenset(),
@@ -33,6 +34,7 @@ def halve(graph: Graph, kept: frozenset[str]) -> None:
         graph: the fp32 graph, with the output `logits`.
         kept: the operators that stay in fp32, an element of `KEPT`.
     """
+    fuse_norms(graph)
     nodes: list[onnx.NodeProto] = []
     constants: dict[str, TensorProto] = {}
     for node in graph.nodes:

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from models.prepare import reading
 from models.prepare.errors import PrepareError
 
 
@@ -13,6 +14,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return msgspec.convert(reading.read_json(path, str(path)), dict[str, Any])
+    except ValueError as error:  # msgspec's ValidationError is one
         raise PrepareError(f"{path} is not a JSON object: {error}") from None

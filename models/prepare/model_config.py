@@ -9,7 +9,9 @@ from tokenizers import Tokenizer
 from models.catalogue import card_of
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.checkpoint_files import CONFIG, TOKENIZER
+from models.prepare.errors import PrepareError
 from models.prepare.json_file import read_json
+from models.prepare.reading import read_count
 
 COUNTS_FROM_PADDING = frozenset(
     {
@@ -45,11 +47,12 @@ def read_model_config(checkpoint: Checkpoint) -> ModelConfig:
 
 
 def _window(config: dict[str, Any], folder: Path) -> int | None:
-    stated = read_json(folder / "tokenizer_config.json").get("model_max_length") or UNBOUNDED
-    rows = next((config[name] for name in POSITIONS if config.get(name)), UNBOUNDED)
+    path, tokenizer_config = folder / CONFIG, folder / "tokenizer_config.json"
+    stated = read_count(read_json(tokenizer_config), "model_max_length", tokenizer_config) or UNBOUNDED
+    rows = next(filter(None, (read_count(config, name, path) for name in POSITIONS)), UNBOUNDED)
     if rows != UNBOUNDED and config.get("model_type") in COUNTS_FROM_PADDING:
-        rows -= int(config.get("pad_token_id", 1) or 0) + 1
-    window = int(min(stated, rows))
+        rows -= 1 + ((read_count(config, "pad_token_id", path) or 0) if "pad_token_id" in config else 1)
+    window = min(stated, rows)
     return window if window < UNBOUNDED else None
 
 
@@ -57,5 +60,8 @@ def _padding(config: dict[str, Any], folder: Path) -> int:
     stated = config.get("pad_token_id")
     if isinstance(stated, int):
         return stated
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
+    except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
+        raise PrepareError(f"{folder / TOKENIZER} is not a valid tokenizer.json: {error}") from None
     return next((token_id for token_id in map(tokenizer.token_to_id, PADDINGS) if token_id is not None), 0)

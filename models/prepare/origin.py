@@ -6,6 +6,7 @@ from typing import NamedTuple
 from models.artefact import LOCAL, Source
 from models.catalogue import HUB_ID, PATH_STARTS, card_of, is_checkpoint
 from models.prepare.errors import PrepareError
+from models.prepare.reading import readable
 
 UNKNOWN = "unknown"
 DEFAULT_REVISION = "main"
@@ -33,8 +34,9 @@ def origin_of(model: str, revision: str | None = None) -> Origin:
     if model == "embedded":
         raise PrepareError("embedded ships with the project: there is nothing to prepare")
     card = card_of(model)
-    if card is None and (model.startswith(PATH_STARTS) or (model and Path(model).is_dir())):
-        return _local(Path(model).expanduser(), revision)
+    with readable(Path(model), model):
+        if card is None and (model.startswith(PATH_STARTS) or (model and Path(model).exists())):
+            return _local(Path(model).expanduser(), revision)
     hub_id = card.hub_id if card is not None else model
     if not HUB_ID.fullmatch(hub_id):
         raise PrepareError(
@@ -52,15 +54,20 @@ def implied_origin(model: str) -> Origin | None:
     A name of the catalogue, a hub id and a checkpoint's folder imply an origin. An artefact folder and a name that the
     user gave do not, nor does the embedded model.
     """
-    if card_of(model) is None and Path(model).expanduser().is_dir() and not is_checkpoint(Path(model).expanduser()):
-        return None
+    folder = Path(model).expanduser()
     try:
+        if card_of(model) is None and folder.is_dir() and not is_checkpoint(folder):
+            return None
         return origin_of(model)
-    except PrepareError:
+    except (PrepareError, OSError):
         return None
 
 
 def _local(folder: Path, revision: str | None) -> Origin:
+    if folder.is_file():
+        raise PrepareError(f"{folder} is a file: give the folder of the checkpoint, {folder.resolve().parent}")
+    if folder.is_symlink() and not folder.exists():
+        raise PrepareError(f"{folder} is a link to {folder.readlink()}, which does not exist")
     if not folder.is_dir():
         raise PrepareError(
             f"{folder} is not a folder: give a checkpoint's folder, a name from `rerank models list` or a hub id"

@@ -5,15 +5,18 @@ artefact folder is always complete. A lock makes a second process wait for the f
 of a killed process are removed by the next one.
 """
 
+import errno
 import fcntl
+import itertools
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 from msgspec import UNSET
@@ -23,8 +26,9 @@ from models.catalogue import folder_name
 from models.devices import DeviceChoice
 from models.loaded_model import context_window
 from models.prepare import published, reference
-from models.prepare.build import Built, build
+from models.prepare.build import LONGEST, Built, build
 from models.prepare.checkpoint import Checkpoint
+from models.prepare.checkpoint_files import TOKENIZER
 from models.prepare.errors import PrepareError
 from models.prepare.existing import Inputs, require_same, require_same_siblings, require_unchanged
 from models.prepare.fetch import fetch
@@ -38,6 +42,9 @@ from models.prepare.verify import Verdict, verify
 from models.tokenise import Tokeniser
 
 TOOLS = ("huggingface_hub", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "tokenizers", "torch", "transformers")
+
+TRIES = 100
+"""Attempts to make a lock file in a folder that other processes remove at the same moment."""
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,12 +94,12 @@ def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
         require_same_siblings(target, checkpoint, inputs.origin, force=order.force, progress=progress)
         with _workplace(target) as folder:
             manifest = _manifest(order, inputs, checkpoint)
+            # reject a damaged tokenizer, and a window that is too small for a pair, before the export
+            Tokeniser.open(checkpoint.folder / TOKENIZER, manifest.max_tokens or LONGEST)
             with progress.step("compare the tokenizer with transformers'"):
                 tokenizer = settle_tokenizer(
                     checkpoint.source.hub_id, checkpoint.folder, folder, inputs.texts, progress
                 )
-            if manifest.max_tokens:  # reject a window that is too small for a pair before the export
-                Tokeniser.open(tokenizer.file, manifest.max_tokens)
             sibling = partial(_sibling_reference, target, checkpoint, reference.digest(inputs.texts))
             built = build(checkpoint, manifest, tokenizer, inputs.texts, sibling, progress)
             verdict = _judge(built, inputs.scores, order, progress)
@@ -197,19 +204,49 @@ def _tools() -> Iterator[tuple[str, str]]:
 
 @contextmanager
 def _only_process(target: Path, progress: Progress) -> Iterator[None]:
-    """Hold the lock of a target; a second process waits for it."""
+    """Hold the lock of a target; a second process waits for it. If nothing was made, no lock or empty folder stays."""
+    folders, path = _new_folders(target.parent), target.parent / f".{target.name}.lock"
+    lock = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        opened = (target.parent / f".{target.name}.lock").open("w")
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    with opened as lock:
+        lock = _locked(path, target, progress)
+        yield
+    finally:
+        if lock is not None:
+            if not target.exists():
+                path.unlink(missing_ok=True)
+            lock.close()
+        for folder in folders:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
+
+
+def _new_folders(folder: Path) -> list[Path]:
+    """List a folder and those of its parents that do not exist yet, from the innermost."""
+    missing = itertools.takewhile(lambda parent: not os.path.lexists(parent), folder.parents)
+    return [folder, *missing] if not os.path.lexists(folder) else [folder]
+
+
+def _locked(path: Path, target: Path, progress: Progress) -> TextIO:
+    """Lock a file and return it open; a lock file that its last owner has removed is made again."""
+    tries = 0
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("w")
+        except OSError as error:
+            tries += 1
+            if isinstance(error, FileNotFoundError) and tries < TRIES:  # its last owner has just removed the folder
+                continue
+            raise _unwritable(target, error) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             progress.note(f"another process is preparing {target}: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        lock.close()
 
 
 @contextmanager
@@ -224,12 +261,27 @@ def _workplace(target: Path) -> Iterator[Path]:
         yield folder
     except OSError as error:
         raise _unwritable(target, error) from error
+    except ArtefactError as error:
+        if folder is None or str(folder) not in str(error):
+            raise
+        # the folder is gone when the user reads this: a file is named as it would be in the artefact
+        raise PrepareError(str(error).replace(str(folder), str(target))) from error
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unwritable(target: Path, error: OSError) -> PrepareError:
+    """Return the message for a failure of the disk: the file that cannot be read, or the folder that cannot be written.
+
+    The file of a full disk is not named, because it is in the working folder, which is gone.
+    """
+    name = error.filename
+    if isinstance(name, str) and not Path(name).is_relative_to(target.parent) and Path(name).is_file():
+        return PrepareError(f"{name} cannot be read: {error.strerror}")
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        blocks = next(path for path in (target.parent, *target.parent.parents) if os.path.lexists(path))
+        return PrepareError(f"the model cannot be written to {target.parent}: {blocks} is not a folder")
     return PrepareError(f"the model cannot be written to {target.parent}: {error.strerror or error}")
 
 

@@ -14,6 +14,10 @@ class Refusal(click.ClickException):
 
     exit_code = 2
 
+    def __init__(self, message: str) -> None:
+        # a library's message that is quoted may have several lines
+        super().__init__(" ".join(line.strip() for line in message.splitlines() if line.strip()))
+
 
 @contextlib.contextmanager
 def named_as_given(settings: Settings, **other_names: str) -> Iterator[None]:
