@@ -6,8 +6,10 @@ or a manifest of a newer format raises an `ArtefactError` whose message a user c
 (`manifest_formats.py`). The graph itself is checked by `session.py`, the only module that opens it.
 """
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
@@ -160,6 +162,16 @@ class Artefact(msgspec.Struct, frozen=True):
         return self.folder / self.manifest.tokenizer
 
 
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """Turn an error of the disk into an ArtefactError that names the path and the reason."""
+    try:
+        yield
+    except OSError as error:
+        raise ArtefactError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+@readable()
 def load(folder: Path) -> Artefact:
     """Read and check an artefact folder; raise ArtefactError if anything is missing or changed."""
     if not folder.is_dir():
@@ -263,10 +275,7 @@ def _check_file(folder: Path, name: str, sealed: SealedFile) -> None:
         raise ArtefactError(
             f"{path} is missing, although the manifest lists it: the artefact is damaged; prepare the model again"
         )
-    try:
-        actual = _sealed(path)
-    except OSError as error:
-        raise ArtefactError(f"{path} cannot be read: {error.strerror}") from None
+    actual = _sealed(path)
     if actual != sealed:
         _refuse_lfs_pointer(path)
         raise ArtefactError(

@@ -15,7 +15,7 @@ from typing import get_args
 
 import msgspec
 
-from models.artefact import MANIFEST, ArtefactError, OptionError, Precision, read_head
+from models.artefact import MANIFEST, ArtefactError, OptionError, Precision, read_head, readable
 from models.folder_names import check_length, fitting, of_hub_id
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -186,6 +186,7 @@ def is_checkpoint(folder: Path) -> bool:
     return any((folder / name).is_file() for name in CHECKPOINT_FILES)
 
 
+@readable()
 def find(model: str, models_dir: Path, precision: str = AUTO, prefer: Sequence[str] = PRECISIONS) -> Path:
     """Find the artefact folder of a model.
 
@@ -210,6 +211,7 @@ def find(model: str, models_dir: Path, precision: str = AUTO, prefer: Sequence[s
     raise _not_prepared(model, precision)
 
 
+@readable()
 def prepared(models_dir: Path) -> list[Path]:
     """List the artefact folders in the models folder, in both layouts, sorted by path."""
     if not models_dir.is_dir():

@@ -228,7 +228,7 @@ def _check_input(artefact: Artefact, node: ort.NodeArg) -> None:
     if node.type not in INPUT_TYPES:
         raise ArtefactError(
             f"{artefact.graph} has the input {node.name} of type {node.type}; "
-            f"a cross-encoder reads {' or '.join(INPUT_TYPES)}"
+            f"a cross-encoder reads {' or '.join(INPUT_TYPES)}: export the graph again with int64 inputs"
         )
     if node.shape and (len(node.shape) != 2 or isinstance(node.shape[1], int) or _fixed_batch(node) > 1):
         raise ArtefactError(

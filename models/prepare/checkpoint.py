@@ -141,9 +141,11 @@ def _file_names(folder: Path, part: str) -> list[str]:
     try:
         entries = list(os.scandir(folder / part))
     except (FileNotFoundError, NotADirectoryError):
-        if part:
-            return []
-        raise
+        return []
+    except OSError:
+        if not part:
+            raise
+        return [GRAPHS[0]]  # reading it gives the message, if it is needed
     return [f"{part}/{entry.name}".lstrip("/") for entry in entries if _may_be_read(entry)]
 
 

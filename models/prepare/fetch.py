@@ -33,6 +33,7 @@ from models.prepare.checkpoint import Checkpoint, Folder, gather
 from models.prepare.checkpoint_files import TOKENIZER, needed, shards
 from models.prepare.errors import PrepareError
 from models.prepare.origin import UNKNOWN, origin_of
+from models.prepare.reading import cause
 
 __all__ = ["Checkpoint", "fetch"]
 

@@ -32,6 +32,8 @@ class Graph:
             self.model = onnx.load(str(path), load_external_data=False)
         except Exception as error:  # noqa: BLE001 - protobuf and onnx raise their own kinds
             raise PrepareError(f"{path} is not an ONNX graph: {reason(error)}") from None
+        if not self.model.graph.node:
+            raise PrepareError(f"{path} is not an ONNX graph: it has no nodes")
         self._folder = path.parent
         self._constants = {tensor.name: tensor for tensor in self.model.graph.initializer}
 

@@ -41,10 +41,9 @@ def list_models(**flags: str | None) -> None:
     than its name says, and is not served under it.
     """
     try:
-        folder = load_settings(flags).models_dir
-    except SettingsError as error:
+        rows = [HEADER, *_rows(load_settings(flags).models_dir)]
+    except (SettingsError, ArtefactError) as error:
         raise Refusal(str(error)) from None
-    rows = [HEADER, *_rows(folder)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
