@@ -277,7 +277,8 @@ def _unwritable(target: Path, error: OSError) -> PrepareError:
     The file of a full disk is not named, because it is in the working folder, which is gone.
     """
     name = error.filename
-    if isinstance(name, str) and not Path(name).is_relative_to(target.parent) and Path(name).is_file():
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # copying names the file that it reads
+    if isinstance(name, str) and not full and not Path(name).is_relative_to(target.parent) and Path(name).is_file():
         return PrepareError(f"{name} cannot be read: {error.strerror}")
     if error.errno in {errno.EEXIST, errno.ENOTDIR}:
         blocks = next(path for path in (target.parent, *target.parent.parents) if os.path.lexists(path))

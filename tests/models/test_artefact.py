@@ -110,3 +110,14 @@ def test_a_manifest_that_does_not_seal_its_graph_is_refused(tmp_path: Path) -> N
     manifest.write_text(manifest.read_text().replace('"graph": "model.onnx"', '"graph": "other.onnx"'))
     with pytest.raises(ArtefactError, match=r"does not list other\.onnx"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "manifest.json"])
+def test_an_lfs_pointer_is_not_taken_for_a_change(tmp_path: Path, name: str) -> None:
+    """An artefact that was cloned without git-lfs is complete but for one command."""
+    make_artefact(tmp_path)
+    (tmp_path / name).write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n")
+    with pytest.raises(
+        ArtefactError, match=f"{name} is only a Git LFS pointer.*: install git-lfs and run git lfs pull"
+    ):
+        load(tmp_path)

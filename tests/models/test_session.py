@@ -83,6 +83,15 @@ def test_a_graph_that_is_no_cross_encoder_is_refused(
         Session(with_graph(tmp_path, graph(inputs, output, ["batch", 1])), CPU)
 
 
+def test_a_graph_that_returns_no_floats_is_refused(tmp_path: Path) -> None:
+    """A classifier's class numbers are no scores."""
+    model = graph(["input_ids"], "logits", ["batch", 1])
+    model.graph.node[0].attribute[0].i = TensorProto.INT64
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    with pytest.raises(ArtefactError, match=r"returns logits of type tensor\(int64\); a reranker returns floats"):
+        Session(with_graph(tmp_path, model), CPU)
+
+
 def test_bytes_that_are_no_graph_are_refused(tmp_path: Path) -> None:
     """A file with the right hash and the wrong content is told as such."""
     make_tokenizer("bert").save(str(tmp_path / "tokenizer.json"))

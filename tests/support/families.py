@@ -69,6 +69,19 @@ CONFIGS: Mapping[str, dict[str, object]] = {
         "pooler_hidden_act": "gelu",
         "pooler_dropout": 0,
     },
+    "deberta": SHAPE
+    | {
+        "model_type": "deberta",
+        "architectures": ["DebertaForSequenceClassification"],
+        "type_vocab_size": 0,
+        "relative_attention": True,
+        "max_relative_positions": -1,
+        "pos_att_type": ["c2p", "p2c"],
+        "position_biased_input": False,
+        "pooler_hidden_size": 64,
+        "pooler_hidden_act": "gelu",
+        "pooler_dropout": 0,
+    },
 }
 SEEDS = {"bert": 1, "xlm-roberta": 2}
 """Weights with which int8 passes its gates by far: random ones are harder for it than trained ones."""

@@ -1,5 +1,6 @@
 """Preparing a repository's own graph, which needs no torch: what is found out by running it, and what is refused."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from models.prepare.graph import Graph
 from models.prepare.prepare import Order, prepare
 from models.prepare.progress import Progress
 from models.scorer import Scorer
+from models.session import INPUTS
 from tests.support.tiny_graphs import SILENT, checkpoint, oracle, texts, tiny, write_texts
 
 
@@ -152,6 +154,102 @@ def test_a_graph_of_another_precision_is_refused(tmp_path: Path, kind: type, nam
     graph.graph.node.insert(0, helper.make_node("Cast", ["narrow"], ["words"], to=onnx.TensorProto.FLOAT))
     with pytest.raises(PrepareError, match=f"is not in fp32 .its weights are {named}.*without --from-onnx"):
         made(tmp_path, graph)
+    assert nothing_is_left(tmp_path / "models")
+
+
+def reshaped(*sizes: int | str) -> onnx.ModelProto:
+    """The tiny graph with inputs of these sizes."""
+    graph = tiny()
+    for value in graph.graph.input:
+        kind = value.type.tensor_type.elem_type
+        value.CopyFrom(helper.make_tensor_value_info(value.name, kind, list(sizes)))
+    return graph
+
+
+def typed(kind: int) -> onnx.ModelProto:
+    """The tiny graph with inputs of another type, which it casts first."""
+    graph = tiny()
+    nodes = list(graph.graph.node)
+    for node in nodes:
+        node.input[:] = [f"{name}.int64" if name in INPUTS else name for name in node.input]
+    for value in graph.graph.input:
+        value.type.tensor_type.elem_type = kind
+    casts = [
+        helper.make_node("Cast", [v.name], [f"{v.name}.int64"], to=onnx.TensorProto.INT64) for v in graph.graph.input
+    ]
+    del graph.graph.node[:]
+    graph.graph.node.extend([*casts, *nodes])
+    return graph
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_int32_inputs_are_fed_as_such(tmp_path: Path, precision: Precision) -> None:
+    """Some exporters write them: the scores are those of the same graph with int64."""
+    artefact = made(tmp_path, typed(onnx.TensorProto.INT32), precision, max_tokens=64)
+    found = reference.read(artefact.folder)
+    np.testing.assert_allclose(found.logits, oracle(tiny(), found.samples), atol=1e-4)
+    with Scorer.open(artefact.folder, device="cpu") as scorer:
+        assert len(set(scorer.scores("panda", ["a bear", "bread"]))) == 2
+
+
+def test_a_graph_for_one_pair_at_a_time_is_sealed_to_run_so(tmp_path: Path) -> None:
+    """Its batch is 1 by its shape: that is known without running a batch, which would fail."""
+    manifest = made(tmp_path, reshaped(1, "sequence"), max_tokens=64).manifest
+    assert not manifest.batchable
+    assert manifest.parity["agreement"]["batch_variance"] is None
+
+
+@pytest.mark.parametrize(
+    ("graph", "why"),
+    [
+        (lambda: reshaped("batch", 128), r"has the input \w+ of the fixed shape \['batch', 128\].*with dynamic axes"),
+        (lambda: reshaped(4, "sequence"), r"has the input \w+ of the fixed shape \[4, 'sequence'\].*with dynamic axes"),
+        (lambda: typed(onnx.TensorProto.FLOAT16), r"has the input \w+ of type tensor\(float16\).*with int64 inputs"),
+        (lambda: changed(0), "gives every pair the same score .*: its head was never trained"),
+        (lambda: changed(np.nan), "gives nan instead of a finite score"),
+        (onnx.ModelProto, "is not an ONNX graph: it has no nodes"),
+    ],
+    ids=["fixed length", "fixed batch", "fp16 inputs", "a head of zeros", "a head of NaN", "an empty file"],
+)
+def test_what_is_wrong_with_a_graph_is_told_by_its_own_path(
+    tmp_path: Path, graph: Callable[[], onnx.ModelProto], why: str
+) -> None:
+    """The true cause, the repository's file and not a copy that is gone, and nothing is left."""
+    with pytest.raises(ArtefactError, match=why) as raised:
+        made(tmp_path, graph(), max_tokens=64)
+    assert str(raised.value).startswith(str(tmp_path / "repository" / "onnx" / "model.onnx"))
+    assert ".making" not in str(raised.value)
+    assert nothing_is_left(tmp_path / "models")
+
+
+def changed(factor: float) -> onnx.ModelProto:
+    """The tiny graph with its head multiplied."""
+    graph = tiny()
+    (head,) = [tensor for tensor in graph.graph.initializer if tensor.name == "out"]
+    head.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(head) * np.float32(factor), "out"))
+    return graph
+
+
+@pytest.mark.parametrize("name", ["onnx/model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("window", [64, None])
+def test_a_damaged_file_is_told_by_its_own_path(tmp_path: Path, name: str, window: int | None) -> None:
+    """A download that broke off: the file of the repository is named, and nothing is left."""
+    folder = checkpoint(tmp_path / "repository", tiny())
+    (folder / name).write_bytes((folder / name).read_bytes()[:300])
+    with pytest.raises(ArtefactError, match=f"^{folder / name} is not a") as raised:
+        prepare(order(folder, max_tokens=window), tmp_path / "models", SILENT)
+    assert "\n" not in str(raised.value)
+    assert nothing_is_left(tmp_path / "models")
+
+
+def test_weights_that_end_early_are_told(tmp_path: Path) -> None:
+    """ONNX Runtime's sentence, with the repository's path."""
+    folder = checkpoint(tmp_path / "repository", tiny(), external="model.onnx_data")
+    (folder / "onnx" / "model.onnx_data").write_bytes(b"1234")
+    with pytest.raises(PrepareError, match=f"^{folder}/onnx/model.onnx does not open in ONNX Runtime") as raised:
+        prepare(order(folder, max_tokens=64), tmp_path / "models", SILENT)
+    assert ".making" not in str(raised.value)
+    assert "\n" not in str(raised.value)
     assert nothing_is_left(tmp_path / "models")
 
 

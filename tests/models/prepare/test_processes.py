@@ -125,6 +125,27 @@ def test_two_processes_at_once_make_one_artefact(tmp_path: Path, order: Order) -
     assert entries(tmp_path) == [".fp32.lock", "fp32"]
 
 
+def test_a_process_that_waited_for_one_that_failed_makes_the_artefact_itself(tmp_path: Path, order: Order) -> None:
+    """The first removes its lock and its folder when it fails; the second locks anew, and leaves no trace of this."""
+    graph = tmp_path / "repository" / "onnx" / "model.onnx"
+    whole = graph.read_bytes()
+    with process(tmp_path, "wait") as first:
+        wait_for(tmp_path / "building")
+        (tmp_path / "building").unlink()
+        graph.write_bytes(whole[:100])
+        with process(tmp_path) as second:
+            assert second.stderr is not None
+            assert "another process is preparing" in second.stderr.readline()
+            (tmp_path / "go").touch()
+            _, told = first.communicate(timeout=60)
+            graph.write_bytes(whole)
+            output, _ = second.communicate(timeout=60)
+    assert (first.returncode, second.returncode) == (1, 0)
+    assert "is not an ONNX graph" in told
+    assert load(Path(output.strip())).manifest.parity["failures"] == []
+    assert entries(tmp_path) == [".fp32.lock", "fp32"]
+
+
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path, order: Order) -> None:
     """Killed while it builds, it leaves its workplace and no artefact; the next one clears up and makes it."""
     with process(tmp_path, "wait") as first:
@@ -177,8 +198,26 @@ def test_a_failed_force_keeps_the_old_artefact(tmp_path: Path, order: Order, mon
 def test_a_models_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, order: Order) -> None:
     """A file stands where the folder should be."""
     (tmp_path / "models").write_text("no folder")
-    with pytest.raises(PrepareError, match=r"the model cannot be written to .*models/repository: "):
-        prepare(order, tmp_path / "models", SILENT)
+    (tmp_path / "link").symlink_to("/nowhere")
+    for name in ("models", "models/deeper", "link"):
+        with pytest.raises(PrepareError, match=r"the model cannot be written to .*/repository: .*") as raised:
+            prepare(order, tmp_path / name, SILENT)
+        assert str(raised.value).endswith(f"{tmp_path / name.partition('/')[0]} is not a folder")
+
+
+def test_folders_that_were_there_stay(tmp_path: Path, order: Order) -> None:
+    """A failure removes the folders that it made, and none that has something in it or was there before."""
+    (tmp_path / "there").mkdir()
+    broken = msgspec.structs.replace(order, model="./nowhere")
+    for models_dir in (tmp_path / "there", tmp_path / "there" / "new" / "models"):
+        with pytest.raises(PrepareError, match="nowhere is not a folder"):
+            prepare(broken, models_dir, SILENT)
+        assert list((tmp_path / "there").iterdir()) == []
+    (tmp_path / "there" / "nowhere").mkdir()
+    (tmp_path / "there" / "nowhere" / "notes").touch()
+    with pytest.raises(PrepareError, match="nowhere is not a folder"):
+        prepare(broken, tmp_path / "there", SILENT)
+    assert [path.name for path in (tmp_path / "there" / "nowhere").iterdir()] == ["notes"]
 
 
 def test_a_bad_text_or_score_file_is_found_before_anything_is_fetched(tmp_path: Path, order: Order) -> None:

@@ -114,3 +114,25 @@ def test_a_disk_that_fills_up_is_told(hub: Hub, cache: Path) -> None:
         f"the disk of {cache} filled up while {ID}: model.safetensors was being downloaded: free some space "
         f"and prepare the model again (the download resumes), or set HF_HOME to a folder on another disk"
     )
+
+
+def test_a_cache_that_cannot_be_written_is_told_as_such(hub: Hub, cache: Path) -> None:
+    """The hub has nothing to do with it: the cache is named, with the variable that moves it."""
+    cache.parent.joinpath("cache").write_text("a file where the cache should be")
+    sentence = refusal()
+    assert sentence.startswith(f"{ID}: ")
+    assert f"cannot be written into the hub's cache ({cache}" in sentence
+    assert sentence.endswith(f"make {cache} writable, or set HF_HOME to a folder that is")
+
+
+def test_a_damaged_file_of_a_cache_that_cannot_be_written_is_named(hub: Hub, cache: Path) -> None:
+    """It cannot be removed for the next run: the user is told which file to delete."""
+    folder = fetch(ID).folder
+    blob = blobs(cache) / sha256(WEIGHTS)
+    blob.unlink()
+    blob.symlink_to("/proc/version")  # a file that nobody can remove
+    sentence = refusal()
+    assert "is damaged (sha256 " in sentence
+    assert "cannot be removed (" in sentence
+    assert sentence.endswith("delete /proc/version, or set HF_HOME to another folder")
+    assert (folder / "model.safetensors").exists()

@@ -1,5 +1,6 @@
 """What cannot become a reranker is refused before its weights are fetched."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,16 @@ def test_a_sharded_checkpoint_that_is_not_whole_is_refused(hub: Hub, cache: Path
     assert why in refusal()
 
 
+def modules(*kinds: str) -> bytes:
+    """The file in which sentence-transformers lists a model's modules."""
+    listed = [
+        {"idx": i, "path": "", "type": f"sentence_transformers.base.modules.{kind}"} for i, kind in enumerate(kinds)
+    ]
+    return json.dumps(listed).encode()
+
+
+ONLY_GGUF: dict[str, bytes | None] = {name: None for name in files() if name != "README.md"}
+ONLY_GGUF |= {"model.Q4_K_M.gguf": b"GGUF"}
 REMOTE = {"model_type": "new", "architectures": ["NewForSequenceClassification"], "auto_map": {"AutoConfig": "own.py"}}
 JINA = {"architectures": ["JinaBertForSequenceClassification"], "auto_map": {"AutoConfig": "own.py"}}
 
@@ -57,6 +68,24 @@ JINA = {"architectures": ["JinaBertForSequenceClassification"], "auto_map": {"Au
         ),
         (REMOTE | {"auto_map": None}, {}, "which transformers does not support"),
         ({"model_type": "new", "auto_map": REMOTE["auto_map"]}, {}, "model_type 'new'.*is never run"),
+        ({"quantization_config": {"quant_method": "gptq"}}, PLAIN, "is quantised .*quantization_config: gptq.*int8"),
+        ({"quantization_config": {"load_in_4bit": True}}, {}, "is quantised .*or use its ONNX graph with --from-onnx$"),
+        ({"compression_config": {"quant_method": "fp8"}}, {}, "is quantised .*compression_config: fp8"),
+        ({"num_hidden_layers": 10**9}, {}, "config.json states 1000000000 layers"),
+        ({}, {"adapter_config.json": b"{}"}, "is an adapter .*merge it into its base model"),
+        (
+            {},
+            {"modules.json": modules("Transformer", "Pooling", "Dense")},
+            "modules Transformer, Pooling, Dense .*json",
+        ),
+        ({}, {"modules.json": b"{}"}, "modules.json cannot be read"),
+        (
+            {},
+            NO_WEIGHTS | {"tf_model.h5": b"h5"},
+            "has no model.safetensors, only tf_model.h5: use a revision",
+        ),
+        ({}, ONLY_GGUF, r"holds its weights only as GGUF \(model.Q4_K_M.gguf\)"),
+        ({}, ONLY_GGUF | {"model.Q4_K_M.gguf": None, "manifest.json": b"{}"}, "is a prepared model already"),
     ],
     ids=[
         "a pickle with a graph beside it",
@@ -74,6 +103,16 @@ JINA = {"architectures": ["JinaBertForSequenceClassification"], "auto_map": {"Au
         "remote code under a known model_type",
         "an architecture nobody knows",
         "a known class under a model_type of remote code",
+        "GPTQ",
+        "bitsandbytes",
+        "fp8",
+        "absurdly many layers",
+        "an adapter",
+        "modules after the transformer",
+        "modules that are no list",
+        "TensorFlow",
+        "GGUF",
+        "an artefact",
     ],
 )
 def test_what_cannot_become_a_reranker_is_refused_before_its_weights_are_fetched(
@@ -85,6 +124,15 @@ def test_what_cannot_become_a_reranker_is_refused_before_its_weights_are_fetched
     assert sentence.startswith(ID)
     assert re.search(why, sentence), sentence
     assert hub.sent("model.safetensors") == 0
+
+
+def test_a_transformer_alone_may_have_its_list_of_modules(hub: Hub, cache: Path) -> None:
+    """sentence-transformers writes it for every cross-encoder since version 5.4; it is no part of the checkpoint."""
+    hub.repositories[ID] = Repository(files(**{"modules.json": modules("transformer.Transformer")}))
+    assert "modules.json" not in fetch(ID).files
+    changed = files(**{"modules.json": modules("Transformer", "LogitScore")})
+    hub.repositories[ID] = Repository(changed, commits={"main": "f" * 40})
+    assert "modules Transformer, LogitScore" in refusal(from_onnx=True)
 
 
 def test_one_label_may_be_told_by_its_number_alone(hub: Hub, cache: Path) -> None:

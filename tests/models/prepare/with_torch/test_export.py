@@ -1,5 +1,6 @@
 """Exported graphs of five families against transformers' own forward pass, alone and in padded batches."""
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -184,6 +185,63 @@ def test_a_checkpoint_that_transformers_cannot_open_is_one_sentence(tmp_path: Pa
         with pytest.raises(PrepareError, match=re.escape(f"transformers cannot open the checkpoint in {place}: ")) as e:
             open_model(place)
         assert "\n" not in str(e.value)
+
+
+def changed(folder: Path, name: str, change: Callable[[torch.Tensor], torch.Tensor]) -> Path:
+    """Write a checkpoint with one other weight."""
+    weights = load_file(folder / "model.safetensors")
+    weights[name] = change(weights[name]).contiguous()
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "why"),
+    [
+        ("classifier.weight", torch.zeros_like, "all zero, so every pair would get the same score"),
+        ("bert.pooler.dense.weight", lambda w: w * torch.nan, r"infinite or not a number \(NaN\)"),
+        ("bert.embeddings.word_embeddings.weight", lambda w: w / 0, r"infinite or not a number \(NaN\)"),
+        ("classifier.weight", lambda w: w.expand(3, -1), r"the shape \[3, 64\], but config.json states \[1, 64\]"),
+        ("bert.embeddings.word_embeddings.weight", lambda w: w[:50], r"the shape \[50, 64\], but config.json states"),
+    ],
+    ids=["a head of zeros", "NaN", "infinity", "three labels", "a table of another vocabulary"],
+)
+def test_weights_that_rank_nothing_are_refused_by_name(
+    tmp_path: Path, name: str, change: Callable[[torch.Tensor], torch.Tensor], why: str
+) -> None:
+    """Before they are exported, with the weight and what is wrong with it."""
+    folder = changed(make(tmp_path, "bert"), name, change)
+    with pytest.raises(PrepareError, match=f"^the weight {re.escape(name)} of the checkpoint in .*{why}"):
+        open_model(folder)
+
+
+@pytest.mark.parametrize(("kind", "named"), [(torch.float8_e4m3fn, "F8_E4M3"), (torch.int8, "I8"), (torch.uint8, "U8")])
+def test_quantised_weights_are_refused_though_no_config_says_so(tmp_path: Path, kind: torch.dtype, named: str) -> None:
+    """Their data type tells."""
+    folder = changed(make(tmp_path, "bert"), "bert.pooler.dense.weight", lambda weights: weights.to(kind))
+    with pytest.raises(PrepareError, match=rf"model\.safetensors are quantised \({named}\): use the model that they"):
+        open_model(folder)
+
+
+def test_a_file_of_weights_that_is_cut_off_is_named(tmp_path: Path) -> None:
+    """Of a sharded checkpoint the shard."""
+    folder = make(tmp_path, "bert")
+    whole = (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    index = {"weight_map": dict.fromkeys(load_file(whole), whole.name)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert open_model(folder).config.num_labels == 1
+    whole.write_bytes(whole.read_bytes()[:-10])
+    with pytest.raises(PrepareError, match=r": model-00001-of-00001.safetensors is damaged or incomplete \(.*\); copy"):
+        open_model(folder)
+
+
+def test_a_name_that_transformers_does_not_know_is_shown(tmp_path: Path) -> None:
+    """Its KeyError has only the name."""
+    folder = make(tmp_path, "bert")
+    config = json.loads((folder / "config.json").read_text()) | {"hidden_act": "nonsense"}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(PrepareError, match=r"cannot open the checkpoint in .*: unknown name 'nonsense'$"):
+        open_model(folder)
 
 
 def test_a_classifier_of_several_labels_is_refused(tmp_path: Path) -> None:

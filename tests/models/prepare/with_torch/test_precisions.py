@@ -81,3 +81,17 @@ def test_fp16_keeps_padding_out(exported: Get, case: Case, tmp_path: Path) -> No
     graph.save(tmp_path / "fp16.onnx")
     together, alone = (run(tmp_path / "fp16.onnx", pairs()) for run in (run_together, run_single))
     assert np.abs(together - alone).max() < 0.02 * alone.std()
+
+
+@pytest.mark.parametrize("rung", range(len(KEPT)))
+def test_norms_of_single_operators_stay_whole_in_fp16(exported: Get, rung: int, tmp_path: Path) -> None:
+    """DeBERTa computes its norms by hand; whatever is kept in fp32 around them, ONNX Runtime opens the graph."""
+    made = exported(Case("deberta", masked=False))
+    graph = Graph(made.path)
+    assert graph.operators()["LayerNormalization"] == 0
+    halve(graph, KEPT[rung])
+    assert graph.operators()["LayerNormalization"] == 1 + 2 * LAYERS
+    assert graph.operators()["Sqrt"] == 0
+    graph.save(tmp_path / "fp16.onnx")
+    difference = np.abs(run_single(tmp_path / "fp16.onnx", pairs()) - made.expected) / made.expected.std()
+    assert 0 < difference.max() < 0.02
