@@ -23,9 +23,8 @@ def read_shapes(folder: Path) -> dict[str, list[int]]:
     Raises:
         PrepareError: a file is damaged, incomplete or quantised.
     """
-    names = [path.name for path in folder.iterdir()]
     shapes: dict[str, list[int]] = {}
-    for name in [WEIGHTS] if WEIGHTS in names else shards(folder / INDEX, names, str(folder)):
+    for name in _names(folder):
         try:
             with safe_open(str(folder / name), framework="numpy") as file:
                 tensors = {tensor: file.get_slice(tensor) for tensor in file.keys()}  # noqa: SIM118 - no mapping
@@ -43,6 +42,14 @@ def read_shapes(folder: Path) -> dict[str, list[int]]:
                 "use the model that they were made from, in fp32, fp16 or bf16"
             )
     return shapes
+
+
+def _names(folder: Path) -> list[str]:
+    """List the safetensors files that transformers reads."""
+    names = [path.name for path in folder.iterdir()]
+    if WEIGHTS in names:
+        return [WEIGHTS]
+    return shards(folder / INDEX, names, str(folder)) if INDEX in names else []
 
 
 def check_numbers(model: PreTrainedModel, folder: Path) -> None:

@@ -227,7 +227,7 @@ def test_a_file_of_weights_that_is_cut_off_is_named(tmp_path: Path) -> None:
     """Of a sharded checkpoint the shard."""
     folder = make(tmp_path, "bert")
     whole = (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
-    index = {"weight_map": dict.fromkeys(load_file(whole), whole.name)}
+    index = {"metadata": {}, "weight_map": dict.fromkeys(load_file(whole), whole.name)}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     assert open_model(folder).config.num_labels == 1
     whole.write_bytes(whole.read_bytes()[:-10])
