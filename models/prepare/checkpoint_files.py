@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from models.artefact import MANIFEST
 from models.prepare.decoders import refuse_decoder
 from models.prepare.errors import PrepareError
 from models.prepare.reading import read_struct
@@ -31,7 +32,6 @@ MODULES = "modules.json"
 TRANSFORMER = "Transformer"
 """The class of the one module that is a checkpoint of transformers."""
 ADAPTER = "adapter_config.json"
-MANIFEST = "manifest.json"
 QUANTISED = ("quantization_config", "compression_config", "quantization")
 """The fields of config.json that describe quantised weights."""
 MOST_LAYERS = 1000
