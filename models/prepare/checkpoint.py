@@ -88,7 +88,7 @@ def gather(repository: Repository, *, from_onnx: bool) -> Checkpoint:
     names = with_shards(repository, picked)
     repository.reserve(names)
     paths = {name: repository.bring(name) for name in names}
-    stamps = {name: stamp(path) for name, path in paths.items()} if repository.source.is_local else {}
+    stamps = _stamps(paths, what) if repository.source.is_local else {}
     return Checkpoint(
         folder=paths[picked.names[0]].parent,
         source=repository.source,
@@ -103,6 +103,14 @@ def with_shards(repository: Repository, picked: Needed) -> list[str]:
     if picked.index is None:
         return list(picked.names)
     return picked.names + shards(repository.bring(picked.index), repository.names, repository.source.hub_id)
+
+
+def _stamps(paths: Mapping[str, Path], what: str) -> dict[str, FileStamp]:
+    stamps = {}
+    for name, path in paths.items():
+        with readable(path, f"{what}: {name}"):
+            stamps[name] = stamp(path)
+    return stamps
 
 
 def stamp(path: Path) -> FileStamp:
