@@ -11,19 +11,18 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Literal
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from models.lfs_pointer import is_lfs_pointer
 from models.manifest_formats import NewerFormat, to_present
 from models.wording import counted
 
 MANIFEST = "manifest.json"
 LOCAL = "local"
 """The revision of weights that come from a folder of the user's."""
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-"""The first bytes of the pointer that Git leaves in place of a large file when git-lfs is not installed."""
 Precision = Literal["fp32", "fp16", "int8"]
 PrecisionChoice = Literal["auto", Precision]
 """The values of the precision setting: a precision, or `auto` for the most suitable one on the device."""
@@ -43,7 +42,7 @@ class OptionError(ArtefactError):
         """Make the error.
 
         Args:
-            option: the parameter of `LoadedModel.open` or `catalogue.find`, such as `max_tokens`.
+            option: the parameter of `LoadedModel.open` or `store.find`, such as `max_tokens`.
             message: the message, in which `NAME` may stand for the name of the option.
         """
         self.option = option
@@ -258,13 +257,6 @@ def read_head(folder: Path) -> Head | None:
         return msgspec.json.decode((folder / MANIFEST).read_bytes(), type=Head)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
-
-
-def is_lfs_pointer(file: BinaryIO) -> bool:
-    """Return whether a file, opened at its start, is a Git LFS pointer; it stays at its start."""
-    begin = file.read(len(LFS_POINTER))
-    file.seek(0)
-    return begin == LFS_POINTER
 
 
 def _check_file(folder: Path, name: str, sealed: SealedFile) -> None:

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from models.artefact import LOCAL, Source
-from models.catalogue import HUB_ID, PATH_STARTS, card_of, is_checkpoint
+from models.catalogue import card_of
 from models.prepare.errors import PrepareError
 from models.prepare.reading import readable
+from models.store import HUB_ID, PATH_STARTS, is_checkpoint
 
 UNKNOWN = "unknown"
 DEFAULT_REVISION = "main"

@@ -22,7 +22,6 @@ import msgspec
 from msgspec import UNSET
 
 from models.artefact import MANIFEST, Artefact, ArtefactError, Manifest, Precision, load, seal
-from models.catalogue import folder_name
 from models.devices import DeviceChoice
 from models.loaded_model import context_window
 from models.prepare import published, reference
@@ -39,6 +38,7 @@ from models.prepare.progress import Progress
 from models.prepare.published import PublishedScore
 from models.prepare.settle_tokenizer import settle_tokenizer
 from models.prepare.verify import Verdict, verify
+from models.store import folder_name
 from models.tokenise import Tokeniser
 
 TOOLS = ("huggingface_hub", "numpy", "onnx", "onnxruntime", "onnxruntime-gpu", "tokenizers", "torch", "transformers")

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from models.artefact import is_lfs_pointer
+from models.lfs_pointer import is_lfs_pointer
 from models.prepare.errors import PrepareError
 
 MARKS = {b"\xef\xbb\xbf": "UTF-8 with a byte order mark", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from msgspec import UNSET
 
-from models import catalogue
+from models import catalogue, store
 from models.artefact import LOCAL, ArtefactError, Manifest, load
 from models.catalogue import ModelCard
 from models.prepare.identity import require_origin
@@ -50,7 +50,7 @@ def list_models(**flags: str | None) -> None:
 
 
 def _rows(models_dir: Path) -> list[tuple[str, ...]]:
-    folders = [(folder.relative_to(models_dir).parts[0], folder) for folder in catalogue.prepared(models_dir)]
+    folders = [(folder.relative_to(models_dir).parts[0], folder) for folder in store.prepared(models_dir)]
     rows = [_prepared_row(name, folder) for name, folder in [("embedded", catalogue.EMBEDDED), *folders]]
     listed = {row[0] for row in rows}
     rows += [_unprepared_row(card) for card in catalogue.CARDS if card.name not in listed]
@@ -68,7 +68,7 @@ def _prepared_row(name: str, folder: Path) -> tuple[str, ...]:
     try:
         manifest = load(folder).manifest
     except ArtefactError:
-        precision = folder.name if folder.name in catalogue.PRECISIONS else NOTHING
+        precision = folder.name if folder.name in store.PRECISIONS else NOTHING
         return (name, "damaged", precision, NOTHING, *_figures(card, NOTHING), str(folder))
     source = "ships here" if folder == catalogue.EMBEDDED else _made_from(name, manifest)
     figures = _figures(card, manifest.source.licence)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from models import catalogue
+from models import catalogue, store
 from models.artefact import ArtefactError, Precision, PrecisionChoice
-from models.catalogue import NotPrepared
 from models.devices import DeviceChoice, preferred_precisions
 from models.loaded_model import context_window
 from models.prepare.identity import require_origin
 from models.prepare.requirements import missing_packages
 from models.session import available_providers
+from models.store import NotPrepared
 from models.wording import counted
 from service.commands.refusal import Refusal, named_as_given
 from service.commands.settings_flags import settings_flags
@@ -117,7 +117,7 @@ def verify(model: str, published: Path | None, **flags: str | None) -> None:
 def find(settings: Settings, model: str) -> Path:
     """Find a model's artefact folder, and check that it comes from where the name says; raise ArtefactError."""
     preferred = preferred_precisions(settings.device, available_providers())
-    folder = catalogue.find(model, settings.models_dir, settings.precision, preferred)
+    folder = store.find(model, settings.models_dir, settings.precision, preferred)
     require_origin(folder, model)
     return folder
 

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from models.artefact import ArtefactError
-from models.catalogue import CARDS, EMBEDDED, NotPrepared, card_of, find, folder_name, prepared
+from models.catalogue import CARDS, EMBEDDED, card_of
+from models.store import NotPrepared, find, folder_name, prepared
 from tests.support.tiny import make_artefact
 
 V2_M3 = "bge-reranker-v2-m3"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from models.artefact import ArtefactError
-from models.catalogue import find, folder_name
 from models.folder_names import LONGEST
+from models.store import find, folder_name
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from models.artefact import Manifest, load, seal
-from models.catalogue import EMBEDDED, find
+from models.catalogue import EMBEDDED
 from models.manifest_formats import FORMAT, to_present
 from models.prepare.gates import Agreement
 from models.prepare.progress import Progress
 from models.prepare.verify import verify_folder
 from models.scorer import Scorer
+from models.store import find
 
 KEPT = Path(__file__).parent.parent / "kept" / "artefacts"
 SILENT = Progress(lambda _: None)

@@ -26,7 +26,7 @@ from bench.latency.loops import closed_loop
 from bench.latency.workload import Request
 from bench.local_server import local_server
 from bench.records import Sample
-from models.catalogue import folder_name
+from models.store import folder_name
 from models.wording import counted
 from tools.engine.traffic import PAIRS, RequestSupply, documents_per_s, latency_ms, write
 from tools.full_size.stand_in import make_checkpoint

@@ -23,9 +23,9 @@ from typing import Any
 import click
 
 from models.artefact import load
-from models.catalogue import folder_name
 from models.pair import Pair
 from models.prepare.pairs import read_texts
+from models.store import folder_name
 from models.tokenise import Tokeniser
 from tools.full_size.scorers import RerankServer, SentenceTransformers, rerank_server
 
