@@ -36,8 +36,6 @@ EXPORT = "export"
 """Subfolder of the working folder for the fp32 graph from which int8 and fp16 are made."""
 LONGEST = 8192
 """Upper limit of the search for a context window, in tokens."""
-SAME = 1e-6
-"""The range of all logits, as a share of the largest, below which they differ by rounding only."""
 MOST_BATCH_VARIANCE = 0.005
 """The largest change of a logit by batching, as a share of the logits' standard deviation, with which a repository's
 own graph is run in batches."""
@@ -162,7 +160,7 @@ def _check_logits(logits: Logits, what: str) -> None:
     """Refuse a model whose scores rank nothing, because all gates would be passed by comparing them with themselves."""
     if not np.isfinite(logits).all():
         raise PrepareError(f"{what} gives {logits[~np.isfinite(logits)][0]} instead of a finite score")
-    if np.ptp(logits) <= SAME * np.abs(logits).max():
+    if np.ptp(logits) == 0:
         raise PrepareError(
             f"{what} gives every pair the same score ({logits[0]:.6g}): its head was never trained, or its weights are "
             "damaged"

@@ -60,8 +60,13 @@ def _padding(config: dict[str, Any], folder: Path) -> int:
     stated = config.get("pad_token_id")
     if isinstance(stated, int):
         return stated
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
-        raise PrepareError(f"{folder / TOKENIZER} is not a valid tokenizer.json: {error}") from None
+    tokenizer = read_tokenizer(folder / TOKENIZER)
     return next((token_id for token_id in map(tokenizer.token_to_id, PADDINGS) if token_id is not None), 0)
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """Read a checkpoint's tokenizer.json; raise PrepareError, which names the file itself, if it is not valid."""
+    try:
+        return Tokenizer.from_file(str(path))
+    except Exception as error:  # noqa: BLE001 - the Rust binding raises bare Exception
+        raise PrepareError(f"{path} is not a valid tokenizer.json: {error}") from None

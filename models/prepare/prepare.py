@@ -25,13 +25,13 @@ from models.artefact import MANIFEST, Artefact, ArtefactError, Manifest, Precisi
 from models.devices import DeviceChoice
 from models.loaded_model import context_window
 from models.prepare import published, reference
-from models.prepare.build import LONGEST, Built, build
+from models.prepare.build import Built, build
 from models.prepare.checkpoint import Checkpoint
 from models.prepare.checkpoint_files import TOKENIZER
 from models.prepare.errors import PrepareError
 from models.prepare.existing import Inputs, require_same, require_same_siblings, require_unchanged
 from models.prepare.fetch import fetch
-from models.prepare.model_config import read_model_config
+from models.prepare.model_config import read_model_config, read_tokenizer
 from models.prepare.origin import origin_of
 from models.prepare.pairs import TEXTS, read_texts
 from models.prepare.progress import Progress
@@ -94,12 +94,13 @@ def prepare(order: Order, models_dir: Path, progress: Progress) -> Artefact:
         require_same_siblings(target, checkpoint, inputs.origin, force=order.force, progress=progress)
         with _workplace(target) as folder:
             manifest = _manifest(order, inputs, checkpoint)
-            # reject a damaged tokenizer, and a window that is too small for a pair, before the export
-            Tokeniser.open(checkpoint.folder / TOKENIZER, manifest.max_tokens or LONGEST)
+            read_tokenizer(checkpoint.folder / TOKENIZER)  # a damaged one is told by its own path
             with progress.step("compare the tokenizer with transformers'"):
                 tokenizer = settle_tokenizer(
                     checkpoint.source.hub_id, checkpoint.folder, folder, inputs.texts, progress
                 )
+            if manifest.max_tokens:  # reject a window that is too small for a pair before the export
+                Tokeniser.open(tokenizer.file, manifest.max_tokens)
             sibling = partial(_sibling_reference, target, checkpoint, reference.digest(inputs.texts))
             built = build(checkpoint, manifest, tokenizer, inputs.texts, sibling, progress)
             verdict = _judge(built, inputs.scores, order, progress)
