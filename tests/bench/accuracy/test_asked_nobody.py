@@ -39,7 +39,7 @@ def test_another_model_is_refused(reranker: FakeReranker, tmp_path: Path, flags:
     told = sentence_of(bench_run(*flags))
     assert f"contains rankings by {field} {BEFORE[field]}, but the server now has other; use another --results" in told
     assert (tmp_path / "accuracy" / "sample" / "rerank.json").read_bytes() == before
-    assert len(rankings_of(tmp_path, "rerank").rankings) == 4
+    assert len(rankings_of(tmp_path, "rerank").rankings) == 14
 
 
 def test_a_server_that_is_gone_is_said_not_to_be_known(no_one_there: str, tmp_path: Path, flags: list[str]) -> None:
