@@ -20,7 +20,7 @@ CUT_TOKENS = 64
 """The window of the probe that is cut."""
 FIXED = (
     ("capital letters", "The Giant PANDA Eats Bamboo In CHINA, İSTANBUL, STRASSE, ΟΔΟΣ"),
-    ("accents", "Crème brûlée, naïve façade, Ångström, Übermäßig, señor, Việt Nam, cafe\u0301 u\u0308ber"),
+    ("accents", "Crème brûlée, naïve façade, Ångström, Übermäßig, señor, Đà Nẵng, cafe\u0301 u\u0308ber"),
     (
         "Chinese, Japanese and Korean characters",
         "大熊猫几乎只吃竹子。パンダは竹を食べる 판다는 대나무를 먹는다 panda熊猫bear",
