@@ -11,7 +11,7 @@ import torch
 import transformers
 from transformers import PreTrainedModel
 
-from models.artefact import MANIFEST, Precision, load
+from models.artefact import MANIFEST, ArtefactError, Precision, load
 from models.pair import Logits, Pair
 from models.prepare import export as export_module
 from models.prepare import gates, reference, torch_model
@@ -137,11 +137,13 @@ def test_a_second_precision_takes_the_references_of_the_first(
 def test_a_shorter_window_is_sealed_and_a_longer_one_is_not(
     checkpoints: dict[str, Path], tmp_path: Path, exported_before: None
 ) -> None:
-    """Asked for 40 tokens it has 40; asked for 500 it has the model's own 64."""
-    for asked, sealed in ((40, 40), (500, WINDOW)):
+    """Asked for 40 tokens it has 40; 500 are refused, because the model has 64, and without a wish it has these."""
+    for asked, sealed in ((40, 40), (None, WINDOW)):
         made = prepare(order(checkpoints["xlm-roberta"], "int8", max_tokens=asked), tmp_path / str(asked), SILENT)
         assert made.manifest.max_tokens == sealed
         assert f"{sealed}" in made.manifest.parity["agreement"]["classes"]
+    with pytest.raises(ArtefactError, match=f"--max-tokens=500 is more than the context window of .*, {WINDOW} tokens"):
+        prepare(order(checkpoints["xlm-roberta"], "int8", max_tokens=500), tmp_path / "500", SILENT)
 
 
 def test_published_scores_that_are_not_met_seal_nothing(

@@ -149,5 +149,5 @@ def test_a_window_beyond_the_table_is_cut_to_it(tmp_path: Path, model_type: str)
     made = model(model_type, initializer_range=0.15)
     config = made.config.to_dict() | {"architectures": [type(made).__name__]}
     checkpoint = make_checkpoint(tmp_path / "reranker", config, files)
-    order = Order(model=str(checkpoint), precision="fp32", texts=write_texts(tmp_path), device="cpu", max_tokens=500)
+    order = Order(model=str(checkpoint), precision="fp32", texts=write_texts(tmp_path), device="cpu")
     assert prepare(order, tmp_path / "models", SILENT).manifest.max_tokens == TABLE - 2
