@@ -6,6 +6,7 @@ time per document, its ratio to the model as served (the median of the rounds' r
 logit, in standard deviations of the served model's logits.
 """
 
+import json
 import random
 import statistics
 import time
@@ -15,14 +16,16 @@ from pathlib import Path
 
 import click
 import numpy as np
+from msgspec import to_builtins
 
+from bench.provenance import gather
 from models.artefact import load
 from models.catalogue import EMBEDDED
 from models.devices import CPU
 from models.pair import Logits, Pair
 from models.session import Session
 from models.tokenise import Tokeniser
-from tools.engine.traffic import OUT, PAIRS, RequestSupply, write
+from tools.engine.traffic import OUT, PAIRS, RequestSupply
 
 SERVED, ALL = "as served", "every optimisation"
 NAMES = ("BiasGeluFusion", "GeluFusionL2", "LayerNormFusionL2", "MatMulAddFusion", "MatMulIntegerToFloatFusion")
@@ -62,7 +65,10 @@ def main(pairs: Path, model: Path, without: tuple[str, ...], documents: int, rou
         click.echo(f"round {number} of {rounds}", err=True)
     _show(cpu_ms, {name: np.concatenate(found) for name, found in logits.items()})
     settings = {"model": artefact.manifest.name, "precision": artefact.manifest.precision, "documents": documents}
-    write(out, "", None, settings, {name: [round(value, 3) for value in values] for name, values in cpu_ms.items()})
+    if out is not None:
+        rounded = {name: [round(value, 3) for value in values] for name, values in cpu_ms.items()}
+        record = {"provenance": to_builtins(gather("", None, settings)), "cpu_ms_per_document": rounded}
+        out.write_text(json.dumps(record) + "\n")
 
 
 def _score(session: Session, batch: list[Pair]) -> tuple[float, Logits]:
