@@ -59,8 +59,10 @@ class CheckpointTokenizer:
         return dict(self._tokenizer.get_vocab())
 
     def special_tokens(self) -> list[str]:
-        """List the special tokens as they are written."""
-        return sorted({str(token) for token in self._tokenizer.all_special_tokens})
+        """List the tokens that are looked for in every text as they are written: the special ones, then all added."""
+        special = sorted({str(token) for token in self._tokenizer.all_special_tokens})
+        added = sorted({str(token) for token in self._tokenizer.added_tokens_decoder.values()})
+        return list(dict.fromkeys([*special, *added]))
 
     def tokenizer_json(self, table_rows: int | None, stated: str) -> str | None:
         """Write the tokenizer that transformers built as a tokenizer.json; None if it exists only as Python code.

@@ -142,26 +142,32 @@ def _record(theirs: CheckpointTokenizer, probes: Sequence[Probe], rows: int | No
 
 
 def _cause(checkpoint: Path, theirs: CheckpointTokenizer, difference: Difference) -> str:
-    """Name the setting without which transformers would read the probe as tokenizer.json says."""
+    """Name the setting or the file without which transformers would read the probe as tokenizer.json says."""
     stated = read_json(checkpoint / TOKENIZER_CONFIG)
+    settings = sorted(stated.keys() - WITHOUT_EFFECT - {"tokenizer_class"})
+    files = [file for file in BESIDE if file != TOKENIZER_CONFIG and (checkpoint / file).is_file()]
     if difference.ours is not None:
-        for name in sorted(stated.keys() - WITHOUT_EFFECT - {"tokenizer_class"}):
-            if _reads_as_ours_without(name, checkpoint, difference.probe, difference.ours):
-                value = msgspec.json.encode(stated[name]).decode()[:SHOWN_CHARACTERS]
-                return f"{name} ({value}) in {TOKENIZER_CONFIG}"
-    if "tokenizer_class" in stated:
-        return f"tokenizer_class ({stated['tokenizer_class']}) in {TOKENIZER_CONFIG}"
+        for name in [*settings, *files]:
+            if not _reads_as_ours_without(name, checkpoint, difference.probe, difference.ours):
+                continue
+            if name in files:
+                return name
+            value = msgspec.json.encode(stated[name]).decode()[:SHOWN_CHARACTERS]
+            return f"{name} ({value}) in {TOKENIZER_CONFIG}"
+    for file, content in ((TOKENIZER_CONFIG, stated), (CONFIG, read_json(checkpoint / CONFIG))):
+        if content.get("tokenizer_class"):
+            return f"tokenizer_class ({content['tokenizer_class']}) in {file}"
     return f"transformers' class for the model_type in {CONFIG} ({theirs.class_name})"
 
 
 def _reads_as_ours_without(name: str, checkpoint: Path, probe: Probe, ours: Pair) -> bool:
-    """Open the checkpoint's tokenizer without one setting and compare how it reads a probe."""
+    """Open the checkpoint's tokenizer without one setting, or one file, and compare how it reads a probe."""
     with tempfile.TemporaryDirectory() as folder:
         for path in checkpoint.iterdir():
-            if path.is_file() and path.name != TOKENIZER_CONFIG:
+            if path.is_file() and path.name not in {TOKENIZER_CONFIG, name}:
                 (Path(folder) / path.name).symlink_to(path.resolve())
         stated = read_json(checkpoint / TOKENIZER_CONFIG)
-        del stated[name]
+        stated.pop(name, None)
         (Path(folder) / TOKENIZER_CONFIG).write_bytes(msgspec.json.encode(stated))
         try:
             pair = open_tokenizer(Path(folder)).pair(probe.query, probe.document, probe.max_tokens)

@@ -6,7 +6,7 @@ does not read everything as the unknown token.
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tokenizers import Tokenizer
@@ -16,6 +16,8 @@ from models.prepare.pairs import Text
 
 QUERY, DOCUMENT = "what do giant pandas eat", "The giant panda eats bamboo."
 WORDS_PER_KIND = 40
+FULL_WIDTH = 0xFEE0
+"""The distance from an ASCII character to its full-width form."""
 CUT_TOKENS = 64
 """The window of the probe that is cut."""
 FIXED = (
@@ -59,24 +61,52 @@ class TokenRecord(NamedTuple):
     pairs: list[Pair]
 
 
-def make_probes(tokenizer: Tokenizer, special_tokens: Iterable[str], texts: Sequence[Text]) -> list[Probe]:
+def make_probes(tokenizer: Tokenizer, special_tokens: Sequence[str], texts: Sequence[Text]) -> list[Probe]:
     """Make the pairs: each text once as a document and once as a query, then the parity pairs' own texts.
 
     Args:
         tokenizer: the tokenizer.json, for the words of the vocabulary.
-        special_tokens: the special tokens as they are written, besides those of tokenizer.json.
+        special_tokens: the special and added tokens as transformers writes them, the special ones first.
         texts: the texts of the parity pairs.
     """
-    written = sorted({*special_tokens, *(token.content for token in tokenizer.get_added_tokens_decoder().values())})
-    single = [*FIXED, *_vocabulary_texts(tokenizer)]
-    single += [
-        ("special tokens written out", f"giant {token}panda {token} bamboo") for token in written[:WORDS_PER_KIND]
-    ]
+    added = sorted(token.content for token in tokenizer.get_added_tokens_decoder().values())
+    written = list(dict.fromkeys([*special_tokens, *added]))
+    single = [*FIXED, *_vocabulary_texts(tokenizer), *_added_texts(written)]
     probes = [Probe(kind, QUERY, text) for kind, text in single]
     probes += [Probe(kind, text, DOCUMENT) for kind, text in single]
     probes += [Probe("a parity text", text.query, text.passage) for text in texts if text.query and text.passage]
     long = f"{texts[0].passage} {DOCUMENT} " * CUT_TOKENS + "It sleeps in trees."
     return [*probes, Probe("the end of a document that is cut", QUERY, long, CUT_TOKENS)]
+
+
+def _added_texts(tokens: Sequence[str]) -> list[tuple[str, str]]:
+    """Write special and added tokens into texts, as they are and in the forms that a normalizer may fold to them.
+
+    The first have texts of their own; the many that some models add (`[unused0]` and the like) share them.
+    """
+    alone, rest = tokens[:WORDS_PER_KIND], tokens[WORDS_PER_KIND:]
+    groups = [[token] for token in alone]
+    groups += [list(rest[start : start + WORDS_PER_KIND]) for start in range(0, len(rest), WORDS_PER_KIND)]
+    texts = []
+    for group in groups:
+        texts.append(
+            ("special and added tokens written out", " ".join(f"giant {token}panda {token} bamboo" for token in group))
+        )
+        forms = [form for token in group for form in _other_forms(token)]
+        if forms:
+            texts.append(("special and added tokens in other letters", f"giant {' '.join(forms)} bamboo"))
+    return texts
+
+
+def _other_forms(token: str) -> list[str]:
+    """Write a token in small letters, in capitals, without and with accents, and in full-width letters."""
+    plain = "".join(letter for letter in unicodedata.normalize("NFD", token) if not unicodedata.combining(letter))
+    accented = unicodedata.normalize(
+        "NFC", "".join(f"{letter}\u0301" if letter in "aeiou" else letter for letter in token)
+    )
+    wide = "".join(chr(ord(letter) + FULL_WIDTH) if "!" <= letter <= "~" else letter for letter in token)
+    forms = dict.fromkeys([token.lower(), token.upper(), token.title(), plain, accented, wide])
+    return [form for form in forms if form != token]
 
 
 def _vocabulary_texts(tokenizer: Tokenizer) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoTokenizer, BertTokenizerFast
 
 from models.artefact import ArtefactError
@@ -33,6 +33,9 @@ TEXTS = [
     "  two\t\tthree\n\nbear\u00a0panda ",
     "🐼 eats 🎋",
 ]
+ADDED_ID = wordpiece().get_vocab_size()
+MANY = [f"[u{number}]" for number in range(60)]
+ADDED_TEXTS = ["zebra", "ZEBRA", "a Zebra, zebrapanda", "[sep] panda [Sep]", "[U59]", "[u59]x", "[u5] [u58]"]
 LONG = "one panda " * 100 + "the bear is in China"
 
 
@@ -48,7 +51,7 @@ def oracle(checkpoint: Path) -> Any:
 def assert_reads_as(reference: Any, file: Path) -> None:
     """Ids and segment ids, whole and cut; a tokenizer that gives no segment ids has the model take 0."""
     tokeniser, short = Tokeniser.open(file, 512), Tokeniser.open(file, 32)
-    for text in TEXTS:
+    for text in [*TEXTS, *ADDED_TEXTS]:
         for query, document in ((text, "a bear"), ("a bear", text)):
             expected = reference(query, document)
             (pair,) = tokeniser.pairs(query, [document])
@@ -88,6 +91,41 @@ def test_what_the_config_changes_is_sealed(
     assert line.startswith("the artefact gets the tokenizer that transformers builds (BertTokenizer), because ")
     assert cause in line
     assert "\n" not in line
+
+
+def decoder(first: int, *tokens: str, normalized: bool = False) -> dict[str, object]:
+    """Entries of which the last may be normalized."""
+    entries = {str(first + at): {"content": token, "normalized": False} for at, token in enumerate(tokens)}
+    entries[str(first + len(tokens) - 1)]["normalized"] = normalized
+    return {"added_tokens_decoder": entries}
+
+
+@pytest.mark.parametrize(
+    ("in_json", "file", "stated"),
+    [
+        ([], "tokenizer_config.json", decoder(ADDED_ID, "zebra")),
+        ([], "added_tokens.json", {"ZEBRA": ADDED_ID}),
+        (["zebra"], "tokenizer_config.json", decoder(ADDED_ID, "zebra", normalized=True)),
+        ([], "tokenizer_config.json", decoder(3, "[SEP]", normalized=True)),
+        (MANY, "tokenizer_config.json", decoder(ADDED_ID, *MANY, normalized=True)),
+        ([], "special_tokens_map.json", {"cls_token": "[MASK]"}),
+    ],
+    ids=["a word", "another file", "in any case", "[sep] is [SEP]", "the last of many", "another first token"],
+)
+def test_tokens_that_a_file_adds_or_changes_are_sealed(
+    tmp_path: Path, in_json: list[str], file: str, stated: dict[str, object]
+) -> None:
+    """Added words, also plain ones, and how their letters are folded show only in texts that contain them."""
+    tokenizer = wordpiece()
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in in_json])
+    checkpoint = write(tmp_path / "checkpoint", tokenizer, {"tokenizer_class": "BertTokenizer"})
+    before = json.loads((checkpoint / file).read_text()) if (checkpoint / file).is_file() else {}
+    (checkpoint / file).write_text(json.dumps(before | stated))
+    said: list[str] = []
+    settled = settle(tmp_path, checkpoint, Progress(said.append))
+    assert_reads_as(oracle(checkpoint), settled.file)
+    cause = "added_tokens_decoder" if file == "tokenizer_config.json" else f"{file} changes"
+    assert f"because {cause}" in " ".join(said)
 
 
 @pytest.mark.parametrize(
