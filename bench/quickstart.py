@@ -12,7 +12,7 @@ import click
 from bench.accuracy.stage import AccuracySettings, accuracy_folder, measure_accuracy
 from bench.accuracy.tables import accuracy_table
 from bench.candidates.frozen import DEPTH, Choice, load_or_freeze
-from bench.commands.flags import say
+from bench.commands.flags import FiniteRange, say
 from bench.contestants.contestant import rerank_at
 from bench.data import datasets
 from bench.errors import BenchError
@@ -34,7 +34,7 @@ from bench.wording import counted
 @click.option("--requests", type=click.IntRange(min=1), default=50, help="Number of measured latency requests.")
 @click.option(
     "--start-timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=300.0,
     help="Seconds to wait for the server to become ready.",
 )

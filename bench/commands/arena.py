@@ -22,7 +22,7 @@ from bench.arena.ledger import BallotLedger, read_ballots
 from bench.arena.matches import Match, all_matches
 from bench.arena.records import Ballot, JudgeNote
 from bench.arena.tables import arena_table
-from bench.commands.flags import RESULTS
+from bench.commands.flags import RESULTS, FiniteRange
 from bench.data import datasets
 from bench.data.datasets import Dataset
 from bench.errors import BenchError
@@ -69,13 +69,11 @@ def judge_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--judge-fields", default="{}", help="llm: additional request fields as JSON; null removes a default field."
         ),
-        click.option("--usd-per-m-in", type=click.FloatRange(min=0), help="llm: US dollars per million input tokens."),
-        click.option(
-            "--usd-per-m-out", type=click.FloatRange(min=0), help="llm: US dollars per million output tokens."
-        ),
+        click.option("--usd-per-m-in", type=FiniteRange(min=0), help="llm: US dollars per million input tokens."),
+        click.option("--usd-per-m-out", type=FiniteRange(min=0), help="llm: US dollars per million output tokens."),
         click.option(
             "--budget-usd",
-            type=click.FloatRange(min=0),
+            type=FiniteRange(min=0),
             help="llm: spending limit in US dollars, earlier runs included.",
         ),
         click.option(
@@ -87,7 +85,7 @@ def judge_flags(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--timeout",
             "timeout_s",
-            type=click.FloatRange(min=0, min_open=True),
+            type=FiniteRange(min=0, min_open=True),
             default=120.0,
             help="llm: request timeout in seconds.",
         ),

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from bench.commands.flags import RESULTS
+from bench.commands.flags import RESULTS, FiniteRange
 from bench.errors import BenchError, DataError
 from bench.latency import samples
 from bench.latency.comparison import compare, failures
@@ -26,7 +26,7 @@ SHOWN: dict[str, Callable[[Comparison], str]] = {"table": comparison_table, "mar
 )
 @click.option(
     "--fail-over",
-    type=click.FloatRange(min=1),
+    type=FiniteRange(min=1),
     metavar="FACTOR",
     help="Exit with code 1 if P50, P90, P99, mean or documents/s is worse than A's by more than this factor (the whole "
     "interval lies beyond it), if more requests fail, or if a point of A cannot be compared.",

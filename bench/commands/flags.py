@@ -1,7 +1,9 @@
 """Flags shared by several commands, defined once, and the contestants that they name."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,6 +11,18 @@ from bench.contestants.contestant import Contestant, parse_all
 from bench.contestants.reference import Reference
 from bench.errors import BenchError
 from bench.settings import Settings
+
+
+class FiniteRange(click.FloatRange):
+    """A range of numbers without NaN and infinity, which click lets pass: no limit holds against a NaN."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; BadParameter if it is not finite or outside the range."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 URL = click.option("--url", help=f"Same as --contestant rerank@URL.  [default: {DEFAULT_URL}, without --contestant]")
@@ -37,7 +51,7 @@ MODEL = click.option("--model", help="Model name to send to --url; by default no
 TIMEOUT = click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=120.0,
     help="Request timeout in seconds.",
 )

@@ -7,7 +7,18 @@ from pathlib import Path
 import click
 
 from bench.candidates import candidates
-from bench.commands.flags import DATA, MODEL, RESULTS, RUN_FILE, SPLIT, TIMEOUT, URL, parse_contestants, say
+from bench.commands.flags import (
+    DATA,
+    MODEL,
+    RESULTS,
+    RUN_FILE,
+    SPLIT,
+    TIMEOUT,
+    URL,
+    FiniteRange,
+    parse_contestants,
+    say,
+)
 from bench.commands.lists import listed
 from bench.contestants.contestant import FORM, Contestant
 from bench.contestants.reference import Reference
@@ -64,7 +75,7 @@ ROUNDS = 10
 @click.option(
     "--rate",
     "rates_per_s",
-    callback=listed(click.FloatRange(min=0, min_open=True)),
+    callback=listed(FiniteRange(min=0, min_open=True)),
     help="Open loop: requests per second, sent at their planned times however the server responds; may be a list such "
     "as 2,5,10.",
 )

@@ -127,3 +127,21 @@ def test_an_output_that_cannot_be_written_is_told_before_anything_is_measured(
     result = _type(command, "--url", reranker.url, "--data", "sample", flag, "/proc/no/such.json")
     assert "cannot be written" in _one_sentence(result)
     assert reranker.seen == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "--data", "sample", "--timeout"],
+        ["latency", "--data", "sample", "--timeout"],
+        ["latency", "--data", "sample", "--rate"],
+        ["compare", "a", "b", "--fail-over"],
+        ["arena", "--judge", "llm", "--budget-usd"],
+    ],
+)
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_a_flag_for_a_number_takes_finite_numbers_only(arguments: list[str], number: str) -> None:
+    """NaN is below no limit and above none: a budget or a bound that is NaN would never hold."""
+    result = CliRunner().invoke(main, [*arguments, number])
+    assert result.exit_code == 2
+    assert f"'{arguments[-1]}': {number} is not a finite number." in result.stderr
