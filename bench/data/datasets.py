@@ -235,10 +235,11 @@ def _doubt_judgements(files: Files, qrels: Qrels, documents: dict[str, str], fin
     relevant = [i for i, grade in grades if grade > 0]
     outside = sum(i not in documents for i, _ in grades)
     relevant_outside = sum(i not in documents for i in relevant)
-    if relevant_outside == len(relevant) and grades:
+    if grades and not relevant:
+        findings.add(Kind.ALL_IRRELEVANT, f"{files.qrels[0]}: it has no relevant document, no grade above 0")
+    elif grades and relevant_outside == len(relevant):
         none = f"none of its relevant documents ({len(relevant)}) is in the corpus"
-        sentence = f"{none}: are the qrels another dataset's?"
-        findings.add(Kind.OTHER_SET, f"{files.qrels[0]}: {sentence if relevant else 'it has no relevant document'}")
+        findings.add(Kind.OTHER_SET, f"{files.qrels[0]}: {none}: are the qrels another dataset's?")
     if outside:
         of_relevant = f"{relevant_outside} of them among the {len(relevant)} relevant ones"
         sentence = f"{counted(outside, 'judged document')} {are(outside)} not in the corpus, {of_relevant}"

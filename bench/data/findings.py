@@ -20,6 +20,7 @@ class Kind(Enum):
     QUERY_WITHOUT_TEXT = "judged queries without text"
     JUDGED_DIFFERENTLY = "judgements that contradict an earlier one"
     OTHER_SET = "qrels of another dataset"
+    ALL_IRRELEVANT = "qrels without a relevant document"
     EMPTY_DOCUMENT = "documents without text"
     OUTSIDE_CORPUS = "judged documents that are not in the corpus"
     RELEVANT_OUTSIDE = "relevant documents that are not in the corpus"
@@ -47,6 +48,7 @@ ONE = {
     Kind.QUERY_WITHOUT_TEXT: "judged query without text",
     Kind.JUDGED_DIFFERENTLY: "judgement that contradicts an earlier one",
     Kind.OTHER_SET: "qrels file of another dataset",
+    Kind.ALL_IRRELEVANT: "qrels file without a relevant document",
     Kind.EMPTY_DOCUMENT: "document without text",
     Kind.OUTSIDE_CORPUS: "judged document that is not in the corpus",
     Kind.RELEVANT_OUTSIDE: "relevant document that is not in the corpus",
@@ -71,6 +73,7 @@ FATAL = frozenset(
         Kind.QUERY_WITHOUT_TEXT,
         Kind.JUDGED_DIFFERENTLY,
         Kind.OTHER_SET,
+        Kind.ALL_IRRELEVANT,
     }
 )
 REMARKS = frozenset({Kind.IDENTICAL_DOCUMENT, Kind.JUDGED_AGAIN, Kind.OWN_ID})

@@ -72,8 +72,15 @@ def test_qrels_of_another_set_are_suspected(beir: WriteBeir) -> None:
     )
     _, findings = datasets.examine(beir(qrels="q1\tz1\t1\nq2\tz2\t1\n"))
     assert findings.count(Kind.OTHER_SET) == 1
-    _, findings = datasets.examine(beir(qrels="q1\td1\t0\n"))
-    assert "it has no relevant document" in findings.fatal[0].first
+
+
+def test_qrels_without_a_relevant_document_are_not_taken_for_another_sets(beir: WriteBeir) -> None:
+    """All grades 0 or below has a count of its own: the ids are the dataset's."""
+    result = _check(beir(qrels="q1\td1\t0\nq2\td2\t-1\n"))
+    assert result.exit_code == 1
+    assert "it has no relevant document, no grade above 0" in result.stdout
+    assert "another dataset" not in result.output
+    assert "cannot be used: 1 qrels file without a relevant document" in result.stderr
 
 
 def test_half_of_the_relevant_absent_is_no_other_set(beir: WriteBeir) -> None:
