@@ -36,7 +36,7 @@ from bench.load.options import DEFAULT_RUN_TIME_S, DEFAULT_TAGS, RECORDED, add_o
 from bench.load.refusals import RefusalLog
 from bench.load.sample_log import SampleLog
 from bench.load.samples import LoadHeader, Reported, of_request
-from bench.load.workload import RequestSampler, RequestTexts, Workload, read, sizes
+from bench.load.workload import RequestSampler, RequestTexts, Workload, read, results_wanted, sizes
 from bench.provenance import gather
 from bench.records import Provenance
 from bench.settings import Settings
@@ -193,7 +193,7 @@ def _workload(options: Any) -> Workload:
         texts=texts,
         sizes=documents,
         pause=plans.pause(options.pause),
-        top_n=options.top_n or None,
+        top_n=results_wanted(options.top_n),
         model=options.model or None,
         seed=options.seed,
         key=Settings.from_environment().key(LOCAL_KEY_VARIABLE),

@@ -67,6 +67,13 @@ def sizes(text: str) -> list[int]:
     return numbers
 
 
+def results_wanted(top_n: int) -> int | None:
+    """Return the number of results to request; None for 0, which means all. BenchError below 0: servers refuse it."""
+    if top_n < 0:
+        raise BenchError(f"invalid --top-n {top_n}: give a whole number of at least 1, or 0 for all results")
+    return top_n or None
+
+
 class RequestSampler:
     """An endless, seeded supply of requests for one user."""
 

@@ -124,6 +124,7 @@ def test_a_wrong_answer_is_a_failure_with_a_sentence(reranker: FakeReranker, tmp
     ("flags", "sentence"),
     [
         (("--pause", "sometimes"), "invalid --pause 'sometimes': give none, constant:SECONDS"),
+        (("--top-n", "-1"), "invalid --top-n -1: give a whole number of at least 1, or 0 for all results"),
         (("--documents", "4,305"), "the number of distinct documents in sample is 304; lower --documents to 304, or"),
     ],
 )
