@@ -54,6 +54,8 @@ def lengths(name: str, dataset: Dataset) -> Lengths:
     bounds = BOUNDS.fullmatch(name)
     sizes = [len(text) for text in dataset.documents.values() if text] or [0]
     if bounds:
+        if bounds[2] and int(bounds[1]) > int(bounds[2]):
+            raise BenchError(f"invalid --length {name!r}: the first bound is above the second")
         return Lengths(name, max(1, int(bounds[1])), int(bounds[2]) if bounds[2] else max(sizes))
     if name not in QUARTERS:
         raise BenchError(
@@ -119,6 +121,10 @@ def _unsent(texts: Iterable[str], sent: set[str], count: int) -> list[str]:
 def _check_enough(dataset: Dataset, passages: Sequence[str], documents: int, allowed: Lengths) -> None:
     """Raise DataError if a request of `documents` distinct passages cannot be made."""
     length = f" of {allowed.low} to {allowed.high} characters"
+    if not passages and allowed.low > allowed.high:
+        raise DataError(
+            f"{dataset.name} has no document of {allowed.low} characters or more: its longest has {allowed.high}"
+        )
     if not passages:
         raise DataError(f"{dataset.name} has no document{length}")
     if documents > len(passages):

@@ -100,3 +100,19 @@ def test_a_wrong_flag_is_one_sentence(
     assert result.exit_code == code
     assert words in result.stderr
     assert reranker.seen == []
+
+
+@pytest.mark.parametrize(
+    ("length", "sentence"),
+    [
+        ("900-100", "invalid --length '900-100': the first bound is above the second"),
+        ("100000-", "sample has no document of 100000 characters or more: its longest has"),
+    ],
+)
+def test_a_length_that_no_document_has_is_told_as_typed(
+    reranker: FakeReranker, tmp_path: Path, length: str, sentence: str
+) -> None:
+    """Bounds the wrong way round and a bound above the longest document are not told as a range of the two."""
+    result = _type(reranker, tmp_path, "--length", length)
+    assert result.exit_code == 1
+    assert sentence in result.stderr
