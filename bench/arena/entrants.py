@@ -82,16 +82,23 @@ def read_entrants(
     if not entrants:
         if left_out:
             left_out.raise_first()
-        raise DataError(f"{root} contains no dataset ranked by two contestants; run `rerank-bench run` first")
+        chosen_only = " of those chosen" if contestants or datasets else ""
+        raise DataError(
+            f"{root} contains no dataset ranked by two contestants{chosen_only}: "
+            f"{'choose more, or ' if chosen_only else ''}run `rerank-bench run` first"
+        )
     return entrants
 
 
 def _runs(folder: Path, left_out: LeftOut | None) -> list[ContestantRun]:
-    runs: list[ContestantRun] = []
+    runs: dict[str, ContestantRun] = {}
     for file in sorted(folder.glob("*.jsonl")):
         with left_out or nullcontext():
-            runs.append(read_run(file))
-    return runs
+            run = read_run(file)
+            if run.contestant in runs:
+                raise DataError(f"{file} is a second run of {run.contestant}: remove one of them")
+            runs[run.contestant] = run
+    return list(runs.values())
 
 
 def _by_dataset(

@@ -109,15 +109,15 @@ def _standings_lines(title: str, standings: Standings, published: PublishedRecor
 
 def _add_published_elo(published: PublishedRecord, head: list[str], rows: list[list[str]]) -> list[str]:
     """Add the column if one of the contestants has a published Elo; return the notes on it."""
-    sources = [source for source in published.sources if any("elo" in entry.overall for entry in source.contestants)]
     figures = [published_figure(published, row[1], "elo") for row in rows]
     if all(figure is None for figure in figures):
-        why = unmatched_sentence(published, [row[1] for row in rows])
+        why = unmatched_sentence(published, [row[1] for row in rows], ["elo"])
         return [f"  published Elo: none, because {why}"] if why else []
     head.append("published Elo")
     for row, figure in zip(rows, figures, strict=True):
-        row.append(ABSENT if figure is None else f"{figure:.0f}")
-    return [f"  published Elo: {source.label} ({source.source}, {source.date})" for source in sources]
+        row.append(ABSENT if figure is None else f"{figure.value:.0f}")
+    shown = {figure.source.source: figure.source for figure in figures if figure is not None}
+    return [f"  published Elo: {source.label} ({source.source}, {source.date})" for source in shown.values()]
 
 
 def _notes(standings: Standings) -> list[str]:

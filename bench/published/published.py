@@ -77,6 +77,13 @@ def read(file: Path, source: str | None, taken: str | None) -> list[PublishedSou
         source: the source of the figures; required if the file does not name it.
         taken: the date on which they were retrieved, YYYY-MM-DD; likewise.
     """
+    sources = _read(file, source, taken)
+    if not any(entry.overall or any(entry.by_dataset.values()) for each in sources for entry in each.contestants):
+        raise DataError(f"{file} contains no figures")
+    return sources
+
+
+def _read(file: Path, source: str | None, taken: str | None) -> list[PublishedSource]:
     try:
         content = file.read_bytes()
     except OSError as error:

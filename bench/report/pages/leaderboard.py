@@ -94,7 +94,7 @@ def leaderboard(collected: Collected, colours: dict[str, int]) -> Leaderboard:
     point = derive.reference_point(collected)
     sections = _sections(collected)
     groups = _groups(collected)
-    unmatched = unmatched_sentence(collected.published, collected.contestants)
+    unmatched = unmatched_sentence(collected.published, collected.contestants, [key for key, _, _ in PUBLISHED])
     return Leaderboard(
         tables=[_standings(collected, section, number, point) for number, section in enumerate(sections, start=1)],
         apart=_sentence(apart_sentence(len(groups))) if len(groups) > 1 else None,
@@ -154,8 +154,10 @@ def _standings(collected: Collected, section: _Section, number: int, point: Poin
     rows = []
     for rank, name in enumerate(section.names, start=1):
         others = (
-            figure(published_figure(collected.published, name, key), print_as, "not published under this name")
-            for key, _, print_as in published
+            figure(found and found.value, print_as, "not published under this name")
+            for found, print_as in (
+                (published_figure(collected.published, name, key), print_as) for key, _, print_as in published
+            )
         )
         rows.append(Row(name, [*_row(collected, name, rank, point, section.group), *others]))
     judge = f"arena, judge {collected.arena.judge.name}" if collected.arena else "arena"

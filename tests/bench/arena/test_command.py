@@ -172,8 +172,18 @@ def test_a_sample_of_matches_is_stated(toy: Path) -> None:
         (llm("http://127.0.0.1:9/v1", "--budget-usd", "1"), "--budget-usd needs --usd-per-m-in"),
         (llm("http://127.0.0.1:9/v1", "--budget-usd", "1", "--usd-per-m-in", "2"), "and --usd-per-m-out"),
         (["--dataset", "none"], "no dataset 'none'"),
+        (["--contestant", "best"], "no dataset ranked by two contestants of those chosen: choose more"),
     ],
-    ids=["no model", "no URL", "fields no object", "fields no JSON", "no prices", "one price", "unknown dataset"],
+    ids=[
+        "no model",
+        "no URL",
+        "fields no object",
+        "fields no JSON",
+        "no prices",
+        "one price",
+        "unknown dataset",
+        "one alone",
+    ],
 )
 def test_wrong_flags_end_in_one_sentence(toy: Path, arguments: list[str], told: str) -> None:
     """Exit code 1 and no trace."""
@@ -250,6 +260,19 @@ def test_a_damaged_run_is_named_and_the_rest_is_rated(toy: Path) -> None:
     record = read(toy, "qrels")
     assert (record.overall, record.by_dataset) == (without.overall, without.by_dataset)
     assert len(record.left_out) == 1
+
+
+def test_a_copy_of_a_run_does_not_take_its_place(toy: Path) -> None:
+    """Of two files of one contestant the second is named and left out, whatever it ranks."""
+    arena(toy)
+    before = read(toy, "qrels")
+    folder = toy / "results" / "accuracy" / "toy"
+    text = (folder / "worst.jsonl").read_text()
+    (folder / "worst2.jsonl").write_text(text.replace('"worst"', '"best"'))
+    result = arena(toy)
+    assert "worst2.jsonl is a second run of best: remove one of them" in result.stderr
+    assert result.exit_code == 1
+    assert (read(toy, "qrels").overall, len(read(toy, "qrels").left_out)) == (before.overall, 1)
 
 
 def test_a_damaged_run_that_was_asked_for_is_the_error(toy: Path) -> None:

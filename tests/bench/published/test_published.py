@@ -89,8 +89,9 @@ def test_what_was_written_is_read_again_and_a_source_replaced(tmp_path: Path) ->
         ("a.csv", "contestant,dataset,figure,value\nx,,elo\n", "line 2: expected four columns"),
         ("a.csv", "contestant,dataset,figure,value\n,,elo,1\n", "must not be empty"),
         ("a.csv", "contestant,dataset,figure,value\n", "contains no figures"),
+        ("a.json", "[]", "contains no figures"),
     ],
-    ids=["no JSON", "other JSON", "no source", "other columns", "no number", "short", "no name", "empty"],
+    ids=["no JSON", "other JSON", "no source", "other columns", "no number", "short", "no name", "empty", "empty list"],
 )
 def test_what_cannot_be_read_is_told(tmp_path: Path, name: str, content: str, told: str) -> None:
     """In one sentence with the file."""
@@ -128,11 +129,11 @@ def test_an_integer_beyond_all_figures_is_refused(tmp_path: Path) -> None:
 def test_whose_figures_were_imported_is_told_if_no_contestant_has_one(tmp_path: Path) -> None:
     """Instead of a column of dashes; nothing is told where a name is matched, or where nothing was imported."""
     record = published.merge(tmp_path, published.shipped())
-    sentence = unmatched_sentence(record, ["good", "bge-reranker-v2-m3-int8"])
+    sentence = unmatched_sentence(record, ["good", "bge-reranker-v2-m3-int8"], ["elo"])
     assert sentence is not None
     assert sentence.startswith("the imported figures are of bge-reranker-v2-m3, and no contestant has such a name")
-    assert unmatched_sentence(record, ["good", "tei-bge-reranker-v2-m3"]) is None
-    assert unmatched_sentence(None, ["good"]) is None
+    assert unmatched_sentence(record, ["good", "tei-bge-reranker-v2-m3"], ["elo"]) is None
+    assert unmatched_sentence(None, ["good"], ["elo"]) is None
 
 
 def test_a_date_must_be_one(tmp_path: Path) -> None:
@@ -157,9 +158,33 @@ def test_the_table_keeps_sources_apart(tmp_path: Path) -> None:
 def test_names_are_matched_whole(tmp_path: Path) -> None:
     """The published name itself, or as the end after a dash or slash; not a part of a longer name."""
     record = published.merge(tmp_path, published.shipped())
-    assert published_figure(record, "BGE-reranker-v2-m3", "elo") == 1334
-    assert published_figure(record, "tei-bge-reranker-v2-m3", "elo") == 1334
-    assert published_figure(record, "rerank-BAAI/bge-reranker-v2-m3", "elo") == 1334
+    assert published_figure(record, "BGE-reranker-v2-m3", "elo") == (1334, record.sources[0])
+    assert published_figure(record, "tei-bge-reranker-v2-m3", "elo") == (1334, record.sources[0])
+    assert published_figure(record, "rerank-BAAI/bge-reranker-v2-m3", "elo") == (1334, record.sources[0])
     assert published_figure(record, "mybge-reranker-v2-m3", "elo") is None
     assert published_figure(record, "bge-reranker-v2-m3-int8", "elo") is None
     assert published_figure(None, "bge-reranker-v2-m3", "elo") is None
+
+
+def test_the_longest_name_that_fits_is_the_contestants(tmp_path: Path) -> None:
+    """A shorter published name is another model's, in whatever order and source they stand; the source comes along."""
+    file = tmp_path / "a.csv"
+    file.write_text("contestant,dataset,figure,value\nm3,,elo,1\nbge-m3,,elo,2\nm3,,win_rate,0.5\n")
+    other = tmp_path / "b.csv"
+    other.write_text("contestant,dataset,figure,value\ntei-bge-m3,,elo,3\n")
+    published.merge(tmp_path, published.read(file, "A", "2026-11-01"))
+    record = published.merge(tmp_path, published.read(other, "B", "2026-11-01"))
+    first, second = record.sources
+    assert published_figure(record, "m3", "elo") == (1, first)
+    assert published_figure(record, "my-bge-m3", "elo") == (2, first)
+    assert published_figure(record, "tei-bge-m3", "elo") == (3, second)
+
+
+def test_figures_of_single_datasets_only_are_told(tmp_path: Path) -> None:
+    """A contestant with the published name, of which nothing overall was published, has no column either."""
+    file = tmp_path / "a.csv"
+    file.write_text("contestant,dataset,figure,value\ngood,toy,nDCG@10,0.5\nother,,elo,1500\n")
+    record = published.merge(tmp_path, published.read(file, "A", "2026-11-01"))
+    assert unmatched_sentence(record, ["good", "bad"], ["elo"]) == (
+        "the imported figures of good are others, or of single datasets only"
+    )
