@@ -152,10 +152,22 @@ def _output(output: str, stack: contextlib.ExitStack) -> BinaryIO:
         if sys.stdout is None:
             raise SettingsError("stdout is closed: pass a file with --output")
         return sys.stdout.buffer
+    path = Path(output)
+    is_new = not path.exists()
     try:
-        return stack.enter_context(Path(output).open("ab"))
+        sink = stack.enter_context(path.open("ab"))
     except OSError as error:
         raise SettingsError(f"--output {output} cannot be written: {error.strerror}") from None
+    if is_new:
+        stack.push(lambda kind, *_: _remove_if_empty(path) if kind else None)
+    return sink
+
+
+def _remove_if_empty(output: Path) -> None:
+    """Remove the output of a run that ended with an error before its first result."""
+    with contextlib.suppress(OSError):
+        if output.stat().st_size == 0:
+            output.unlink()
 
 
 def _total(source: str, earlier: EarlierRun | None) -> int | None:

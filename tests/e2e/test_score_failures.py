@@ -153,7 +153,7 @@ def test_a_model_that_fails_on_every_pair_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("Error: the model fails on a short test pair: indices element out of data bounds")
     again = run_rerank("score", "-q", QUERY, "-o", str(output), stdin=jsonl(PASSAGES))
-    assert again.returncode == 0, "the empty file that was left does not stand in the way"
+    assert again.returncode == 0, "nothing was left that stands in the way"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])
@@ -167,6 +167,7 @@ def test_a_file_in_another_encoding_is_refused(tmp_path: Path, encoding: str) ->
     assert done.stderr == (
         f"Error: --documents {documents} is in {name}, not in UTF-8: convert it with iconv -f {name} -t UTF-8\n"
     )
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"], "nothing is left beside it"
     piped = run_rerank("score", "-q", QUERY, stdin=documents.read_bytes())
     assert (piped.returncode, name in piped.stderr) == (2, True)
 
