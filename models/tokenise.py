@@ -10,6 +10,7 @@ long document is read only as far as its chunks reach, so five megabytes cost no
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -227,11 +228,15 @@ def read_template(tokenizer: Tokenizer) -> PairTemplate:
         raise ArtefactError(
             "tokenizer.json yields no tokens for plain English words: it does not belong to a text model"
         )
+    runs = [text for text, _ in groupby(sequences) if text is not None]
+    if runs != [0, 1]:
+        raise ArtefactError(
+            "tokenizer.json puts special tokens inside a text, a text twice, or the document before the query: this "
+            "pair layout is not supported"
+        )
     query_start, document_start = sequences.index(0), sequences.index(1)
     query_end = query_start + sequences.count(0)
     document_end = document_start + sequences.count(1)
-    if None in sequences[query_start:query_end] or None in sequences[document_start:document_end]:
-        raise ArtefactError("tokenizer.json puts special tokens inside a text: this pair layout is not supported")
     if query_end == document_start:
         raise ArtefactError(
             "tokenizer.json puts no special token between the query and the document, so it is not a cross-encoder's: "

@@ -23,7 +23,15 @@ def checkout(tmp_path: Path) -> Path:
 
 def commands(checkout: Path, *words: str, **environ: str) -> tuple[set[str], str]:
     """The sets of packages that `make serve` would install, and its last command."""
-    foreign = {"MODEL", "PORT", "ARGS", "RERANK_MODELS_DIR", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"}  # the tests run in a make
+    foreign = {
+        "MODEL",
+        "PORT",
+        "ARGS",
+        "RERANK_MODELS_DIR",
+        "MAKEFLAGS",
+        "MFLAGS",
+        "MAKELEVEL",
+    }
     clean = {name: value for name, value in os.environ.items() if name not in foreign}
     environ = {"RERANK_MODELS_DIR": str(checkout / "none")} | environ
     done = subprocess.run(

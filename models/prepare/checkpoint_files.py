@@ -164,7 +164,7 @@ def _refuse_quantised(model: _Config, what: str, names: Collection[str]) -> None
     """Refuse quantised weights (bitsandbytes, GPTQ, AWQ, fp8, …), which are neither exact nor exportable."""
     for field in QUANTISED:
         quantised = getattr(model, field)
-        if quantised:
+        if quantised is not None:
             method = quantised.get("quant_method") if isinstance(quantised, dict) else None
             raise PrepareError(
                 f"{what} is quantised ({CONFIG} has {field}{f': {method}' if method else ''}): use the model that it "

@@ -23,6 +23,7 @@ from models.prepare.quiet import quiet
 from models.tokenise import PairTemplate, read_template
 
 TOKENIZER_CONFIG = "tokenizer_config.json"
+ADDED_TOKENS = "added_tokens.json"
 GENERIC = "PreTrainedTokenizerFast"
 """The class that does exactly what a tokenizer.json says."""
 ANY_LENGTH = 512
@@ -95,6 +96,10 @@ def open_tokenizer(folder: Path) -> CheckpointTokenizer:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     stated = read_json(folder / TOKENIZER_CONFIG)
+    read_json(folder / "special_tokens_map.json")
+    for token, number in read_json(folder / ADDED_TOKENS).items():
+        if type(number) is not int or number < 0:
+            raise PrepareError(f"{folder / ADDED_TOKENS} gives the token {token!r} the id {number!r}, which is no id")
     named = stated.get("tokenizer_class") or read_json(folder / CONFIG).get("tokenizer_class")
     if stated or (folder / CONFIG).is_file():
         try:
