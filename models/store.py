@@ -98,7 +98,7 @@ def _embedded(precision: str) -> Path:
         raise OptionError(
             "precision",
             f"the embedded model is only available in {EMBEDDED_PRECISION}, not in {precision}: "
-            f"use {OptionError.NAME} {EMBEDDED_PRECISION} or {AUTO}",
+            f"set {OptionError.NAME} to {EMBEDDED_PRECISION} or {AUTO}",
         )
     return EMBEDDED
 

@@ -53,6 +53,8 @@ def unreachable(url: str, why: str) -> str:
     """Return the sentence for a server that cannot be reached."""
     if "CERTIFICATE_VERIFY_FAILED" in why:
         return f"the certificate at {url} is not trusted ({why}); set SSL_CERT_FILE to the one of its authority"
+    if "WRONG_VERSION_NUMBER" in why:
+        return f"the server at {url} does not encrypt its connections ({why}); give http:// instead of https://"
     return f"no server answers at {url} ({why}); start one with `rerank serve`"
 
 

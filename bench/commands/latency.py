@@ -125,6 +125,8 @@ def latency_command(
     plan.
     """
     profile = None if profile is None else typed_name(profile)
+    if profile == "":
+        raise BenchError("--profile needs a name that is not empty")
     environment = Settings.from_environment()
     contestants = _with_servers(parse_contestants(specs, url, model, environment))
     sweep = Sweep(

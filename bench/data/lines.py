@@ -34,7 +34,7 @@ def numbered_lines(file: Path, findings: Findings | None = None) -> Iterator[tup
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}") from error
-    form = _other_form(content)
+    form = other_form(content)
     if form is not None:
         _add(findings, Kind.NOT_TEXT, f"{file} {form}")
         return
@@ -50,7 +50,7 @@ def numbered_lines(file: Path, findings: Findings | None = None) -> Iterator[tup
             yield location, line
 
 
-def _other_form(content: bytes) -> str | None:
+def other_form(content: bytes) -> str | None:
     """Return what a file is, if it is not text in UTF-8, and what the user can do about it."""
     form = next((words for magic, words in OTHER_FORMS if re.match(magic, content)), None)
     encoding = json.detect_encoding(content[:4])

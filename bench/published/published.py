@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from bench import records
+from bench.data.lines import other_form
 from bench.errors import DataError
 from bench.file_lock import FileLock
 from bench.storage import write_json
@@ -88,6 +89,8 @@ def _read(file: Path, source: str | None, taken: str | None) -> list[PublishedSo
         content = file.read_bytes()
     except OSError as error:
         raise DataError(f"{file}: {error.strerror}") from error
+    if (form := other_form(content)) is not None:
+        raise DataError(f"{file} {form}")
     if file.suffix.lower() == ".csv":
         contestants = _from_csv(content, file)
     else:

@@ -44,12 +44,25 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
         return Result(index=self.index, id=self.id, error=f"line {self.index + 1}: {reason}")
 
 
+COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "Zstandard",
+    b"PK\x03\x04": "ZIP",
+}
+"""The first bytes of compressed files."""
+
+
 def in_utf8(lines: Iterable[bytes], source: str) -> Iterator[bytes]:
-    """Yield the lines of a file; raise SettingsError at the first one if the file is in UTF-16 or UTF-32.
+    """Yield the lines of a file; raise SettingsError at the first one if it is compressed or in UTF-16 or UTF-32.
 
     JSON begins with an ASCII character, whose zero bytes tell these encodings apart (RFC 4627, section 3).
     """
     for number, line in enumerate(lines):
+        packed = None if number else next((name for mark, name in COMPRESSED.items() if line.startswith(mark)), None)
+        if packed is not None:
+            raise SettingsError(f"{source} is compressed with {packed}: decompress it first")
         encoding = "utf-8" if number else json.detect_encoding(line)
         if not encoding.startswith("utf-8"):
             name = encoding.upper().replace("-LE", "LE").replace("-BE", "BE")

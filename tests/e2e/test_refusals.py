@@ -30,7 +30,7 @@ def refuses(*words: str, flags: tuple[str, ...] = (), environ: dict[str, str] | 
         ({"RERANK_MAX_TOKENS": "8"}, "window of 8 tokens is too small for a pair: use a larger RERANK_MAX_TOKENS"),
         ({"RERANK_MAX_TOKENS": "513"}, "RERANK_MAX_TOKENS=513 is more than the context window of embedded, 512 tokens"),
         ({"RERANK_MAX_TOKENS": "513", "RERANK_WORKERS": "2"}, "RERANK_MAX_TOKENS=513 is more than the context window"),
-        ({"RERANK_PRECISION": "fp32"}, "use RERANK_PRECISION int8 or auto"),
+        ({"RERANK_PRECISION": "fp32"}, "set RERANK_PRECISION to int8 or auto"),
         ({"RERANK_API_KEYS": "schlüssel"}, "RERANK_API_KEYS: an API key has characters that cannot be sent"),
         (
             {"RERANK_API_KEYS_FILE": "/nowhere"},

@@ -1,5 +1,6 @@
 """`rerank score` on lines that cannot be scored: each costs only itself, is told by its number, and is tried again."""
 
+import gzip
 import json
 import shutil
 import subprocess
@@ -154,6 +155,15 @@ def test_a_model_that_fails_on_every_pair_is_refused(tmp_path: Path) -> None:
     assert done.stderr.startswith("Error: the model fails on a short test pair: indices element out of data bounds")
     again = run_rerank("score", "-q", QUERY, "-o", str(output), stdin=jsonl(PASSAGES))
     assert again.returncode == 0, "nothing was left that stands in the way"
+
+
+def test_a_compressed_file_is_told(tmp_path: Path) -> None:
+    """Not as a line that is no JSON."""
+    documents = tmp_path / "documents.jsonl.gz"
+    documents.write_bytes(gzip.compress(b'{"document": "bamboo"}\n'))
+    done = run_rerank("score", "-q", QUERY, "-d", str(documents), "-o", str(tmp_path / "scores.jsonl"))
+    assert done.returncode == 2
+    assert done.stderr == f"Error: --documents {documents} is compressed with gzip: decompress it first\n"
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le"])

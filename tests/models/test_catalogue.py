@@ -26,7 +26,7 @@ def test_the_embedded_model_is_always_there(tmp_path: Path) -> None:
     """Whatever the models folder holds; it is int8 and nothing else."""
     assert find("embedded", tmp_path) == EMBEDDED
     assert find("embedded", tmp_path, "int8", ("fp16",)) == EMBEDDED
-    with pytest.raises(ArtefactError, match="only available in int8, not in fp16: use --precision int8 or auto"):
+    with pytest.raises(ArtefactError, match="only available in int8, not in fp16: set --precision to int8 or auto"):
         find("embedded", tmp_path, "fp16")
 
 

@@ -198,6 +198,8 @@ def test_check_tells_no_server_from_a_wrong_one(reranker: FakeReranker, no_one_t
     assert f"no server answers at {no_one_there}" in check(no_one_there)
     assert "no server answers at localhost:1" in check("localhost:1")
     assert "/elsewhere: POST /v1/rerank failed with status 404" in check(reranker.url + "/elsewhere")
+    encrypted = reranker.url.replace("http://", "https://")
+    assert f"the server at {encrypted} does not encrypt its connections" in check(encrypted)
 
 
 def test_a_wait_is_what_was_asked_for_or_up_to_half_more_and_grows() -> None:

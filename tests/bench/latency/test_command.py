@@ -16,6 +16,13 @@ def _type(reranker: FakeReranker, results: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, command)
 
 
+def test_a_profile_without_a_name_is_refused(reranker: FakeReranker, tmp_path: Path) -> None:
+    """Before anything is sent or written."""
+    result = _type(reranker, tmp_path, "--profile", " ")
+    assert (result.exit_code, reranker.seen, list(tmp_path.iterdir())) == (1, [], [])
+    assert "--profile needs a name that is not empty" in result.stderr
+
+
 def test_latency_measures_and_records(reranker: FakeReranker, tmp_path: Path) -> None:
     """The table names the loop of every row; the file holds every sample, the warm-up apart, with its provenance."""
     flags = ["--documents", "3,65", "--requests", "8", "--warm-up", "2", "--concurrency", "2", "--profile", "mine/1"]

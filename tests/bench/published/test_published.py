@@ -90,8 +90,20 @@ def test_what_was_written_is_read_again_and_a_source_replaced(tmp_path: Path) ->
         ("a.csv", "contestant,dataset,figure,value\n,,elo,1\n", "must not be empty"),
         ("a.csv", "contestant,dataset,figure,value\n", "contains no figures"),
         ("a.json", "[]", "contains no figures"),
+        ("a.json", "\0[\0]", "is in UTF-16BE, not in UTF-8: convert it"),
     ],
-    ids=["no JSON", "other JSON", "no source", "other columns", "no number", "short", "no name", "empty", "empty list"],
+    ids=[
+        "no JSON",
+        "other JSON",
+        "no source",
+        "other columns",
+        "no number",
+        "short",
+        "no name",
+        "empty",
+        "empty list",
+        "UTF-16",
+    ],
 )
 def test_what_cannot_be_read_is_told(tmp_path: Path, name: str, content: str, told: str) -> None:
     """In one sentence with the file."""
