@@ -122,7 +122,9 @@ def test_a_certificate_is_checked_before_a_key_is_sent(tmp_path: Path) -> None:
 def test_a_full_disk_ends_the_file_and_not_the_test(reranker: FakeReranker, tmp_path: Path) -> None:
     """The file ends with a whole line, the figures are of all requests, and one sentence and the exit code say so."""
     file = tmp_path / "samples.jsonl"
-    code, text = locust("-t", "10", "--host", reranker.url, "--samples", str(file), limit_blocks=5)
+    code, text = locust(
+        "-t", "10", "--host", reranker.url, "--samples", str(file), "--stop-timeout", "20", limit_blocks=5
+    )
     kept = len(read(file)[1])
     assert 0 < kept < len(reranker.seen)
     assert file.read_bytes().endswith(b"\n")
