@@ -153,7 +153,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = "info"
     access_log: Annotated[bool, Meta(description="Log one line per request.")] = False
     given_as: dict[str, str] = {}
-    """Not a setting: the flag or variable with which each setting was given, by the setting's name."""
+    """The flag or variable with which each setting was given, by the setting's name; it is not a setting itself."""
 
     def name_of(self, setting: str) -> str:
         """Return the name of a setting as the user gave it, such as --port or RERANK_PORT; the flag by default."""

@@ -1,4 +1,4 @@
-"""Whose a folder or a file of the accuracy stage is: what it says itself, whatever it is called.
+"""Find out to which dataset or contestant a folder or file of the accuracy stage belongs, whatever it is called.
 
 Only what names the owner is read: the dataset in the frozen candidates or in a header, the contestant in a header.
 """

@@ -64,7 +64,7 @@ class Pairings(msgspec.Struct, frozen=True):
     failed: int
     """Left out because the judge's answer was unreadable."""
     pending: int
-    """Not judged yet: the budget was used up, the judge was down, or the voter stopped."""
+    """The number of matches not judged yet: the budget was used up, the judge was down, or the voter stopped."""
 
 
 class Standing(msgspec.Struct, frozen=True):

@@ -42,7 +42,7 @@ class _WinCounts:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """What the resamples [r, n] came to; NaN where a contestant lost touch with its group."""
+    """Figures of the resamples, each [resamples, contestants]; NaN where a contestant met nobody of its group."""
 
     ratings: Array
     win_rates: Array

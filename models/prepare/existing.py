@@ -30,7 +30,7 @@ Finding = Difference | str
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is to be prepared from, and with: an order whose files have been read."""
+    """An order whose files have been read: what a model is prepared from, and with which options."""
 
     origin: Origin
     from_onnx: bool

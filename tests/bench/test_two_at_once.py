@@ -156,7 +156,7 @@ for number in range(40):
 
 
 def test_hashes_of_two_fetches_are_all_kept(tmp_path: Path) -> None:
-    """Of different datasets into one folder: none overwrites what the other has just recorded."""
+    """Three processes fetch different datasets into one folder; none overwrites what another has just recorded."""
     processes = [start([BENCH[0], "-c", PIN, str(tmp_path), name]) for name in ("a", "b", "c")]
     assert [end(process)[0] for process in processes] == [0, 0, 0]
     assert len(lock.read(tmp_path)) == 120

@@ -29,7 +29,7 @@ REFUSALS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def keyed() -> Iterator[Server]:
-    """A server with two keys, strict about the model's name, which pages of one origin may ask."""
+    """A server with two keys that accepts only its own model's names and requests from pages of one origin."""
     flags = ("--api-keys", "first, second", "--strict-model", "true", "--model-aliases", "rerank-v3.5")
     with Server(*flags, "--cors-origins", "https://app.example") as running:
         yield running

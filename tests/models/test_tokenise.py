@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, processors
 
 from models.artefact import ArtefactError
 from models.catalogue import EMBEDDED
@@ -213,3 +213,13 @@ def test_the_tokenizers_threads_get_a_large_request_in_parts() -> None:
     assert tokenizer.batches == [1, *[part] * 3, 1]
     for document, pair in zip(documents, pairs, strict=True):
         assert pair.ids.tolist() == embedded().pairs(QUERY, [document])[0].ids.tolist()
+
+
+@pytest.mark.parametrize("pair", ["[CLS] $B [SEP] $A [SEP]", "[CLS] $A [SEP] $B [SEP] $A [SEP]"])
+def test_a_pair_in_another_order_is_refused(pair: str) -> None:
+    """The document comes before the query, or the query comes twice: the template could not be read from it."""
+    tokenizer = make_tokenizer("bert")
+    special = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", pair, special)
+    with pytest.raises(ArtefactError, match="a text twice, or the document before the query"):
+        Tokeniser(tokenizer, 64)

@@ -263,7 +263,7 @@ def test_a_damaged_run_is_named_and_the_rest_is_rated(toy: Path) -> None:
 
 
 def test_a_copy_of_a_run_does_not_take_its_place(toy: Path) -> None:
-    """Of two files of one contestant the second is named and left out, whatever it ranks."""
+    """If two files belong to one contestant, the second is named and left out, whatever its rankings are."""
     arena(toy)
     before = read(toy, "qrels")
     folder = toy / "results" / "accuracy" / "toy"

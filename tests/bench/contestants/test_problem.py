@@ -1,4 +1,4 @@
-"""What is wrong with an answer, in one sentence, for a load test that may ask for the best results only."""
+"""A load test describes in one sentence what is wrong with an answer, also if it asked for the best results only."""
 
 import json
 import math

@@ -45,7 +45,7 @@ def prepared(tmp_path: Path) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("model", [BGE, f"BAAI/{BGE}"])
 def test_a_name_of_the_catalogue_stands_for_its_hub_id(tmp_path: Path, model: str) -> None:
-    """Of any revision; but neither a local checkpoint nor another organisation's model goes by its name."""
+    """Every revision of it is accepted; a local checkpoint or another organisation's model of that name is not."""
     require_origin(artefact(tmp_path / "right", f"BAAI/{BGE}", "an older revision"), model)
     for hub_id, revision, there in ((BGE, "local", f"/data/{BGE}"), (f"acme/{BGE}", "0" * 40, f"acme/{BGE}")):
         folder = artefact(tmp_path / revision, hub_id, revision)

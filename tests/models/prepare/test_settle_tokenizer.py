@@ -15,7 +15,6 @@ from transformers import AutoTokenizer, BertTokenizerFast
 from models.artefact import ArtefactError
 from models.catalogue import EMBEDDED
 from models.chunks import ChunkOptions
-from models.prepare.checkpoint_tokenizer import open_tokenizer
 from models.prepare.errors import PrepareError
 from models.prepare.pairs import read_texts
 from models.prepare.progress import Progress
@@ -299,23 +298,3 @@ def test_the_embedded_tokenizer_is_berts_with_its_own_layout() -> None:
 def test_every_row_of_the_table_is_enough() -> None:
     """The support's own tokenizer fits its table."""
     assert wordpiece().get_vocab_size() < ROWS
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "cause"),
-    [
-        ("special_tokens_map.json", '["x"]', "special_tokens_map.json is not a JSON object"),
-        ("added_tokens.json", '["x"]', "added_tokens.json is not a JSON object"),
-        (
-            "added_tokens.json",
-            '{"zebra": "70"}',
-            "gives the token 'zebra' the id '70', which is no id",
-        ),
-    ],
-)
-def test_a_damaged_file_beside_the_tokenizer_is_named(tmp_path: Path, name: str, content: str, cause: str) -> None:
-    """Not the class that stumbled over it."""
-    folder = write(tmp_path / "checkpoint", wordpiece(), {"tokenizer_class": "BertTokenizer"})
-    (folder / name).write_text(content)
-    with pytest.raises(PrepareError, match=cause):
-        open_tokenizer(folder)

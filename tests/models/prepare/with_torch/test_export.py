@@ -224,7 +224,7 @@ def test_quantised_weights_are_refused_though_no_config_says_so(tmp_path: Path, 
 
 
 def test_a_file_of_weights_that_is_cut_off_is_named(tmp_path: Path) -> None:
-    """Of a sharded checkpoint the shard."""
+    """The message names the damaged shard of a sharded checkpoint."""
     folder = make(tmp_path, "bert")
     whole = (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
     index = {"metadata": {}, "weight_map": dict.fromkeys(load_file(whole), whole.name)}
